@@ -1,0 +1,346 @@
+/**
+ * The journal of one execution: what happened, in order, as plain JSON.
+ *
+ * The format is the library's own. It holds step inputs and outputs as the user's schemas encode them, never an encoded
+ * `Exit` or `Cause` of Effect, and so outlives its major versions. Times are epoch milliseconds. One pure table,
+ * {@link transition}, says which event may follow which state; any other event is an error.
+ */
+import { Data, HashMap, Option, Schema } from "effect"
+
+/** The number of the format that this release writes. */
+export const format = 1
+
+const Timestamp = Schema.Number
+
+/** A failure, defect or interruption as it is stored. `encoded` is there when the step's `error` schema encoded it. */
+export const StoredFailure = Schema.Union(
+  Schema.Struct({
+    kind: Schema.Literal("Fail"),
+    step: Schema.String,
+    tag: Schema.String,
+    message: Schema.String,
+    encoded: Schema.optional(Schema.Unknown)
+  }),
+  Schema.Struct({ kind: Schema.Literal("Die"), tag: Schema.String, message: Schema.String }),
+  Schema.Struct({ kind: Schema.Literal("Interrupt") })
+)
+export type StoredFailure = typeof StoredFailure.Type
+
+/** How a step is classified: what can be done about it once it has happened. */
+export const Classification = Schema.Literal("ReadOnly", "Compensatable", "Final")
+export type Classification = typeof Classification.Type
+
+/** Why an execution waits for a person or a retry. */
+export const ParkedReason = Schema.Literal("CompensationFailed", "FailedAfterCommit", "OutcomeUnknown")
+export type ParkedReason = typeof ParkedReason.Type
+
+const Failures = Schema.Array(StoredFailure)
+const Attempts = Schema.Number
+
+/** The execution exists from here on. Always the first event, and only the first. */
+export const Started = Schema.TaggedStruct("Started", {
+  saga: Schema.String,
+  version: Schema.Number,
+  fingerprint: Schema.String,
+  input: Schema.optional(Schema.Unknown),
+  at: Timestamp
+})
+/** The intent to run a step's action. For a step with a side effect it is on disk before the action starts. */
+export const StepStarted = Schema.TaggedStruct("StepStarted", {
+  step: Schema.String,
+  classification: Classification,
+  at: Timestamp
+})
+/** The action succeeded. `output` is as the step's `success` schema encodes it. */
+export const StepSucceeded = Schema.TaggedStruct("StepSucceeded", {
+  step: Schema.String,
+  output: Schema.optional(Schema.Unknown),
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The action failed and had no effect. */
+export const StepFailed = Schema.TaggedStruct("StepFailed", {
+  step: Schema.String,
+  failures: Failures,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The action ended without anybody knowing whether it had an effect. */
+export const StepInDoubt = Schema.TaggedStruct("StepInDoubt", {
+  step: Schema.String,
+  reason: Schema.String,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The decision to go back, on disk before the first compensation starts. From here on the execution never goes forward. */
+export const UnwindingStarted = Schema.TaggedStruct("UnwindingStarted", { failures: Failures, at: Timestamp })
+/** The intent to run a step's compensation, on disk before it starts. */
+export const CompensationStarted = Schema.TaggedStruct("CompensationStarted", { step: Schema.String, at: Timestamp })
+/** The step is undone. */
+export const CompensationSucceeded = Schema.TaggedStruct("CompensationSucceeded", {
+  step: Schema.String,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The compensation failed for good; the step's effect stands. */
+export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
+  step: Schema.String,
+  failures: Failures,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The execution waits for a person or a retry. */
+export const Parked = Schema.TaggedStruct("Parked", { reason: ParkedReason, at: Timestamp })
+/** Somebody set a parked execution going again, in the direction it had. */
+export const Resumed = Schema.TaggedStruct("Resumed", { at: Timestamp })
+/** The end: everything took effect, or everything was undone. Nothing follows. */
+export const Finished = Schema.TaggedStruct("Finished", {
+  result: Schema.Literal("Succeeded", "Undone"),
+  at: Timestamp
+})
+
+/** One thing that happened to an execution. Its encoded form is its own form: `JSON.stringify` stores it. */
+export const Event = Schema.Union(
+  Started,
+  StepStarted,
+  StepSucceeded,
+  StepFailed,
+  StepInDoubt,
+  UnwindingStarted,
+  CompensationStarted,
+  CompensationSucceeded,
+  CompensationFailed,
+  Parked,
+  Resumed,
+  Finished
+)
+export type Event = typeof Event.Type
+
+/**
+ * Where an execution is.
+ *
+ * - `Running`: it goes forward
+ * - `Unwinding`: it goes back
+ * - `Parked`: it waits for a person or a retry
+ * - `Succeeded`, `Undone`: it is finished
+ */
+export type Status = "Running" | "Unwinding" | "Parked" | "Succeeded" | "Undone"
+
+/** What the journal knows of one step. */
+export interface StepState {
+  readonly step: string
+  /** The place of this step among those that have started, counted from 0. */
+  readonly index: number
+  readonly classification: Classification
+  readonly status: "Started" | "InDoubt" | "Succeeded" | "Failed" | "Undoing" | "Undone" | "UndoFailed"
+  readonly output: unknown
+  readonly startedAt: number
+  /** When the action ended, whichever way. */
+  readonly endedAt: number | undefined
+  readonly attempts: number
+  readonly failures: ReadonlyArray<StoredFailure>
+  readonly doubt: string | undefined
+  readonly undoStartedAt: number | undefined
+  readonly undoEndedAt: number | undefined
+  readonly undoAttempts: number
+  readonly undoFailures: ReadonlyArray<StoredFailure>
+}
+
+/** What the journal knows of an execution: the sum of its events. */
+export interface ExecutionState {
+  readonly saga: string
+  readonly version: number
+  readonly fingerprint: string
+  readonly input: unknown
+  readonly status: Status
+  /** Which way it goes, or went when it was parked. */
+  readonly direction: "Forward" | "Back"
+  readonly steps: HashMap.HashMap<string, StepState>
+  /** Why it was unwound. Empty while it goes forward. */
+  readonly failures: ReadonlyArray<StoredFailure>
+  readonly parked: ParkedReason | undefined
+  readonly startedAt: number
+  readonly endedAt: number | undefined
+}
+
+/** An event that cannot follow the state it was applied to: the journal was not written by this library, or is damaged. */
+export class InvalidTransition extends Data.TaggedClass("InvalidTransition")<{
+  readonly event: Event["_tag"]
+  readonly problem: string
+}> {}
+
+const invalid = (event: Event, problem: string) => new InvalidTransition({ event: event._tag, problem })
+
+/** The steps of an execution in the order in which they started. */
+export const steps = (state: ExecutionState): ReadonlyArray<StepState> =>
+  Array.from(HashMap.values(state.steps)).sort((a, b) => a.index - b.index)
+
+/**
+ * The transition table: the state after an event, or what is wrong with it.
+ *
+ * Pure, and the only place that says what a journal may hold. The interpreter passes every event through it before the
+ * event is stored, and a resume folds the stored ones with it.
+ */
+export const transition = (
+  state: ExecutionState | undefined,
+  event: Event
+): ExecutionState | InvalidTransition => {
+  if (event._tag === "Started") {
+    if (state !== undefined) return invalid(event, "the execution has started before")
+    return {
+      saga: event.saga,
+      version: event.version,
+      fingerprint: event.fingerprint,
+      input: event.input,
+      status: "Running",
+      direction: "Forward",
+      steps: HashMap.empty(),
+      failures: [],
+      parked: undefined,
+      startedAt: event.at,
+      endedAt: undefined
+    }
+  }
+  if (state === undefined) return invalid(event, "the journal does not begin with Started")
+  if (state.status === "Succeeded" || state.status === "Undone") return invalid(event, "the execution is finished")
+
+  if (event._tag === "Resumed") {
+    if (state.status !== "Parked") return invalid(event, "the execution is not parked")
+    return { ...state, status: state.direction === "Forward" ? "Running" : "Unwinding", parked: undefined }
+  }
+  if (state.status === "Parked") return invalid(event, "the execution is parked")
+
+  switch (event._tag) {
+    case "StepStarted":
+      return stepStarted(state, event)
+    case "StepSucceeded":
+    case "StepFailed":
+    case "StepInDoubt":
+      return stepEnded(state, event)
+    case "CompensationStarted":
+    case "CompensationSucceeded":
+    case "CompensationFailed":
+      return compensation(state, event)
+    case "UnwindingStarted": {
+      if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
+      const committed = committedFinal(state)
+      if (committed !== undefined) return invalid(event, `Final step "${committed.step}" has taken effect`)
+      return { ...state, status: "Unwinding", direction: "Back", failures: event.failures }
+    }
+    case "Parked":
+      return { ...state, status: "Parked", parked: event.reason }
+    case "Finished": {
+      if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
+        return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
+      }
+      const open = steps(state).find((step) => !isClosed(step, event.result))
+      if (open !== undefined) return invalid(event, `step "${open.step}" is ${open.status}`)
+      return { ...state, status: event.result, endedAt: event.at }
+    }
+  }
+}
+
+const committedFinal = (state: ExecutionState): StepState | undefined =>
+  steps(state).find((step) => step.classification === "Final" && step.status === "Succeeded")
+
+const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean => {
+  if (result === "Succeeded") return step.status === "Succeeded"
+  if (step.classification === "ReadOnly") return true
+  return step.status === "Undone" || step.status === "Failed"
+}
+
+const replaceStep = (state: ExecutionState, step: StepState): ExecutionState => ({
+  ...state,
+  steps: HashMap.set(state.steps, step.step, step)
+})
+
+const stepStarted = (
+  state: ExecutionState,
+  event: typeof StepStarted.Type
+): ExecutionState | InvalidTransition => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound")
+  const known = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  const open = known === undefined || known.status === "Started" || known.status === "InDoubt" || known.status === "Failed"
+  if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
+  return replaceStep(state, {
+    step: event.step,
+    index: known?.index ?? HashMap.size(state.steps),
+    classification: event.classification,
+    status: "Started",
+    output: undefined,
+    startedAt: known?.startedAt ?? event.at,
+    endedAt: undefined,
+    attempts: known?.attempts ?? 0,
+    failures: [],
+    doubt: known?.doubt,
+    undoStartedAt: undefined,
+    undoEndedAt: undefined,
+    undoAttempts: 0,
+    undoFailures: []
+  })
+}
+
+const stepEnded = (
+  state: ExecutionState,
+  event: typeof StepSucceeded.Type | typeof StepFailed.Type | typeof StepInDoubt.Type
+): ExecutionState | InvalidTransition => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound")
+  const step = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
+  if (step.status !== "Started" && step.status !== "InDoubt") {
+    return invalid(event, `step "${event.step}" is ${step.status}`)
+  }
+  const ended = { ...step, endedAt: event.at, attempts: event.attempts }
+  switch (event._tag) {
+    case "StepSucceeded":
+      return replaceStep(state, { ...ended, status: "Succeeded", output: event.output })
+    case "StepFailed":
+      return replaceStep(state, { ...ended, status: "Failed", failures: event.failures })
+    case "StepInDoubt":
+      return replaceStep(state, { ...ended, status: "InDoubt", doubt: event.reason })
+  }
+}
+
+const compensation = (
+  state: ExecutionState,
+  event: typeof CompensationStarted.Type | typeof CompensationSucceeded.Type | typeof CompensationFailed.Type
+): ExecutionState | InvalidTransition => {
+  if (state.direction === "Forward") return invalid(event, "no decision to unwind has been stored")
+  const step = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
+  if (event._tag === "CompensationStarted") {
+    const armed = step.status === "Succeeded" || step.status === "UndoFailed" || step.status === "Undoing"
+    if (step.classification !== "Compensatable" || !armed) {
+      return invalid(event, `${step.classification} step "${event.step}" is ${step.status}`)
+    }
+    return replaceStep(state, { ...step, status: "Undoing", undoStartedAt: step.undoStartedAt ?? event.at })
+  }
+  if (step.status !== "Undoing") return invalid(event, `step "${event.step}" is ${step.status}`)
+  const ended = { ...step, undoEndedAt: event.at, undoAttempts: event.attempts }
+  return event._tag === "CompensationSucceeded"
+    ? replaceStep(state, { ...ended, status: "Undone", undoFailures: [] })
+    : replaceStep(state, { ...ended, status: "UndoFailed", undoFailures: event.failures })
+}
+
+/** The state after all events, or what is wrong with the first that does not fit. `undefined` for no events. */
+export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransition | undefined => {
+  let state: ExecutionState | undefined
+  for (const event of events) {
+    const next = transition(state, event)
+    if (next instanceof InvalidTransition) return next
+    state = next
+  }
+  return state
+}
+
+/** The events that one commit adds to a journal, with the number of their format. */
+export const Commit = Schema.parseJson(Schema.Struct({
+  format: Schema.Number,
+  events: Schema.Array(Event)
+}))
+
+/** The text that is stored for a commit. */
+export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.stringify({ format, events })
+
+/** Reads the text of a commit. */
+export const decodeCommit = Schema.decodeUnknown(Commit)

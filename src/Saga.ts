@@ -1,0 +1,298 @@
+/**
+ * Define a saga, and run it: in process, within a scope, as a report, or durably.
+ */
+import { Cause, Context, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
+import type { Checkpoint } from "./Checkpoint.ts"
+import * as durable from "./internal/durable.ts"
+import { drive, type Finding, goForward, makeRun, type Run, unwind } from "./internal/interpreter.ts"
+import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
+import type { StepDefinition } from "./internal/program.ts"
+import { inMemory } from "./internal/recorder.ts"
+import type { Refusal, SagaName, Version } from "./internal/types.ts"
+import type { Classification } from "./Journal.ts"
+import type { SagaBuilder } from "./SagaBuilder.ts"
+import {
+  type CheckpointError,
+  CompensationFailed,
+  type DefinitionChanged,
+  type ExecutionConflict,
+  type ExecutionNotFound,
+  type FailedAfterCommit,
+  type JournalCorrupt,
+  type OutcomeUnknown,
+  type RecoveredFailure
+} from "./SagaError.ts"
+import * as SagaReport from "./SagaReport.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
+export type TypeId = typeof TypeId
+
+/**
+ * A definition that can be run.
+ *
+ * - `Input`: what a run is given
+ * - `Output`: what a run that succeeds returns
+ * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
+ * - `Requirements`: the services that its actions and compensations need
+ * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
+ */
+export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never> {
+  readonly [TypeId]: {
+    readonly _Input: (_: Input) => void
+    readonly _Output: () => Output
+    readonly _Error: () => Error
+    readonly _Requirements: () => Requirements
+    readonly _Owed: () => Owed
+  }
+  readonly name: string
+  readonly version: number
+  /** The steps in declared order. */
+  readonly steps: ReadonlyArray<{ readonly name: string; readonly classification: Classification }>
+}
+
+/** Any saga, whatever it takes, returns and needs. */
+export type Any = Saga<never, unknown, unknown, unknown, string>
+
+/** The services that a saga needs. */
+export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
+
+/** What may be said of a saga as a whole. */
+export interface Options<Input, Encoded, V extends number> {
+  /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
+  readonly input?: Schema.Schema<Input, Encoded, never>
+  /** Tells definitions of one name apart: a positive integer, 1 by default. Raise it when you change the steps. */
+  readonly version?: Version<V>
+  /**
+   * When a compensation fails for good: `"continue"` undoes the older steps all the same, `"stop"` leaves them as they are,
+   * for when an older undo depends on the younger. `"continue"` by default.
+   */
+  readonly onCompensationFailure?: OnCompensationFailure
+}
+
+/**
+ * Begins the definition of a saga. The name identifies its stored executions.
+ *
+ * Add steps with `readOnly`, `compensatable` and `final`, and end with `build`, which throws `InvalidSaga` where a rule is
+ * broken that the compiler could not see.
+ */
+export const make: {
+  <const Name extends string, Input, Encoded, const V extends number = 1>(
+    name: SagaName<Name>,
+    options: Options<Input, Encoded, V> & { readonly input: Schema.Schema<Input, Encoded, never> }
+  ): SagaBuilder<Input, {}, ParseResult.ParseError, never, never>
+  <const Name extends string, const V extends number = 1>(
+    name: SagaName<Name>,
+    options?: Options<void, void, V> & { readonly input?: never }
+  ): SagaBuilder<void, {}, never, never, never>
+} = (name: string, options?: Options<any, any, number>) => {
+  const runtime = new Builder(
+    { name, version: 1, input: undefined, onCompensationFailure: "continue", ...options },
+    []
+  )
+  // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.
+  return runtime as any
+}
+
+type Header = Pick<Program, "name" | "version" | "input" | "onCompensationFailure">
+
+class Builder {
+  readonly header: Header
+  readonly steps: ReadonlyArray<StepDefinition>
+  constructor(header: Header, steps: ReadonlyArray<StepDefinition>) {
+    this.header = header
+    this.steps = steps
+  }
+  private with(name: string, classification: Classification, options: Omit<StepDefinition, "name" | "classification">) {
+    return new Builder(this.header, [...this.steps, { ...options, name, classification }])
+  }
+  readOnly(name: string, options: StepDefinition) {
+    return this.with(name, "ReadOnly", options)
+  }
+  compensatable(name: string, options: StepDefinition) {
+    return this.with(name, "Compensatable", options)
+  }
+  final(name: string, options: StepDefinition) {
+    return this.with(name, "Final", options)
+  }
+  build(project: Program["project"] = ({ outputs }) => outputs) {
+    return new SagaImpl(makeProgram({ ...this.header, steps: this.steps, project }))
+  }
+}
+
+const typeParameters: any = {}
+
+class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
+  readonly [TypeId] = typeParameters
+  readonly name: string
+  readonly version: number
+  readonly steps: Any["steps"]
+  readonly program: Program
+  constructor(program: Program) {
+    this.program = program
+    this.name = program.name
+    this.version = program.version
+    this.steps = program.steps.map(({ classification, name }) => ({ name, classification }))
+  }
+}
+
+/** @internal The program tree of a saga. */
+export const programOf = (saga: Any): Program => (saga as SagaImpl).program
+
+/** The errors that leave everything undone. */
+type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
+
+/** What `Saga.run` can fail with: the errors of the steps, and what says that something stands. */
+export type RunError<Error> = Error | CompensationFailed<Undoable<Error>>
+
+/** What a durable run can fail with besides. */
+export type DurableError<Error> =
+  | (Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error)
+  | CompensationFailed<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+
+const validated = <A, R>(
+  program: Program,
+  input: unknown,
+  then: () => Effect.Effect<A, unknown, R>
+): Effect.Effect<A, unknown, R> =>
+  program.input === undefined ? Effect.suspend(then) : Effect.flatMap(Schema.validate(program.input)(input), then)
+
+const newRun = (program: Program, input: unknown) =>
+  makeRun({
+    program,
+    executionId: crypto.randomUUID(),
+    input,
+    recorder: undefined,
+    past: undefined,
+    suspend: false
+  })
+
+/**
+ * Runs a saga in this process; nothing is stored.
+ *
+ * Succeeds with the saga's output. When a step fails, dies or is interrupted before the point of no return, everything that
+ * was done is undone, newest first, and the original error, defect or interruption comes out unchanged. Where that is not
+ * the whole truth, the error says so: `CompensationFailed`, `FailedAfterCommit`, `OutcomeUnknown`.
+ */
+export const run = <Input, Output, Error, Requirements, Owed extends string>(
+  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run">,
+  input: Input
+): Effect.Effect<Output, RunError<Error>, Requirements> => {
+  const program = programOf(saga)
+  return validated(program, input, () => drive(newRun(program, input))) as Effect.Effect<any, any, any>
+}
+
+/**
+ * Runs a saga in this process and leaves its compensations armed until the surrounding scope closes: if that closes with a
+ * failure, the saga is undone, newest first, in its place among the scope's other finalizers.
+ *
+ * A compensation that fails then cannot be reported as an error, for a finalizer has none: it is a defect,
+ * `CompensationFailed`, in the cause with which the scope's owner ends. Refused by type for a saga with a Final step.
+ */
+export const scoped = <Input, Output, Error, Requirements, Owed extends string>(
+  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.scoped">,
+  input: Input
+): Effect.Effect<Output, RunError<Error>, Requirements | Scope.Scope> => {
+  const program = programOf(saga)
+  return validated(program, input, () =>
+    Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
+      const armed = newRun(program, input)
+      return goForward(armed, (output) =>
+        Effect.as(
+          Scope.addFinalizerExit(Context.get(context, Scope.Scope), (exit) =>
+            Exit.isSuccess(exit) ? Effect.void : unwindLater(armed, exit.cause, context)),
+          output
+        ))
+    })) as Effect.Effect<any, any, any>
+}
+
+const unwindLater = (
+  armed: Run,
+  cause: Cause.Cause<unknown>,
+  context: Context.Context<any>
+): Effect.Effect<void> =>
+  Effect.matchCauseEffect(Effect.provide(Effect.uninterruptible(unwind(armed, cause)), context), {
+    onSuccess: () => Effect.void,
+    onFailure: (ended) => {
+      const error = Cause.squash(ended)
+      return error instanceof CompensationFailed ? Effect.die(error) : Effect.void
+    }
+  })
+
+/**
+ * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
+ * An interruption is reported too, and goes on afterwards.
+ */
+export const report = <Input, Output, Error, Requirements, Owed extends string>(
+  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run">,
+  input: Input
+): Effect.Effect<SagaReport.SagaReport<Output, Error>, never, Requirements> => {
+  const program = programOf(saga)
+  return Effect.clockWith((clock) => {
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const recorder = inMemory(now)
+    const { fingerprint, name, version } = program
+    recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
+    const run = { ...newRun(program, input), recorder }
+    return Effect.map(Effect.exit(validated(program, input, () => drive(run))), (exit) =>
+      SagaReport.make({ program, executionId: run.executionId, state: recorder.state()!, exit, endedAt: now() }))
+  }) as Effect.Effect<any, never, any>
+}
+
+/** How a durable run is started. */
+export interface ExecuteOptions {
+  /** Identifies the execution, for good: the same id with the same input joins it or returns what came of it. */
+  readonly executionId: string
+  /**
+   * What an interruption does before the point of no return: `"unwind"` undoes what was done, `"suspend"` leaves the
+   * execution as it is, for `Saga.resume` or `Recovery`. `"unwind"` by default.
+   */
+  readonly onInterrupt?: "unwind" | "suspend"
+}
+
+/**
+ * Runs a saga durably: every side effect is in the journal before it starts, so that after a crash `Saga.resume` or
+ * `Recovery` finishes the execution, forward or backward.
+ *
+ * The execution exists from its first intent on. Called again with the same `executionId` and input it joins the execution,
+ * goes on with it, or returns its recorded result; a parked one is not set going again but its error returned. An error that
+ * another process recorded comes back as it was if its step has an `error` schema, else as `RecoveredFailure`.
+ */
+export const execute = <Input, Output, Error, Requirements, Owed extends string>(
+  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.execute">,
+  input: Input,
+  options: ExecuteOptions
+): Effect.Effect<Output, DurableError<Error>, Requirements | Checkpoint> =>
+  durable.execute(programOf(saga), input, {
+    executionId: options.executionId,
+    suspend: options.onInterrupt === "suspend"
+  }) as Effect.Effect<any, any, any>
+
+/** How a stored execution is resumed. */
+export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
+  /**
+   * What somebody found out about the step in doubt on which the execution is parked: that it happened, with its output, or
+   * that it did not, and then it runs again.
+   */
+  readonly found?: Finding
+}
+
+/**
+ * Goes on with one stored execution, forward or backward as its journal says: recorded outcomes are taken from the journal,
+ * everything after them runs. A parked execution is set going again. A finished one returns its recorded result.
+ */
+export const resume = <Input, Output, Error, Requirements, Owed extends string>(
+  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.execute">,
+  executionId: string,
+  options?: ResumeOptions
+): Effect.Effect<Output, DurableError<Error> | ExecutionNotFound, Requirements | Checkpoint> =>
+  durable.resume(programOf(saga), {
+    executionId,
+    suspend: options?.onInterrupt === "suspend",
+    finding: options?.found
+  }) as Effect.Effect<any, any, any>

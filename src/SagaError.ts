@@ -1,0 +1,223 @@
+/**
+ * Every error that a saga can end with, besides the errors of its own steps.
+ *
+ * A step's own error in the error channel means that everything was undone. Anything less has one of these tags, and its
+ * message says what is true now and who must act.
+ */
+import { Cause, Data, Schema } from "effect"
+
+const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
+
+const oneLine = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n", 1)[0] ?? ""
+
+/**
+ * Thrown by `build()` when a definition breaks a rule that the compiler could not see, for instance because the saga was
+ * written in JavaScript. Nothing was built. The author of the saga must act; `problems` names every broken rule.
+ */
+export class InvalidSaga extends Data.TaggedError("InvalidSaga")<{
+  readonly saga: string
+  readonly problems: ReadonlyArray<string>
+}> {
+  override get message() {
+    return `saga "${this.saga}" cannot be built: ${this.problems.join("; ")}`
+  }
+}
+
+/** A compensation that failed for good, and why. */
+export interface FailedCompensation {
+  readonly step: string
+  readonly cause: Cause.Cause<unknown>
+}
+
+/**
+ * The saga failed and could not be undone completely. The effects of the steps in `failed` and `notTried` still stand.
+ *
+ * `cause` is why the saga was unwound, as it was; `undone` lists what was undone, in the order in which it happened;
+ * `failed` what could not be, with its cause; `notTried` what was left alone because the saga says
+ * `onCompensationFailure: "stop"`. A durable execution is `parked`: `Saga.resume` tries again what remains. In process
+ * somebody must undo it by hand.
+ */
+export class CompensationFailed<out E> extends Data.TaggedError("CompensationFailed")<{
+  readonly saga: string
+  readonly executionId: string
+  readonly cause: Cause.Cause<E>
+  readonly undone: ReadonlyArray<string>
+  readonly failed: ReadonlyArray<FailedCompensation>
+  readonly notTried: ReadonlyArray<string>
+  readonly parked: boolean
+}> {
+  override get message() {
+    const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`).join(", ")
+    const notTried = this.notTried.length === 0 ? "" : `, and nobody tried to undo ${quoted(this.notTried)}`
+    return `${this.saga} (${this.executionId}) failed and is not fully undone: the compensation failed of ${failed}${notTried}. ` +
+      `It failed because of: ${oneLine(this.cause)}. ` +
+      (this.parked
+        ? "The execution is parked: mend the cause, then Saga.resume tries again what remains"
+        : "Their effects stand until somebody undoes them by hand")
+  }
+}
+
+/**
+ * A Final step failed after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
+ * effects of all steps in `stands` stand, the step `step` and those after it have not happened.
+ *
+ * A durable execution is `parked`: `Saga.resume` tries the step again. In process somebody must finish the rest by hand.
+ */
+export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommit")<{
+  readonly saga: string
+  readonly executionId: string
+  readonly step: string
+  readonly cause: Cause.Cause<E>
+  readonly stands: ReadonlyArray<string>
+  readonly parked: boolean
+}> {
+  override get message() {
+    return `${this.saga} (${this.executionId}) failed at Final step "${this.step}" after its point of no return: ` +
+      `${oneLine(this.cause)}. ${quoted(this.stands)} took effect and stand. ` +
+      (this.parked
+        ? "The execution is parked: Saga.resume goes on from this step"
+        : "Somebody must finish the rest by hand")
+  }
+}
+
+/**
+ * Nobody knows whether an action happened.
+ *
+ * An action fails with it when it cannot tell: a reply was lost, a connection broke after the request was sent. The step's
+ * `inDoubt` policy then settles it. When it comes out of a run, it could not be settled: `saga`, `executionId` and `step`
+ * say which step, and `parked` whether the execution waits (durable: nothing was undone, `Saga.resume` settles it) or
+ * whether the completed steps before it were undone (in process).
+ */
+export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-saga/OutcomeUnknown")("OutcomeUnknown", {
+  reason: Schema.String,
+  saga: Schema.optional(Schema.String),
+  executionId: Schema.optional(Schema.String),
+  step: Schema.optional(Schema.String),
+  parked: Schema.optional(Schema.Boolean),
+  /** `false` when `verify` says that it did not happen, and running it again gave no answer either. */
+  happened: Schema.optional(Schema.Literal(false))
+}) {
+  override get message() {
+    if (this.step === undefined) return `the outcome is unknown: ${this.reason}`
+    if (this.happened === false) {
+      return `step "${this.step}" of ${this.saga} (${this.executionId}) gave no answer, also when it was run again, and ` +
+        `verify says that it did not happen: ${this.reason}. Everything before it was undone`
+    }
+    return `nobody knows whether step "${this.step}" of ${this.saga} (${this.executionId}) happened: ${this.reason}. ` +
+      (this.parked
+        ? "The execution is parked and nothing was undone: find out, then call Saga.resume with what you found"
+        : "The completed steps before it were undone; find out by its idempotency key, and undo it by hand if it happened")
+  }
+}
+
+/**
+ * The store could not do what it was asked to.
+ *
+ * - `Unavailable`: the store cannot be reached or opened
+ * - `Locked`: another process holds the database, longer than the store waits
+ * - `ReadOnly`: the database cannot be written to
+ * - `Full`: no room is left
+ * - `NotADatabase`: the file is something else, or is damaged
+ * - `Encode`: an input, output or error did not match its schema and so could not be stored
+ *
+ * No step was started whose intent is not stored, and nothing was undone after a decision that is not stored: what the
+ * execution had stored stays for `Saga.resume` or `Recovery`. Whoever runs the store must act.
+ */
+export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
+  "CheckpointError",
+  {
+    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "Encode"),
+    operation: Schema.Literal("open", "append", "load", "list"),
+    executionId: Schema.optional(Schema.String),
+    detail: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  }
+) {
+  override get message() {
+    const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
+    return `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
+      (this.operation === "append"
+        ? "The execution stopped where it was; what is stored of it stays for Saga.resume or Recovery"
+        : "Nothing was changed")
+  }
+}
+
+/**
+ * This call may not drive this execution, which is as it was before the call.
+ *
+ * - `InvalidId`: the id is empty or not well-formed text; the caller must choose another
+ * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
+ *   caller must choose another id
+ * - `OtherDriver`: another process wrote to the journal meanwhile and drives the execution; this call stopped
+ */
+export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
+  "ExecutionConflict",
+  {
+    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver"),
+    saga: Schema.String,
+    executionId: Schema.String
+  }
+) {
+  override get message() {
+    switch (this.reason) {
+      case "InvalidId":
+        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text and not empty`
+      case "OtherSaga":
+        return `execution ${this.executionId} belongs to another saga than ${this.saga}: choose another executionId`
+      case "OtherInput":
+        return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
+      case "OtherDriver":
+        return `execution ${this.executionId} of ${this.saga} is driven by another process: this call has stopped, the other goes on`
+    }
+  }
+}
+
+/** No execution of this id is stored, so there is nothing to resume. The caller must check the id. */
+export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("effect-saga/ExecutionNotFound")(
+  "ExecutionNotFound",
+  { saga: Schema.String, executionId: Schema.String }
+) {
+  override get message() {
+    return `no execution ${this.executionId} of ${this.saga} is stored`
+  }
+}
+
+/**
+ * The stored execution was started by another definition of the saga: `difference` says where they part. It was left
+ * untouched. Run it with the definition that started it, or register both versions with `Recovery`.
+ */
+export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("effect-saga/DefinitionChanged")(
+  "DefinitionChanged",
+  { saga: Schema.String, executionId: Schema.String, difference: Schema.String }
+) {
+  override get message() {
+    return `execution ${this.executionId} was started by another definition of ${this.saga}: ${this.difference}. ` +
+      "It was left untouched: resume it with the definition that started it"
+  }
+}
+
+/**
+ * The stored journal cannot be read as one: `problem` says what is wrong and where. It was left untouched. Whoever runs
+ * the store must act.
+ */
+export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>("effect-saga/JournalCorrupt")("JournalCorrupt", {
+  executionId: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `the journal of execution ${this.executionId} cannot be read: ${this.problem}. It was left untouched`
+  }
+}
+
+/**
+ * The error of a step, as another process stored it, when the step has no `error` schema to restore the original with.
+ * It means what the original meant: everything was undone. `tag` is the original's `_tag` or name.
+ */
+export class RecoveredFailure extends Schema.TaggedError<RecoveredFailure>("effect-saga/RecoveredFailure")(
+  "RecoveredFailure",
+  { tag: Schema.String, detail: Schema.String }
+) {
+  override get message() {
+    return `${this.tag}: ${this.detail} (restored from the journal)`
+  }
+}

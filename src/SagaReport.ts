@@ -1,0 +1,208 @@
+/**
+ * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
+ */
+import { Cause, Exit, HashMap, Option } from "effect"
+import type { Program, StepNode } from "./internal/program.ts"
+import type { Classification, ExecutionState, StepState } from "./Journal.ts"
+import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
+
+/** What became of one step's action. Durations are in milliseconds. */
+export interface StepReport {
+  readonly step: string
+  readonly classification: Classification
+  /**
+   * - `NotStarted`: the run ended before it
+   * - `Succeeded`: it took effect (and was undone, if a compensation says so)
+   * - `Failed`: it ended with an error, a defect or an interruption
+   * - `InDoubt`: nobody knows
+   */
+  readonly status: "NotStarted" | "Succeeded" | "Failed" | "InDoubt"
+  /** Calls of the action. */
+  readonly attempts: number
+  /** Epoch milliseconds. */
+  readonly startedAt: number | undefined
+  readonly duration: number | undefined
+}
+
+/** What became of one compensation. Durations are in milliseconds. */
+export interface CompensationReport {
+  readonly step: string
+  readonly status: "Undone" | "Failed" | "NotTried"
+  readonly attempts: number
+  /** Epoch milliseconds. */
+  readonly startedAt: number | undefined
+  readonly duration: number | undefined
+  /** Why it failed. */
+  readonly cause: Cause.Cause<unknown> | undefined
+}
+
+/** What every report tells. Durations are in milliseconds. */
+export interface ReportDetails {
+  readonly saga: string
+  readonly version: number
+  readonly executionId: string
+  /** One entry a step, in declared order. */
+  readonly steps: ReadonlyArray<StepReport>
+  /** One entry a compensation that was owed, newest first. Empty when nothing was unwound. */
+  readonly compensations: ReadonlyArray<CompensationReport>
+  /** Epoch milliseconds. */
+  readonly startedAt: number
+  readonly duration: number
+  /** One sentence: what happened. */
+  readonly summary: string
+}
+
+/** Everything took effect. */
+export interface Succeeded<out Output> extends ReportDetails {
+  readonly _tag: "Succeeded"
+  readonly output: Output
+}
+
+/** The saga failed, was interrupted or died, and everything was undone. */
+export interface Undone<out Error> extends ReportDetails {
+  readonly _tag: "Undone"
+  readonly cause: Cause.Cause<Error>
+}
+
+/** The saga failed, and some of it could not be undone: `error` says what stands. */
+export interface PartlyUndone<out Error> extends ReportDetails {
+  readonly _tag: "PartlyUndone"
+  readonly error: CompensationFailed<Error>
+}
+
+/** A Final failed after another took effect: `error` says what stands. */
+export interface CommittedThenFailed<out Error> extends ReportDetails {
+  readonly _tag: "CommittedThenFailed"
+  readonly error: FailedAfterCommit<Error>
+}
+
+/** Nobody knows whether a step happened; the steps before it were undone. */
+export interface InDoubt extends ReportDetails {
+  readonly _tag: "InDoubt"
+  readonly error: OutcomeUnknown
+}
+
+/** Every way a run can end. */
+export type SagaReport<Output, Error> =
+  | Succeeded<Output>
+  | Undone<Error>
+  | PartlyUndone<Error>
+  | CommittedThenFailed<Error>
+  | InDoubt
+
+const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
+  step: node.name,
+  classification: node.classification,
+  status: state === undefined
+    ? "NotStarted"
+    : state.status === "Failed" || state.status === "InDoubt"
+    ? state.status
+    : "Succeeded",
+  attempts: state?.attempts ?? 0,
+  startedAt: state?.startedAt,
+  duration: between(state?.startedAt, state?.endedAt)
+})
+
+const between = (from: number | undefined, to: number | undefined) =>
+  from === undefined || to === undefined ? undefined : to - from
+
+const compensationReport = (
+  state: StepState,
+  error: CompensationFailed<unknown> | undefined
+): CompensationReport => ({
+  step: state.step,
+  status: state.status === "Undone" ? "Undone" : state.status === "UndoFailed" ? "Failed" : "NotTried",
+  attempts: state.undoAttempts,
+  startedAt: state.undoStartedAt,
+  duration: between(state.undoStartedAt, state.undoEndedAt),
+  cause: error?.failed.find(({ step }) => step === state.step)?.cause
+})
+
+const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
+  const failed = steps.find(({ status }) => status === "Failed" || status === "InDoubt")
+  const why = Cause.isInterruptedOnly(cause)
+    ? "was interrupted"
+    : Option.match(Cause.failureOption(cause), {
+      onNone: () => "died",
+      onSome: (error) => `failed with ${tagOf(error)}`
+    })
+  return `${program.name} ${why}${failed === undefined ? "" : ` at step "${failed.step}"`}`
+}
+
+const tagOf = (error: unknown): string => {
+  const tag = (error as { _tag?: unknown } | null | undefined)?._tag
+  return typeof tag === "string" ? tag : error instanceof Error ? error.name : String(error)
+}
+
+const names = (steps: ReadonlyArray<{ readonly step: string }>) => steps.map(({ step }) => `"${step}"`).join(", ")
+
+/** Makes the report of a run from the sum of what was recorded and from how it ended. */
+export const make = (options: {
+  readonly program: Program
+  readonly executionId: string
+  readonly state: ExecutionState
+  readonly exit: Exit.Exit<unknown, unknown>
+  /** Epoch milliseconds. */
+  readonly endedAt: number
+}): SagaReport<unknown, unknown> => {
+  const { endedAt, executionId, exit, program, state } = options
+  const stateOf = (step: StepNode) => Option.getOrUndefined(HashMap.get(state.steps, step.name))
+  const steps = program.steps.map((step) => stepReport(step, stateOf(step)))
+  const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  const partly = error instanceof CompensationFailed ? error : undefined
+  const compensations = state.direction === "Forward" ? [] : program.steps
+    .flatMap((step) => {
+      const stepState = step.classification === "Compensatable" ? stateOf(step) : undefined
+      return stepState === undefined || stepState.status === "Failed" || stepState.status === "InDoubt" ||
+          stepState.status === "Started"
+        ? []
+        : [compensationReport(stepState, partly)]
+    })
+    .reverse()
+  const details = (summary: string): ReportDetails => ({
+    saga: program.name,
+    version: program.version,
+    executionId,
+    steps,
+    compensations,
+    startedAt: state.startedAt,
+    duration: endedAt - state.startedAt,
+    summary
+  })
+  if (Exit.isSuccess(exit)) {
+    const summary = `${program.name} succeeded: ${steps.length} ${steps.length === 1 ? "step" : "steps"} took effect`
+    return { _tag: "Succeeded", output: exit.value, ...details(summary) }
+  }
+  const undone = compensations.filter(({ status }) => status === "Undone")
+  const whatWasUndone = undone.length === 0 ? "there was nothing to undo" : `${names(undone)} undone`
+  if (partly !== undefined) {
+    const stand = compensations.filter(({ status }) => status !== "Undone")
+    return {
+      _tag: "PartlyUndone",
+      error: partly,
+      ...details(`${sayWhy(program, steps, partly.cause)}; ${whatWasUndone}, ${names(stand)} still stand`)
+    }
+  }
+  if (error instanceof FailedAfterCommit) {
+    return {
+      _tag: "CommittedThenFailed",
+      error,
+      ...details(
+        `${sayWhy(program, steps, error.cause)} after its point of no return; ` +
+          `${error.stands.map((step) => `"${step}"`).join(", ")} stand`
+      )
+    }
+  }
+  if (error instanceof OutcomeUnknown && error.step !== undefined && error.happened === undefined) {
+    return {
+      _tag: "InDoubt",
+      error,
+      ...details(`nobody knows whether step "${error.step}" of ${program.name} happened; ${whatWasUndone}`)
+    }
+  }
+  return {
+    _tag: "Undone",
+    cause: exit.cause,
+    ...details(`${sayWhy(program, steps, exit.cause)}; ${whatWasUndone}`)
+  }
+}

@@ -1,0 +1,20 @@
+/** Stores the journals of durable sagas: the service, how to write a store, and one that keeps them in memory. */
+export * as Checkpoint from "./Checkpoint.ts"
+
+/** The journal of an execution: its events, and the table that says which may follow which. */
+export * as Journal from "./Journal.ts"
+
+/** Define a saga and run it. */
+export * as Saga from "./Saga.ts"
+
+/** The types of a saga while it is being written. */
+export * as SagaBuilder from "./SagaBuilder.ts"
+
+/** Every error that a saga can end with, besides the errors of its own steps. */
+export * as SagaError from "./SagaError.ts"
+
+/** What a run of a saga did, as data. */
+export * as SagaReport from "./SagaReport.ts"
+
+/** What a user writes for a step, and what the step's functions are given. */
+export * as Step from "./Step.ts"

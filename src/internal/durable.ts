@@ -1,0 +1,258 @@
+/**
+ * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
+ */
+import { Cause, Deferred, Effect, FiberId, HashMap, Option, Schema } from "effect"
+import * as Checkpoint from "../Checkpoint.ts"
+import * as Journal from "../Journal.ts"
+import {
+  type CheckpointError,
+  CompensationFailed,
+  DefinitionChanged,
+  ExecutionConflict,
+  ExecutionNotFound,
+  FailedAfterCommit,
+  JournalCorrupt,
+  OutcomeUnknown,
+  RecoveredFailure
+} from "../SagaError.ts"
+import { drive, type Finding, makeRun, type Past, tookEffect } from "./interpreter.ts"
+import { difference, type Program } from "./program.ts"
+import { encodeValue, toCheckpoint } from "./recorder.ts"
+
+type AnyEffect<A = unknown> = Effect.Effect<A, unknown, any>
+
+interface Stored {
+  readonly past: Past
+  readonly input: unknown
+  /** The sequence of the next commit. */
+  readonly sequence: number
+}
+
+/** Starts an execution, or joins it, goes on with it or returns its result where there is one of this id (S15). */
+export const execute = (
+  program: Program,
+  input: unknown,
+  options: { readonly executionId: string; readonly suspend: boolean }
+): AnyEffect =>
+  Effect.gen(function*() {
+    const { executionId } = options
+    if (!isWellFormed(executionId)) {
+      return yield* new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId })
+    }
+    if (program.input !== undefined) yield* Schema.validate(program.input)(input)
+    const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
+    return yield* driveOnce(program, executionId, encoded, (checkpoint) =>
+      Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
+        if (stored === undefined) return start(checkpoint, program, { ...options, input, encoded })
+        if (JSON.stringify(stored.past.state.input) !== JSON.stringify(encoded)) {
+          return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
+        }
+        return stored.past.state.status === "Parked"
+          ? Effect.fail(whyParked(program, executionId, stored.past))
+          : goOn(checkpoint, program, stored, options)
+      }))
+  })
+
+/** Goes on with a stored execution, also with a parked one. */
+export const resume = (
+  program: Program,
+  options: { readonly executionId: string; readonly suspend: boolean; readonly finding?: Finding | undefined }
+): AnyEffect =>
+  driveOnce(program, options.executionId, undefined, (checkpoint) =>
+    Effect.flatMap(
+      load(checkpoint, program, options.executionId),
+      (stored) =>
+        stored === undefined
+          ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))
+          : goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
+    ))
+
+const isWellFormed = (executionId: string): boolean => {
+  try {
+    return encodeURIComponent(executionId) !== ""
+  } catch {
+    return false
+  }
+}
+
+/** Drives an execution unless this process does so already; then waits for what comes out of that. */
+const driveOnce = (
+  program: Program,
+  executionId: string,
+  input: unknown,
+  driver: (checkpoint: Checkpoint.Service) => AnyEffect
+): AnyEffect =>
+  Effect.flatMap(Checkpoint.Checkpoint, (checkpoint) =>
+    Effect.suspend(() => {
+      const driven = checkpoint.driven.get(executionId)
+      if (driven !== undefined) {
+        const other = driven.saga !== program.name
+          ? "OtherSaga"
+          : input !== undefined && driven.input !== undefined && JSON.stringify(input) !== JSON.stringify(driven.input)
+          ? "OtherInput"
+          : undefined
+        return other === undefined
+          ? Deferred.await(driven.result)
+          : Effect.fail(new ExecutionConflict({ reason: other, saga: program.name, executionId }))
+      }
+      const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
+      checkpoint.driven.set(executionId, { saga: program.name, input, result })
+      return Effect.onExit(driver(checkpoint), (exit) => {
+        checkpoint.driven.delete(executionId)
+        return Deferred.done(result, exit)
+      })
+    }))
+
+const now = Effect.clockWith((clock) => Effect.succeed(() => clock.unsafeCurrentTimeMillis()))
+
+const start = (
+  store: Checkpoint.Store,
+  program: Program,
+  options: {
+    readonly executionId: string
+    readonly suspend: boolean
+    readonly input: unknown
+    readonly encoded: unknown
+  }
+): AnyEffect =>
+  Effect.flatMap(now, (now) => {
+    const { encoded, executionId, input, suspend } = options
+    const recorder = toCheckpoint({ store, program, executionId, state: undefined, sequence: 0, now })
+    // Stored together with the first intent: until then nothing has happened that would need the execution.
+    recorder.record({
+      _tag: "Started",
+      saga: program.name,
+      version: program.version,
+      fingerprint: program.fingerprint,
+      ...(encoded === undefined ? {} : { input: encoded }),
+      at: now()
+    })
+    return drive(makeRun({ program, executionId, input, recorder, past: undefined, suspend }))
+  })
+
+const goOn = (
+  store: Checkpoint.Store,
+  program: Program,
+  { input, past, sequence }: Stored,
+  { executionId, suspend }: { readonly executionId: string; readonly suspend: boolean }
+): AnyEffect => {
+  switch (past.state.status) {
+    case "Succeeded":
+      return Effect.sync(() => program.project({ input, outputs: past.outputs }))
+    case "Undone":
+      return Effect.failCause(past.cause)
+    default:
+      return Effect.flatMap(now, (now) => {
+        const recorder = toCheckpoint({ store, program, executionId, state: past.state, sequence, now })
+        if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+        return drive(makeRun({ program, executionId, input, recorder, past, suspend }))
+      })
+  }
+}
+
+/** Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). */
+const load = (
+  store: Checkpoint.Store,
+  program: Program,
+  executionId: string
+): Effect.Effect<
+  Stored | undefined,
+  CheckpointError | JournalCorrupt | ExecutionConflict | DefinitionChanged
+> =>
+  Effect.gen(function*() {
+    const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
+    const commits = yield* store.load(executionId)
+    const events: Array<Journal.Event> = []
+    for (const [index, { body, sequence }] of commits.entries()) {
+      if (sequence !== index) return yield* corrupt(`commit ${index} is missing`)
+      const commit = yield* Effect.mapError(
+        Journal.decodeCommit(body),
+        (error) => corrupt(`commit ${index}: ${error.message}`)
+      )
+      if (commit.format > Journal.format) {
+        return yield* corrupt(`commit ${index} has format ${commit.format}, this release reads up to ${Journal.format}`)
+      }
+      events.push(...commit.events)
+    }
+    const state = Journal.fold(events)
+    if (state === undefined) return undefined
+    if (state instanceof Journal.InvalidTransition) return yield* corrupt(`${state.event}: ${state.problem}`)
+    if (state.saga !== program.name) {
+      return yield* new ExecutionConflict({ reason: "OtherSaga", saga: program.name, executionId })
+    }
+    const changed = difference(program, state)
+    if (changed !== undefined) {
+      return yield* new DefinitionChanged({ saga: program.name, executionId, difference: changed })
+    }
+    const input = program.input === undefined ? undefined : yield* Effect.mapError(
+      Schema.decodeUnknown(program.input)(state.input),
+      (error) => corrupt(`the input: ${error.message}`)
+    )
+    const outputs: Record<string, unknown> = {}
+    for (const step of program.steps) {
+      const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.name))
+      if (step.success === undefined || recorded === undefined || !tookEffect(recorded)) continue
+      outputs[step.name] = yield* Effect.mapError(
+        Schema.decodeUnknown(step.success)(recorded.output),
+        (error) => corrupt(`the output of step "${step.name}": ${error.message}`)
+      )
+    }
+    return {
+      past: { state, outputs, cause: restoreCause(program, state.failures), finding: undefined },
+      input,
+      sequence: commits.length
+    }
+  })
+
+/** Makes a cause of what was stored of one. */
+const restoreCause = (program: Program, failures: ReadonlyArray<Journal.StoredFailure>): Cause.Cause<unknown> =>
+  failures.length === 0
+    ? Cause.empty
+    : failures.map((failure) => restoreFailure(program, failure)).reduce((all, cause) => Cause.parallel(all, cause))
+
+const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause.Cause<unknown> => {
+  switch (failure.kind) {
+    case "Interrupt":
+      return Cause.interrupt(FiberId.none)
+    case "Die":
+      return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))
+    case "Fail": {
+      const schema = program.steps.find(({ name }) => name === failure.step)?.error
+      const restored = schema === undefined || failure.encoded === undefined
+        ? Option.none()
+        : Schema.decodeUnknownOption(schema)(failure.encoded)
+      return Cause.fail(
+        Option.getOrElse(restored, () => new RecoveredFailure({ tag: failure.tag, detail: failure.message }))
+      )
+    }
+  }
+}
+
+/** The error of a parked execution, made from its journal. */
+const whyParked = (program: Program, executionId: string, { cause, state }: Past) => {
+  const whose = { saga: program.name, executionId, parked: true }
+  const steps = Journal.steps(state)
+  const inDoubt = steps.find(({ status }) => status === "InDoubt")
+  if (state.parked === "OutcomeUnknown" && inDoubt !== undefined) {
+    return new OutcomeUnknown({ ...whose, step: inDoubt.step, reason: inDoubt.doubt ?? "" })
+  }
+  const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
+  if (state.parked === "FailedAfterCommit") {
+    const failed = sideEffects.find(({ status }) => status === "Failed")
+    return new FailedAfterCommit({
+      ...whose,
+      step: failed?.step ?? "output",
+      cause: restoreCause(program, failed?.failures ?? []),
+      stands: sideEffects.filter(tookEffect).map(({ step }) => step)
+    })
+  }
+  const owed = sideEffects.filter(tookEffect).reverse()
+  return new CompensationFailed({
+    ...whose,
+    cause,
+    undone: owed.filter(({ status }) => status === "Undone").map(({ step }) => step),
+    failed: owed.filter(({ status }) => status === "UndoFailed")
+      .map(({ step, undoFailures }) => ({ step, cause: restoreCause(program, undoFailures) })),
+    notTried: owed.filter(({ status }) => status === "Succeeded").map(({ step }) => step)
+  })
+}

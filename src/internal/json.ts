@@ -1,0 +1,31 @@
+/** Names the first value that JSON would lose or change, and where it is; nothing where the value is plain JSON. */
+export const notJson = (value: unknown, path = "value"): string | undefined => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return undefined
+    case "number":
+      return Number.isFinite(value) ? undefined : `${path} is ${value}`
+    case "object": {
+      if (value === null) return undefined
+      if (Array.isArray(value)) {
+        for (let index = 0; index < value.length; index++) {
+          const problem = notJson(value[index], `${path}[${index}]`)
+          if (problem !== undefined) return problem
+        }
+        return undefined
+      }
+      const prototype = Object.getPrototypeOf(value)
+      if (prototype !== Object.prototype && prototype !== null) {
+        return `${path} is a ${prototype.constructor?.name ?? "class instance"}`
+      }
+      for (const [key, member] of Object.entries(value)) {
+        const problem = member === undefined ? undefined : notJson(member, `${path}.${key}`)
+        if (problem !== undefined) return problem
+      }
+      return undefined
+    }
+    default:
+      return `${path} is a ${typeof value}`
+  }
+}

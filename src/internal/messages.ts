@@ -1,0 +1,61 @@
+/**
+ * The text of every rule, once: as a type, for the compiler's refusals, and as a value, for the refusals at run time.
+ *
+ * A sentence about a run that would be refused begins with the name of that run, so that each run can pick out, by a
+ * template literal, the sentences that concern it.
+ */
+
+export type DuplicateStep<Name extends string> = `step "${Name}" is already declared in this saga`
+export const duplicateStep = <Name extends string>(name: Name): DuplicateStep<Name> =>
+  `step "${name}" is already declared in this saga`
+
+export type EmptyStepName = "a step needs a name: it identifies the step in the journal and in idempotency keys"
+export const emptyStepName: EmptyStepName =
+  "a step needs a name: it identifies the step in the journal and in idempotency keys"
+
+export type ReservedStepName<Name extends string> =
+  `step "${Name}" cannot have this name: "/" separates the parts of a path, and "__proto__" is no ordinary property`
+export const reservedStepName = <Name extends string>(name: Name): ReservedStepName<Name> =>
+  `step "${name}" cannot have this name: "/" separates the parts of a path, and "__proto__" is no ordinary property`
+
+export type WideStepName = "a step's name must be a string literal, so that later steps can read its output by name"
+
+export type NoSteps = "a saga needs at least one step"
+export const noSteps: NoSteps = "a saga needs at least one step"
+
+export type EmptySagaName = "a saga needs a name: stored executions are found by it"
+export const emptySagaName: EmptySagaName = "a saga needs a name: stored executions are found by it"
+
+export type InvalidVersion<Version extends number> = `version ${Version} is not a positive integer`
+export const invalidVersion = <Version extends number>(version: Version): InvalidVersion<Version> =>
+  `version ${version} is not a positive integer`
+
+export const stepAfterFinal = (name: string, classification: string, final: string) =>
+  `${classification} step "${name}" stands after Final step "${final}": after the point of no return only Final steps may follow`
+
+export const missingCompensation = (name: string) => `Compensatable step "${name}" has no compensation`
+
+export const missingVerify = (name: string) => `step "${name}" says inDoubt: "verify" but has no verify function`
+
+export type MissingVerify<Name extends string> = `every run needs verify on step "${Name}": its inDoubt is "verify"`
+
+
+export type MissingInDoubt<Name extends string> =
+  `every run needs inDoubt on step "${Name}": its action can end with OutcomeUnknown`
+
+export type MissingRetry<Name extends string> =
+  `every run needs retry on Final step "${Name}": after the point of no return a saga can only go forward`
+
+export type MissingSuccess<Name extends string> =
+  `Saga.execute needs a success schema on step "${Name}": its output must be restored after a crash`
+
+export type MissingFinalInDoubt<Name extends string> =
+  `Saga.execute needs inDoubt on Final step "${Name}": what if the process dies during its action?`
+
+export type FinalInScope<Name extends string> =
+  `Saga.scoped cannot undo Final step "${Name}" when the surrounding scope fails`
+
+export type EndlessRetry<Name extends string> =
+  `the retry of step "${Name}" needs times or a schedule: without both it would try for ever, without a pause`
+export const endlessRetry = <Name extends string>(name: Name): EndlessRetry<Name> =>
+  `the retry of step "${name}" needs times or a schedule: without both it would try for ever, without a pause`

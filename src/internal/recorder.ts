@@ -1,0 +1,161 @@
+/**
+ * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
+ */
+import { Cause, Effect, Option, Schema } from "effect"
+import type * as Checkpoint from "../Checkpoint.ts"
+import * as Journal from "../Journal.ts"
+import { CheckpointError, type ExecutionConflict } from "../SagaError.ts"
+import { notJson } from "./json.ts"
+import type { Program, StepNode } from "./program.ts"
+
+/** Stops a run where it is: no step follows, and nothing is undone. */
+export class Halt {
+  readonly error: CheckpointError | ExecutionConflict
+  constructor(error: CheckpointError | ExecutionConflict) {
+    this.error = error
+  }
+}
+
+export interface Recorder {
+  /** Whether what is recorded outlives the process, so that an execution can wait there. */
+  readonly durable: boolean
+  /** The sum of what has been recorded. */
+  readonly state: () => Journal.ExecutionState | undefined
+  /** Notes an event. It is not stored before the next `commit`. */
+  readonly record: (event: Journal.Event) => void
+  /** Stores what was noted. */
+  readonly commit: Effect.Effect<void, Halt>
+  /** A step's output as it is stored. */
+  readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
+  readonly now: () => number
+}
+
+interface Sum {
+  readonly get: () => Journal.ExecutionState | undefined
+  readonly add: (event: Journal.Event) => void
+}
+
+const sum = (initial: Journal.ExecutionState | undefined): Sum => {
+  let state = initial
+  return {
+    get: () => state,
+    add: (event) => {
+      const next = Journal.transition(state, event)
+      // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
+      if (next instanceof Journal.InvalidTransition) throw new Error(`${next.event}: ${next.problem}`)
+      state = next
+    }
+  }
+}
+
+/** Keeps the sum of the events, for a report. */
+export const inMemory = (now: () => number): Recorder => {
+  const events = sum(undefined)
+  return {
+    durable: false,
+    state: events.get,
+    record: events.add,
+    commit: Effect.void,
+    encodeOutput: (_, output) => Effect.succeed(output),
+    now
+  }
+}
+
+/** Stores events through a checkpoint, one commit for all that was noted since the last. */
+export const toCheckpoint = (options: {
+  readonly store: Checkpoint.Store
+  readonly program: Program
+  readonly executionId: string
+  readonly state: Journal.ExecutionState | undefined
+  /** The sequence of the next commit. */
+  readonly sequence: number
+  readonly now: () => number
+}): Recorder => {
+  const { executionId, program, store } = options
+  const events = sum(options.state)
+  let sequence = options.sequence
+  let pending: Array<Journal.Event> = []
+  return {
+    durable: true,
+    state: events.get,
+    record: (event) => {
+      events.add(event)
+      pending.push(event)
+    },
+    commit: Effect.suspend(() => {
+      const state = events.get()
+      if (pending.length === 0 || state === undefined) return Effect.void
+      const body = Journal.encodeCommit(pending)
+      pending = []
+      return Effect.mapError(
+        store.append({
+          executionId,
+          saga: program.name,
+          version: program.version,
+          sequence: sequence++,
+          status: state.status,
+          body
+        }),
+        (error) => new Halt(error)
+      )
+    }),
+    encodeOutput: (step, output) =>
+      Effect.mapError(
+        encodeValue(step.success, output, { executionId, what: `the output of step "${step.name}"` }),
+        (error) => new Halt(error)
+      ),
+    now: options.now
+  }
+}
+
+/** Encodes a value with its schema to plain JSON, or says why it cannot be stored. */
+export const encodeValue = (
+  schema: Schema.Schema<any, any> | undefined,
+  value: unknown,
+  context: { readonly executionId: string; readonly what: string }
+): Effect.Effect<unknown, CheckpointError> => {
+  const failed = (detail: string) =>
+    new CheckpointError({
+      reason: "Encode",
+      operation: "append",
+      executionId: context.executionId,
+      detail: `${context.what} cannot be stored: ${detail}`
+    })
+  if (schema === undefined) return Effect.void
+  return Schema.encodeUnknown(schema)(value).pipe(
+    Effect.mapError((error) => failed(error.message)),
+    Effect.filterOrFail(
+      (encoded) => encoded === undefined || notJson(encoded) === undefined,
+      (encoded) => failed(`encoded by its schema, ${notJson(encoded)}, which is not plain JSON`)
+    )
+  )
+}
+
+/** A step's failure as it is stored. All failures of the cause are kept. */
+export const storeCause = (
+  step: StepNode | undefined,
+  cause: Cause.Cause<unknown>
+): ReadonlyArray<Journal.StoredFailure> => {
+  const stored: Array<Journal.StoredFailure> = []
+  for (const error of Cause.failures(cause)) {
+    const encoded = step?.error === undefined ? Option.none() : Schema.encodeUnknownOption(step.error)(error)
+    stored.push({
+      kind: "Fail",
+      step: step?.name ?? "",
+      ...describe(error),
+      ...(Option.isSome(encoded) && notJson(encoded.value) === undefined ? { encoded: encoded.value } : undefined)
+    })
+  }
+  for (const defect of Cause.defects(cause)) stored.push({ kind: "Die", ...describe(defect) })
+  if (Cause.isInterrupted(cause)) stored.push({ kind: "Interrupt" })
+  return stored
+}
+
+const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
+  if (typeof error === "object" && error !== null) {
+    const { _tag, message, name } = error as { _tag?: unknown; message?: unknown; name?: unknown }
+    const tag = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Object"
+    return { tag, message: typeof message === "string" ? message : tag }
+  }
+  return { tag: typeof error, message: String(error) }
+}
