@@ -4,10 +4,10 @@
 import { Cause, Context, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
 import type { Checkpoint } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
-import { drive, type Finding, goForward, makeRun, type Run, unwind } from "./internal/interpreter.ts"
+import { drive, type Finding, goForward, Run, unwind } from "./internal/interpreter.ts"
 import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
 import type { StepDefinition } from "./internal/program.ts"
-import { inMemory } from "./internal/recorder.ts"
+import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type { Refusal, SagaName, Version } from "./internal/types.ts"
 import type { Classification } from "./Journal.ts"
 import type { SagaBuilder } from "./SagaBuilder.ts"
@@ -162,15 +162,8 @@ const validated = <A, R>(
 ): Effect.Effect<A, unknown, R> =>
   program.input === undefined ? Effect.suspend(then) : Effect.flatMap(Schema.validate(program.input)(input), then)
 
-const newRun = (program: Program, input: unknown) =>
-  makeRun({
-    program,
-    executionId: crypto.randomUUID(),
-    input,
-    recorder: undefined,
-    past: undefined,
-    suspend: false
-  })
+const newRun = (program: Program, input: unknown, recorder?: Recorder) =>
+  new Run({ program, executionId: crypto.randomUUID(), input, recorder })
 
 /**
  * Runs a saga in this process; nothing is stored.
@@ -238,7 +231,7 @@ export const report = <Input, Output, Error, Requirements, Owed extends string>(
     const recorder = inMemory(now)
     const { fingerprint, name, version } = program
     recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
-    const run = { ...newRun(program, input), recorder }
+    const run = newRun(program, input, recorder)
     return Effect.map(Effect.exit(validated(program, input, () => drive(run))), (exit) =>
       SagaReport.make({ program, executionId: run.executionId, state: recorder.state()!, exit, endedAt: now() }))
   }) as Effect.Effect<any, never, any>

@@ -15,7 +15,7 @@ import {
   OutcomeUnknown,
   RecoveredFailure
 } from "../SagaError.ts"
-import { drive, type Finding, makeRun, type Past, tookEffect } from "./interpreter.ts"
+import { drive, type Finding, type Past, Run, tookEffect } from "./interpreter.ts"
 import { difference, type Program } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
 
@@ -127,7 +127,7 @@ const start = (
       ...(encoded === undefined ? {} : { input: encoded }),
       at: now()
     })
-    return drive(makeRun({ program, executionId, input, recorder, past: undefined, suspend }))
+    return drive(new Run({ program, executionId, input, recorder, suspend }))
   })
 
 const goOn = (
@@ -145,7 +145,7 @@ const goOn = (
       return Effect.flatMap(now, (now) => {
         const recorder = toCheckpoint({ store, program, executionId, state: past.state, sequence, now })
         if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-        return drive(makeRun({ program, executionId, input, recorder, past, suspend }))
+        return drive(new Run({ program, executionId, input, recorder, past, suspend }))
       })
   }
 }

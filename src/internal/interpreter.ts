@@ -29,8 +29,8 @@ export interface Past {
   readonly finding: Finding | undefined
 }
 
-/** One execution while it is driven. */
-export interface Run {
+/** One execution while it is driven. A class, because spreading the options costs as much as ten steps. */
+export class Run {
   readonly program: Program
   readonly executionId: string
   readonly input: unknown
@@ -40,30 +40,34 @@ export interface Run {
   readonly suspend: boolean
   /** The execution's part of its idempotency keys. */
   readonly key: string
-  readonly outputs: Record<string, unknown>
+  readonly outputs: Record<string, unknown> = {}
   /** The steps whose compensations are owed, oldest first. */
-  readonly armed: Array<StepNode>
+  readonly armed: Array<StepNode> = []
   /** Whether a Final has taken effect. */
-  committed: boolean
+  committed = false
   /** The step that ended the way forward, where the run has to name it. */
-  failed: StepNode | undefined
+  failed: StepNode | undefined = undefined
   /** What is in doubt and could not be settled. */
-  doubt: OutcomeUnknown | undefined
-  restore: <A>(effect: AnyEffect<A>) => AnyEffect<A>
-}
+  doubt: OutcomeUnknown | undefined = undefined
+  restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
 
-export const makeRun = (
-  options: Pick<Run, "program" | "executionId" | "input" | "recorder" | "past" | "suspend">
-): Run => ({
-  ...options,
-  key: encodeURIComponent(options.executionId),
-  outputs: {},
-  armed: [],
-  committed: false,
-  failed: undefined,
-  doubt: undefined,
-  restore: (effect) => effect
-})
+  constructor(options: {
+    readonly program: Program
+    readonly executionId: string
+    readonly input: unknown
+    readonly recorder?: Recorder | undefined
+    readonly past?: Past
+    readonly suspend?: boolean
+  }) {
+    this.program = options.program
+    this.executionId = options.executionId
+    this.input = options.input
+    this.recorder = options.recorder
+    this.past = options.past
+    this.suspend = options.suspend === true
+    this.key = encodeURIComponent(options.executionId)
+  }
+}
 
 /** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
 export const drive = (run: Run): AnyEffect =>
