@@ -55,7 +55,7 @@ export interface NotGiven {
 export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleRequirements> {
   /** How many more calls after the first. */
   readonly times?: Times
-  readonly schedule?: Schedule.Schedule<any, Error, ScheduleRequirements>
+  readonly schedule?: Schedule.Schedule<any, any, ScheduleRequirements>
   readonly while?: (error: Error) => boolean
 }
 
@@ -76,7 +76,7 @@ export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Succe
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
-  readonly error?: Schema.Schema<NoInfer<Error>, any, never>
+  readonly error?: Schema.Schema<Error, any, never>
   readonly retry?: RetryPolicy<NoInfer<Error>, Times, RetryRequirements>
 }
 
@@ -133,7 +133,7 @@ export interface CompensatableStep<
 {
   /** Reverses the side effect. It may be called again under the same key after a crash. */
   readonly compensate: (
-    context: CompensationContext<Input, Outputs, NoInfer<Output>>
+    context: CompensationContext<Input, Outputs, Output>
   ) => Effect.Effect<unknown, unknown, CompensateRequirements>
   /** When to call a failed compensation again. */
   readonly compensationRetry?: RetryPolicy<unknown, number, CompensationRetryRequirements>

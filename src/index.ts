@@ -4,6 +4,9 @@ export * as Checkpoint from "./Checkpoint.ts"
 /** The journal of an execution: its events, and the table that says which may follow which. */
 export * as Journal from "./Journal.ts"
 
+/** Finishes what an earlier process left unfinished. */
+export * as Recovery from "./Recovery.ts"
+
 /** Define a saga and run it. */
 export * as Saga from "./Saga.ts"
 

@@ -1,0 +1,2 @@
+/** Stores journals through any `@effect/sql` `SqlClient`. */
+export * as SqlCheckpoint from "./SqlCheckpoint.ts"

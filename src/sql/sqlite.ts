@@ -1,0 +1,2 @@
+/** Stores journals in a SQLite file. */
+export * as SqliteCheckpoint from "./SqliteCheckpoint.ts"
