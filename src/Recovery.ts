@@ -3,7 +3,7 @@
  */
 import { Effect, Exit, Layer, Stream } from "effect"
 import { Checkpoint, type UnfinishedExecution } from "./Checkpoint.ts"
-import type { Refusal } from "./internal/types.ts"
+import type { OwedToScoped } from "./internal/types.ts"
 import * as Saga from "./Saga.ts"
 import type { CheckpointError } from "./SagaError.ts"
 
@@ -29,11 +29,8 @@ export interface Options {
   readonly parked?: boolean
 }
 
-type Registered<Sagas extends ReadonlyArray<Saga.Any>> = {
-  readonly [K in keyof Sagas]: Sagas[K] extends Saga.Saga<any, any, any, any, infer Owed>
-    ? Sagas[K] & Refusal<Owed, "every run" | "Saga.execute">
-    : Sagas[K]
-}
+/** A saga that may be run durably. */
+type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped>
 
 /**
  * Finishes every unfinished execution of these sagas and tells what became of each.
@@ -42,8 +39,8 @@ type Registered<Sagas extends ReadonlyArray<Saga.Any>> = {
  * and does not stop the others. Register two versions of a saga to finish the executions of both. Executions that this
  * process drives already are left to it. Interrupted, it leaves the executions as they are.
  */
-export const run = <const Sagas extends ReadonlyArray<Saga.Any>>(
-  sagas: Registered<Sagas>,
+export const run = <const Sagas extends ReadonlyArray<Durable>>(
+  sagas: Sagas,
   options?: Options
 ): Effect.Effect<
   ReadonlyArray<Recovered>,
@@ -65,7 +62,7 @@ export const run = <const Sagas extends ReadonlyArray<Saga.Any>>(
     return Array.from(recovered)
   }) as Effect.Effect<any, CheckpointError, any>
 
-const recover = (sagas: ReadonlyArray<Saga.Any>, execution: UnfinishedExecution) =>
+const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution) =>
   Effect.gen(function*() {
     const { executionId, saga: name, version } = execution
     const found = sagas.find((saga) => saga.name === name && saga.version === version) ??
@@ -75,7 +72,7 @@ const recover = (sagas: ReadonlyArray<Saga.Any>, execution: UnfinishedExecution)
       yield* Effect.logWarning(`execution ${executionId} belongs to ${name}, which is not registered for recovery`)
       return { ...whose, outcome: { _tag: "Unregistered" } } satisfies Recovered
     }
-    const exit = yield* Effect.exit(Saga.resume(found as Saga.Any & unknown, executionId, { onInterrupt: "suspend" }))
+    const exit = yield* Effect.exit(Saga.resume(found, executionId, { onInterrupt: "suspend" }))
     return { ...whose, outcome: { _tag: "Finished", exit } } satisfies Recovered
   })
 
@@ -83,12 +80,12 @@ const recover = (sagas: ReadonlyArray<Saga.Any>, execution: UnfinishedExecution)
  * Recovers in the background from when the layer is made, and logs what became of each execution. Closing the layer leaves
  * what is not finished for the next start.
  */
-export const layer = <const Sagas extends ReadonlyArray<Saga.Any>>(
-  sagas: Registered<Sagas>,
+export const layer = <const Sagas extends ReadonlyArray<Durable>>(
+  sagas: Sagas,
   options?: Options
 ): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]>> =>
   Layer.scopedDiscard(Effect.forkScoped(
-    run<Sagas>(sagas, options).pipe(
+    run(sagas, options).pipe(
       Effect.flatMap((recovered) => Effect.forEach(recovered, log, { discard: true })),
       Effect.catchAllCause((cause) => Effect.logError("recovery stopped", cause))
     )

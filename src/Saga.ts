@@ -8,9 +8,9 @@ import { drive, type Finding, goForward, Run, unwind } from "./internal/interpre
 import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
 import type { StepDefinition } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
-import type { Refusal, SagaName, Version } from "./internal/types.ts"
+import type { OwedElsewhere, OwedToExecute, OwedToScoped, SagaName, Version } from "./internal/types.ts"
 import type { Classification } from "./Journal.ts"
-import type { SagaBuilder } from "./SagaBuilder.ts"
+import { type Any, type Saga, type SagaBuilder, TypeId } from "./SagaBuilder.ts"
 import {
   type CheckpointError,
   CompensationFailed,
@@ -22,39 +22,10 @@ import {
   type OutcomeUnknown,
   type RecoveredFailure
 } from "./SagaError.ts"
+import type { NotGiven } from "./Step.ts"
 import * as SagaReport from "./SagaReport.ts"
 
-export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
-export type TypeId = typeof TypeId
-
-/**
- * A definition that can be run.
- *
- * - `Input`: what a run is given
- * - `Output`: what a run that succeeds returns
- * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
- * - `Requirements`: the services that its actions and compensations need
- * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
- */
-export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never> {
-  readonly [TypeId]: {
-    readonly _Input: (_: Input) => void
-    readonly _Output: () => Output
-    readonly _Error: () => Error
-    readonly _Requirements: () => Requirements
-    readonly _Owed: () => Owed
-  }
-  readonly name: string
-  readonly version: number
-  /** The steps in declared order. */
-  readonly steps: ReadonlyArray<{ readonly name: string; readonly classification: Classification }>
-}
-
-/** Any saga, whatever it takes, returns and needs. */
-export type Any = Saga<never, unknown, unknown, unknown, string>
-
-/** The services that a saga needs. */
-export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
+export type { Any, Requirements, Saga } from "./SagaBuilder.ts"
 
 /** What may be said of a saga as a whole. */
 export interface Options<Input, Encoded, V extends number> {
@@ -73,24 +44,21 @@ export interface Options<Input, Encoded, V extends number> {
  * Begins the definition of a saga. The name identifies its stored executions.
  *
  * Add steps with `readOnly`, `compensatable` and `final`, and end with `build`, which throws `InvalidSaga` where a rule is
- * broken that the compiler could not see.
+ * broken that the compiler could not see. Input that does not match its schema fails a run with `ParseError` before
+ * anything has happened.
  */
-export const make: {
-  <const Name extends string, Input, Encoded, const V extends number = 1>(
-    name: SagaName<Name>,
-    options: Options<Input, Encoded, V> & { readonly input: Schema.Schema<Input, Encoded, never> }
-  ): SagaBuilder<Input, {}, ParseResult.ParseError, never, never>
-  <const Name extends string, const V extends number = 1>(
-    name: SagaName<Name>,
-    options?: Options<void, void, V> & { readonly input?: never }
-  ): SagaBuilder<void, {}, never, never, never>
-} = (name: string, options?: Options<any, any, number>) => {
-  const runtime = new Builder(
-    { name, version: 1, input: undefined, onCompensationFailure: "continue", ...options },
-    []
-  )
+export const make = <const Name extends string, Input = void, Encoded = NotGiven, const V extends number = 1>(
+  name: SagaName<Name>,
+  options?: Options<Input, Encoded, V>
+): SagaBuilder<Input, {}, [Encoded] extends [NotGiven] ? never : ParseResult.ParseError, never, never> => {
+  const header: Header = {
+    name,
+    version: options?.version as number | undefined ?? 1,
+    input: options?.input,
+    onCompensationFailure: options?.onCompensationFailure ?? "continue"
+  }
   // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.
-  return runtime as any
+  return new Builder(header, []) as any
 }
 
 type Header = Pick<Program, "name" | "version" | "input" | "onCompensationFailure">
@@ -172,8 +140,8 @@ const newRun = (program: Program, input: unknown, recorder?: Recorder) =>
  * was done is undone, newest first, and the original error, defect or interruption comes out unchanged. Where that is not
  * the whole truth, the error says so: `CompensationFailed`, `FailedAfterCommit`, `OutcomeUnknown`.
  */
-export const run = <Input, Output, Error, Requirements, Owed extends string>(
-  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run">,
+export const run = <Input, Output, Error, Requirements>(
+  saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
   input: Input
 ): Effect.Effect<Output, RunError<Error>, Requirements> => {
   const program = programOf(saga)
@@ -187,8 +155,8 @@ export const run = <Input, Output, Error, Requirements, Owed extends string>(
  * A compensation that fails then cannot be reported as an error, for a finalizer has none: it is a defect,
  * `CompensationFailed`, in the cause with which the scope's owner ends. Refused by type for a saga with a Final step.
  */
-export const scoped = <Input, Output, Error, Requirements, Owed extends string>(
-  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.scoped">,
+export const scoped = <Input, Output, Error, Requirements>(
+  saga: Saga<Input, Output, Error, Requirements, OwedToExecute>,
   input: Input
 ): Effect.Effect<Output, RunError<Error>, Requirements | Scope.Scope> => {
   const program = programOf(saga)
@@ -221,8 +189,8 @@ const unwindLater = (
  * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
  * An interruption is reported too, and goes on afterwards.
  */
-export const report = <Input, Output, Error, Requirements, Owed extends string>(
-  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run">,
+export const report = <Input, Output, Error, Requirements>(
+  saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
   input: Input
 ): Effect.Effect<SagaReport.SagaReport<Output, Error>, never, Requirements> => {
   const program = programOf(saga)
@@ -256,8 +224,8 @@ export interface ExecuteOptions {
  * goes on with it, or returns its recorded result; a parked one is not set going again but its error returned. An error that
  * another process recorded comes back as it was if its step has an `error` schema, else as `RecoveredFailure`.
  */
-export const execute = <Input, Output, Error, Requirements, Owed extends string>(
-  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.execute">,
+export const execute = <Input, Output, Error, Requirements>(
+  saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   input: Input,
   options: ExecuteOptions
 ): Effect.Effect<Output, DurableError<Error>, Requirements | Checkpoint> =>
@@ -279,8 +247,8 @@ export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
  * Goes on with one stored execution, forward or backward as its journal says: recorded outcomes are taken from the journal,
  * everything after them runs. A parked execution is set going again. A finished one returns its recorded result.
  */
-export const resume = <Input, Output, Error, Requirements, Owed extends string>(
-  saga: Saga<Input, Output, Error, Requirements, Owed> & Refusal<Owed, "every run" | "Saga.execute">,
+export const resume = <Input, Output, Error, Requirements>(
+  saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   executionId: string,
   options?: ResumeOptions
 ): Effect.Effect<Output, DurableError<Error> | ExecutionNotFound, Requirements | Checkpoint> =>

@@ -1,20 +1,52 @@
 /**
- * The types of a saga while it is being written. `Saga.make` begins one; each method returns a new builder and leaves the
- * old one as it was.
+ * The types of a saga, while it is being written and when it is built. `Saga.make` begins one; each method returns a new
+ * builder and leaves the old one as it was.
  */
 import type { FailedAfterCommit } from "./SagaError.ts"
 import type {
-  CompensatableOwes,
   EarlierOutputs,
-  FinalOwes,
   Given,
-  LaterFinalOwes,
-  ReadOnlyOwes,
+  OwesFinalInDoubt,
+  OwesInDoubt,
+  OwesRetry,
+  OwesSuccess,
   StepName
 } from "./internal/types.ts"
-import type { NoSteps } from "./internal/messages.ts"
-import type { Saga } from "./Saga.ts"
+import type { FinalInScope, NoSteps } from "./internal/messages.ts"
+import type { Classification } from "./Journal.ts"
 import type { CompensatableStep, FinalStep, InDoubtPolicy, NotGiven, ReadOnlyStep } from "./Step.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
+export type TypeId = typeof TypeId
+
+/**
+ * A definition that can be run.
+ *
+ * - `Input`: what a run is given
+ * - `Output`: what a run that succeeds returns
+ * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
+ * - `Requirements`: the services that its actions and compensations need
+ * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
+ */
+export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never> {
+  readonly [TypeId]: {
+    readonly _Input: (_: Input) => void
+    readonly _Output: () => Output
+    readonly _Error: () => Error
+    readonly _Requirements: () => Requirements
+    readonly _Owed: () => Owed
+  }
+  readonly name: string
+  readonly version: number
+  /** The steps in declared order. */
+  readonly steps: ReadonlyArray<{ readonly name: string; readonly classification: Classification }>
+}
+
+/** Any saga, whatever it takes, returns and needs. */
+export type Any = Saga<never, unknown, unknown, unknown, string>
+
+/** The services that a saga needs. */
+export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
 
 /** What the projection of a saga is given. */
 export interface ProjectionContext<Input, Outputs> {
@@ -50,7 +82,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Outputs & { readonly [K in Name]: Output },
     Error | StepError,
     Requirements | StepRequirements | Given<RetryRequirements>,
-    Owed | ReadOnlyOwes<Name, Output, Success>
+    Owed | OwesSuccess<Name, Output, Success>
   >
 
   /**
@@ -95,7 +127,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | CompensationRetryRequirements
     | Given<RetryRequirements>
     | Given<VerifyRequirements>,
-    Owed | CompensatableOwes<Name, Output, Success, StepError, InDoubt, VerifyRequirements>
+    Owed | OwesSuccess<Name, Output, Success> | OwesInDoubt<Name, StepError, InDoubt, VerifyRequirements>
   >
 
   /**
@@ -131,7 +163,11 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Outputs & { readonly [K in Name]: Output },
     Error | StepError,
     Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
-    Owed | FinalOwes<Name, Output, Success, StepError, InDoubt, VerifyRequirements>
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, InDoubt, VerifyRequirements>
+    | OwesFinalInDoubt<Name, InDoubt>
+    | FinalInScope<Name>
   >
 
   /** Ends the definition. The saga's output is what `project` makes of the steps' outputs; all of them, by name, by default. */
@@ -174,16 +210,21 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     Error | FailedAfterCommit<StepError>,
     Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
     | Owed
-    | FinalOwes<Name, Output, Success, StepError, InDoubt, VerifyRequirements>
-    | LaterFinalOwes<Name, StepError, Times, RetryRequirements>
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, InDoubt, VerifyRequirements>
+    | OwesFinalInDoubt<Name, InDoubt>
+    | FinalInScope<Name>
+    | OwesRetry<Name, StepError, Times, RetryRequirements>
   >
 
   /** Ends the definition. The saga's output is what `project` makes of the steps' outputs; all of them, by name, by default. */
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }
 
-/** A saga without steps cannot be built: then this is the sentence that says so. */
-type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never] ? NoSteps : {
+/** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
+type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
+  ? (this: NoSteps) => never
+  : {
   (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
   <Output>(
     project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output

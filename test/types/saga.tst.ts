@@ -1,0 +1,309 @@
+/**
+ * What the compiler refuses, in the words in which it refuses it, and the types that a user sees. Each
+ * `@ts-expect-error` is checked for its text.
+ */
+import { Context, Effect, Option, type ParseResult, Schedule, Schema, type Scope } from "effect"
+import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
+import { describe, expect, test } from "tstyche"
+
+class FlightFull extends Schema.TaggedError<FlightFull>()("FlightFull", { seats: Schema.Number }) {}
+class CardDeclined extends Schema.TaggedError<CardDeclined>()("CardDeclined", {}) {}
+class Airline extends Context.Tag("Airline")<Airline, { readonly seats: number }>() {}
+class Bank extends Context.Tag("Bank")<Bank, { readonly balance: number }>() {}
+
+const Flight = Schema.Struct({ id: Schema.String })
+type Flight = typeof Flight.Type
+
+declare const bookFlight: Effect.Effect<Flight, FlightFull, Airline>
+declare const maybeBooked: Effect.Effect<Flight, FlightFull | SagaError.OutcomeUnknown>
+declare const charge: Effect.Effect<number, CardDeclined, Bank>
+
+const begin = Saga.make("Trip", { input: Schema.String, version: 1 })
+const afterFinal = begin.final("charge", { success: Schema.Number, action: () => charge, inDoubt: "retry" })
+const undo = () => Effect.void
+
+describe("a saga's types", () => {
+  const trip = begin
+    .readOnly("quote", { success: Schema.Number, action: ({ input }) => Effect.succeed(input.length) })
+    .compensatable("flight", { success: Flight, action: () => bookFlight, compensate: () => Bank })
+
+  test("tell a step's functions what they are given", () => {
+    trip.compensatable("hotel", {
+      action: ({ idempotencyKey, input, outputs }) => {
+        expect(input).type.toBe<string>()
+        expect(idempotencyKey).type.toBe<Step.IdempotencyKey>()
+        expect(outputs).type.toBe<{ readonly quote: number; readonly flight: Flight }>()
+        return bookFlight
+      },
+      compensate: ({ output, outputs }) => {
+        expect(output).type.toBe<Flight>()
+        expect(outputs).type.toBe<{ readonly quote: number; readonly flight: Flight }>()
+        return undo()
+      },
+      retry: {
+        times: 3,
+        while: (error) => {
+          expect(error).type.toBe<FlightFull>()
+          return error.seats > 0
+        }
+      }
+    })
+  })
+
+  test("name input, output, errors, requirements and what is owed", () => {
+    expect(trip.build()).type.toBe<
+      Saga.Saga<
+        string,
+        { readonly quote: number; readonly flight: Flight },
+        FlightFull | ParseResult.ParseError,
+        Airline | Bank,
+        never
+      >
+    >()
+  })
+
+  test("are shown with their members and not with the machinery's aliases", () => {
+    // @ts-expect-error Type 'Saga<string, { readonly quote: number; readonly flight: { readonly id: string; }; }, FlightFull | ParseError, Airline | Bank, never>' is not assignable to type 'number'.
+    const shown: number = trip.build()
+    expect(shown).type.toBe<number>()
+  })
+
+  test("take the projection's type as output", () => {
+    expect(trip.build(({ input, outputs }) => ({ to: input, flight: outputs.flight.id }))).type.toBe<
+      Saga.Saga<string, { to: string; flight: string }, FlightFull | ParseResult.ParseError, Airline | Bank, never>
+    >()
+  })
+
+  test("are void for the input, and without ParseError, where there is no input schema", () => {
+    expect(Saga.make("Plain").readOnly("a", { action: () => Effect.void }).build()).type.toBe<
+      Saga.Saga<void, { readonly a: void }, never, never, never>
+    >()
+  })
+
+  test("include the services of verify, of schedules and of both retries", () => {
+    const saga = begin.compensatable("flight", {
+      success: Flight,
+      action: () => maybeBooked,
+      compensate: undo,
+      inDoubt: "verify",
+      verify: () => Effect.as(Airline, Option.none()),
+      compensationRetry: { schedule: {} as Schedule.Schedule<number, unknown, Bank> }
+    }).build()
+    expect<Saga.Requirements<typeof saga>>().type.toBe<Airline | Bank>()
+  })
+
+  test("let a named function be a compensation", () => {
+    const cancel = (context: Step.CompensationContext<unknown, unknown, Flight>) => Effect.log(context.output.id)
+    expect(begin.compensatable("flight", { action: () => bookFlight, compensate: cancel })).type.not.toRaiseError()
+  })
+
+  test("take the step's errors from its error schema", () => {
+    const saga = begin.readOnly("a", { error: FlightFull, action: () => Effect.fail(new FlightFull({ seats: 0 })) })
+    expect(saga.build()).type.toBe<
+      Saga.Saga<string, { readonly a: never }, FlightFull | ParseResult.ParseError, never, never>
+    >()
+    // @ts-expect-error Type 'typeof FlightFull' is not assignable to type 'Schema<CardDeclined, any, never>'.
+    begin.readOnly("a", { error: FlightFull, action: () => Effect.fail(new CardDeclined()) })
+  })
+})
+
+describe("the builder refuses", () => {
+  test("a ReadOnly or Compensatable step after a Final", () => {
+    // @ts-expect-error Property 'readOnly' does not exist on type 'FinalSagaBuilder<
+    afterFinal.readOnly("look", { action: () => Effect.void })
+    // @ts-expect-error Property 'compensatable' does not exist on type 'FinalSagaBuilder<
+    afterFinal.compensatable("book", { action: () => Effect.void, compensate: undo })
+  })
+
+  test("a Compensatable step without its compensation", () => {
+    // @ts-expect-error Property 'compensate' is missing in type
+    begin.compensatable("flight", { action: () => bookFlight })
+  })
+
+  test("a name used twice, whatever the steps", () => {
+    const named = begin.readOnly("flight", { action: () => Effect.void })
+    // @ts-expect-error Argument of type '"flight"' is not assignable to parameter of type '"step \"flight\" is already declared in this saga"'.
+    named.readOnly("flight", { action: () => Effect.void })
+    // @ts-expect-error step \"flight\" is already declared in this saga
+    named.compensatable("flight", { action: () => Effect.void, compensate: undo })
+    // @ts-expect-error step \"flight\" is already declared in this saga
+    named.final("flight", { action: () => Effect.void })
+    // @ts-expect-error step \"charge\" is already declared in this saga
+    afterFinal.final("charge", { action: () => Effect.void })
+  })
+
+  test("a name that cannot be one", () => {
+    // @ts-expect-error a step needs a name: it identifies the step in the journal and in idempotency keys
+    begin.readOnly("", { action: () => Effect.void })
+    // @ts-expect-error step \"a/b\" cannot have this name: \"/\" separates the parts of a path
+    begin.readOnly("a/b", { action: () => Effect.void })
+    // @ts-expect-error a step's name must be a string literal, so that later steps can read its output by name
+    begin.readOnly("flight" as string, { action: () => Effect.void })
+    // @ts-expect-error a saga needs a name: stored executions are found by it
+    Saga.make("")
+  })
+
+  test("the output of a step that is later, or not there", () => {
+    begin
+      // @ts-expect-error Property 'flight' does not exist on type '{}'.
+      .readOnly("quote", { action: ({ outputs }) => Effect.succeed(outputs.flight) })
+      .compensatable("flight", {
+        action: () => bookFlight,
+        // @ts-expect-error Property 'flight' does not exist on type '{ readonly quote:
+        compensate: ({ outputs }) => Effect.succeed(outputs.flight)
+      })
+  })
+
+  test("a success schema that is not the action's output", () => {
+    // @ts-expect-error Type 'typeof String$' is not assignable to type 'Schema<number, any, never>'.
+    begin.readOnly("quote", { success: Schema.String, action: () => Effect.succeed(1) })
+  })
+
+  test("a saga without steps", () => {
+    // @ts-expect-error is not assignable to method's 'this' of type '"a saga needs at least one step"'.
+    begin.build()
+  })
+
+  test("a version that is not a positive integer", () => {
+    // @ts-expect-error Type 'number' is not assignable to type '"version 0 is not a positive integer"'.
+    Saga.make("Trip", { version: 0 })
+    // @ts-expect-error version 1.5 is not a positive integer
+    Saga.make("Trip", { version: 1.5 })
+    // @ts-expect-error version -1 is not a positive integer
+    Saga.make("Trip", { version: -1 })
+  })
+
+  test("a policy for doubt that does not exist", () => {
+    // @ts-expect-error Type '"ignore"' is not assignable to type
+    begin.final("charge", { action: () => charge, inDoubt: "ignore" })
+  })
+})
+
+describe("a run refuses", () => {
+  test("durably, an output that could not be restored", () => {
+    const saga = begin.compensatable("flight", { action: () => bookFlight, compensate: undo }).build()
+    // @ts-expect-error Type '"Saga.execute needs a success schema on step \"flight\": its output must be restored after a crash"' is not assignable
+    Saga.execute(saga, "Rome", { executionId: "1" })
+    // @ts-expect-error Saga.execute needs a success schema on step \"flight\"
+    Saga.resume(saga, "1")
+    // @ts-expect-error Saga.execute needs a success schema on step \"flight\"
+    Recovery.run([saga])
+    expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
+  })
+
+  test("durably, a Final that does not say what a crash during it means", () => {
+    const saga = begin.final("charge", { success: Schema.Number, action: () => charge }).build()
+    // @ts-expect-error Type '"Saga.execute needs inDoubt on Final step \"charge\": what if the process dies during its action?"' is not assignable
+    Saga.execute(saga, "Rome", { executionId: "1" })
+    expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
+  })
+
+  test("an action that can end with OutcomeUnknown and does not say what that means", () => {
+    const saga = begin.compensatable("flight", { success: Flight, action: () => maybeBooked, compensate: undo }).build()
+    // @ts-expect-error Type '"every run needs inDoubt on step \"flight\": its action can end with OutcomeUnknown"' is not assignable to type 'OwedElsewhere'.
+    Saga.run(saga, "Rome")
+    // @ts-expect-error every run needs inDoubt on step \"flight\"
+    Saga.report(saga, "Rome")
+    // @ts-expect-error every run needs inDoubt on step \"flight\"
+    Saga.scoped(saga, "Rome")
+    // @ts-expect-error every run needs inDoubt on step \"flight\"
+    Saga.execute(saga, "Rome", { executionId: "1" })
+    const settled = begin.compensatable("flight", {
+      success: Flight,
+      action: () => maybeBooked,
+      compensate: undo,
+      inDoubt: "park"
+    })
+    expect(Saga.run(settled.build(), "Rome")).type.not.toRaiseError()
+    expect(begin.readOnly("look", { action: () => maybeBooked }).build()).type.toBeAssignableTo<
+      Saga.Saga<string, unknown, unknown, never, `Saga.execute ${string}`>
+    >()
+  })
+
+  test("inDoubt: \"verify\" without verify", () => {
+    const saga = begin.final("charge", { success: Schema.Number, action: () => charge, inDoubt: "verify" }).build()
+    // @ts-expect-error every run needs verify on step \"charge\": its inDoubt is \"verify\"
+    Saga.run(saga, "Rome")
+  })
+
+  test("a Final in a scope", () => {
+    // @ts-expect-error Type '"Saga.scoped cannot undo Final step \"charge\" when the surrounding scope fails"' is not assignable
+    Saga.scoped(afterFinal.build(), "Rome")
+  })
+
+  test("a later Final that can fail and is not tried again", () => {
+    const saga = afterFinal.final("email", { action: () => Effect.fail(new CardDeclined()), inDoubt: "retry" }).build()
+    // @ts-expect-error every run needs retry on Final step \"email\": after the point of no return a saga can only go forward
+    Saga.run(saga, "Rome")
+    const byTimes = afterFinal.final("email", { action: () => Effect.fail(new CardDeclined()), retry: { times: 2 } })
+    expect(Saga.run(byTimes.build(), "Rome")).type.not.toRaiseError()
+    const bySchedule = afterFinal.final("email", {
+      action: () => Effect.fail(new CardDeclined()),
+      retry: { schedule: Schedule.spaced("1 minute") }
+    })
+    expect(Saga.run(bySchedule.build(), "Rome")).type.not.toRaiseError()
+    const cannotFail = afterFinal.final("email", { action: () => Effect.void, inDoubt: "retry" })
+    expect(Saga.run(cannotFail.build(), "Rome")).type.not.toRaiseError()
+  })
+
+  test("input of another type", () => {
+    // @ts-expect-error Argument of type 'number' is not assignable to parameter of type 'string'.
+    Saga.run(afterFinal.build(), 1)
+  })
+})
+
+describe("a run's type", () => {
+  const saga = afterFinal.final("email", { action: () => Effect.fail(new FlightFull({ seats: 1 })), retry: { times: 1 }, inDoubt: "retry" })
+    .build(({ outputs }) => outputs.charge)
+
+  test("in process: the steps' errors, and what says that something stands", () => {
+    expect(Saga.run(saga, "Rome")).type.toBe<
+      Effect.Effect<
+        number,
+        | CardDeclined
+        | ParseResult.ParseError
+        | SagaError.FailedAfterCommit<FlightFull>
+        | SagaError.CompensationFailed<CardDeclined | ParseResult.ParseError>,
+        Bank
+      >
+    >()
+  })
+
+  test("durably: also what the store and a recovered failure add", () => {
+    expect(Saga.execute(saga, "Rome", { executionId: "1" })).type.toBe<
+      Effect.Effect<
+        number,
+        | CardDeclined
+        | ParseResult.ParseError
+        | SagaError.FailedAfterCommit<FlightFull | SagaError.RecoveredFailure>
+        | SagaError.CompensationFailed<CardDeclined | ParseResult.ParseError | SagaError.RecoveredFailure>
+        | SagaError.RecoveredFailure
+        | SagaError.OutcomeUnknown
+        | SagaError.CheckpointError
+        | SagaError.ExecutionConflict
+        | SagaError.DefinitionChanged
+        | SagaError.JournalCorrupt,
+        Bank | Checkpoint.Checkpoint
+      >
+    >()
+  })
+
+  test("as a report: nothing in the error channel", () => {
+    expect<Effect.Effect.Error<ReturnType<typeof Saga.report<string, number, CardDeclined, Bank>>>>().type.toBe<never>()
+  })
+
+  test("in a scope: needs the scope", () => {
+    const reserve = begin.compensatable("flight", { action: () => bookFlight, compensate: undo }).build()
+    expect<Effect.Effect.Context<ReturnType<typeof Saga.scoped<string, Flight, FlightFull, Airline>>>>().type.toBe<
+      Airline | Scope.Scope
+    >()
+    expect(Saga.scoped(reserve, "Rome")).type.not.toRaiseError()
+  })
+
+  test("of recovery: the services of all the sagas", () => {
+    const other = begin.compensatable("flight", { success: Flight, action: () => bookFlight, compensate: undo }).build()
+    expect(Recovery.run([saga, other])).type.toBe<
+      Effect.Effect<ReadonlyArray<Recovery.Recovered>, SagaError.CheckpointError, Checkpoint.Checkpoint | Bank | Airline>
+    >()
+  })
+})
