@@ -155,7 +155,7 @@ const describe = (error: unknown): { readonly tag: string; readonly message: str
   if (typeof error === "object" && error !== null) {
     const { _tag, message, name } = error as { _tag?: unknown; message?: unknown; name?: unknown }
     const tag = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Object"
-    return { tag, message: typeof message === "string" ? message : tag }
+    return { tag, message: typeof message === "string" && message !== "" ? message : tag }
   }
   return { tag: typeof error, message: String(error) }
 }

@@ -1,0 +1,913 @@
+/**
+ * The law of unwinding, a test per rule of `docs/semantics.md` that is built.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, TestClock } from "effect"
+import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
+import { eventsOf, failingStore } from "./support/store.ts"
+import { makeWorld, Refused, type World } from "./support/world.ts"
+
+const Text = Schema.String
+const everyMinute = Schedule.spaced("1 minute")
+
+/** hotel, then flight, then what a test adds. */
+const reserve = (world: World) =>
+  Saga.make("Reserve")
+    .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+    .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+
+describe("S1: steps run in declared order, each after the one before it succeeded", () => {
+  it.effect("and each sees the outputs of those before it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order", { input: Schema.Int })
+        .readOnly("price", { action: ({ input }) => Effect.as(world.note("price"), input * 2) })
+        .compensatable("hotel", {
+          action: ({ outputs }) => Effect.as(world.note("hotel"), outputs.price + 1),
+          compensate: () => Effect.void
+        })
+        .final("charge", { action: ({ outputs }) => Effect.as(world.note("charge"), [outputs.price, outputs.hotel]) })
+        .build()
+      const outputs = yield* Saga.run(saga, 5)
+      expect(outputs).toEqual({ price: 10, hotel: 11, charge: [10, 11] })
+      expect(world.log).toEqual(["price", "hotel", "charge"])
+    }))
+})
+
+describe("S2: an interruption arrives before an action or after its compensation is armed, never between", () => {
+  it.effect("an interruption during a Compensatable action waits for it, and then undoes it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = Saga.make("Slow")
+        .compensatable("hotel", {
+          action: (context) =>
+            Deferred.succeed(inside, undefined).pipe(
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.andThen(world.do("hotel")(context))
+            ),
+          compensate: world.undo("hotel")
+        })
+        .compensatable("flight", { action: world.do("flight"), compensate: world.undo("flight") })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(inside)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(goOn, undefined)
+      const exit = yield* Fiber.join(interruption)
+      expect(Exit.isInterrupted(exit)).toBe(true)
+      expect(world.log).toEqual(["+hotel", "-hotel"])
+    }))
+
+  it.effect("an interruption during a ReadOnly action ends it at once", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const saga = reserve(world)
+        .readOnly("look", { action: () => Effect.andThen(Deferred.succeed(inside, undefined), Effect.never) })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(inside)
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
+    }))
+
+  it.effect("an interruption in the pause between two attempts ends the saga with nothing done in that step", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const saga = reserve(world)
+        .compensatable("car", {
+          action: () => Effect.andThen(Deferred.succeed(inside, undefined), world.refuse("car")()),
+          compensate: world.undo("car"),
+          retry: { times: 5, schedule: everyMinute }
+        })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(inside)
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      expect(world.log).toEqual(["+hotel", "+flight", "!car", "-flight", "-hotel"])
+    }))
+
+  it.effect("Saga.scoped keeps the compensations armed until the surrounding scope fails", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
+        yield* Effect.acquireRelease(world.note("open"), () => world.note("close"))
+        yield* Saga.scoped(reserve(world).build(), undefined)
+        yield* Effect.acquireRelease(world.note("lock"), () => world.note("unlock"))
+        return yield* new Refused({ step: "after" })
+      })))
+      expect(failureOf(exit)).toEqual(new Refused({ step: "after" }))
+      expect(world.log).toEqual(["open", "+hotel", "+flight", "lock", "unlock", "-flight", "-hotel", "close"])
+    }))
+
+  it.effect("Saga.scoped undoes nothing when the surrounding scope succeeds", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      yield* Effect.scoped(Saga.scoped(reserve(world).build(), undefined))
+      expect(world.standing()).toEqual(["hotel", "flight"])
+    }))
+
+  it.effect("Saga.scoped reports a compensation that fails as a defect beside the original failure", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Broken")
+        .compensatable("hotel", { action: world.do("hotel"), compensate: world.refuse("undo hotel") })
+        .build()
+      const exit = yield* Effect.exit(
+        Effect.scoped(Effect.andThen(Saga.scoped(saga, undefined), new Refused({ step: "after" })))
+      )
+      expect(failureOf(exit)).toEqual(new Refused({ step: "after" }))
+      const [defect] = Array.from(Exit.isFailure(exit) ? Cause.defects(exit.cause) : [])
+      expect(defect).toBeInstanceOf(SagaError.CompensationFailed)
+    }))
+})
+
+describe("S3: what fails before the point of no return unwinds, newest first", () => {
+  it.effect("after a failure", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).readOnly("check", { action: world.refuse("check") }).build()
+      yield* Effect.exit(Saga.run(saga, undefined))
+      expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight", "-hotel"])
+    }))
+
+  it.effect("after a defect", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).readOnly("check", { action: () => Effect.die("boom") }).build()
+      yield* Effect.exit(Saga.run(saga, undefined))
+      expect(world.standing()).toEqual([])
+    }))
+
+  it.effect("after a step's function that throws instead of returning an effect", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).readOnly("check", {
+        action: () => {
+          throw new Error("thrown")
+        }
+      }).build()
+      const exit = yield* Effect.exit(Saga.run(saga, undefined))
+      expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
+      expect(world.standing()).toEqual([])
+    }))
+
+  it.effect("a step that failed is not undone itself, and ReadOnly steps are skipped", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Skip")
+        .readOnly("look", { action: () => world.note("look") })
+        .compensatable("hotel", { action: world.refuse("hotel"), compensate: world.undo("hotel") })
+        .build()
+      yield* Effect.exit(Saga.run(saga, undefined))
+      expect(world.log).toEqual(["look", "!hotel"])
+    }))
+
+  it.effect("a second interruption while unwinding does not abandon the compensations", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const undoing = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = Saga.make("Stubborn")
+        .compensatable("hotel", { action: world.do("hotel"), compensate: world.undo("hotel") })
+        .compensatable("flight", {
+          action: world.do("flight"),
+          compensate: (context) =>
+            Deferred.succeed(undoing, undefined).pipe(
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.andThen(world.undo("flight")(context))
+            )
+        })
+        .readOnly("check", { action: world.refuse("check") })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(undoing)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(interruption)
+      expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight", "-hotel"])
+    }))
+
+  it.effect("each compensation has its own retries, apart from its action's", () =>
+    Effect.gen(function*() {
+      const attempts: Array<string> = []
+      const saga = Saga.make("Retries")
+        .compensatable("hotel", {
+          action: ({ attempt }) => {
+            attempts.push(`do ${attempt}`)
+            return attempt < 3 ? Effect.fail(new Refused({ step: "hotel" })) : Effect.succeed(1)
+          },
+          compensate: ({ attempt }) => {
+            attempts.push(`undo ${attempt}`)
+            return attempt < 2 ? Effect.fail("not yet") : Effect.void
+          },
+          retry: { times: 2 },
+          compensationRetry: { times: 1 }
+        })
+        .readOnly("check", { action: () => Effect.fail(new Refused({ step: "check" })) })
+        .build()
+      const exit = yield* Effect.exit(Saga.run(saga, undefined))
+      expect(failureOf(exit)).toEqual(new Refused({ step: "check" }))
+      expect(attempts).toEqual(["do 1", "do 2", "do 3", "undo 1", "undo 2"])
+    }))
+})
+
+describe("S4: with everything undone, the original cause comes out unchanged", () => {
+  const causes = {
+    "a typed error": Cause.fail(new Refused({ step: "x" })),
+    "a defect": Cause.die(new Error("boom")),
+    "several at once": Cause.parallel(Cause.fail(new Refused({ step: "x" })), Cause.die("also"))
+  }
+  for (const [what, cause] of Object.entries(causes)) {
+    it.effect(what, () =>
+      Effect.gen(function*() {
+        const saga = reserve(makeWorld()).readOnly("check", { action: () => Effect.failCause(cause) }).build()
+        expect(yield* Effect.exit(Saga.run(saga, undefined))).toEqual(Exit.failCause(cause))
+      }))
+  }
+})
+
+describe("S5: a compensation that fails hides nothing", () => {
+  const broken = (world: World, onCompensationFailure: "continue" | "stop") =>
+    Saga.make("Broken", { onCompensationFailure })
+      .compensatable("hotel", { action: world.do("hotel"), compensate: world.undo("hotel") })
+      .compensatable("flight", { action: world.do("flight"), compensate: world.refuse("undo flight") })
+      .compensatable("car", { action: world.do("car"), compensate: world.undo("car") })
+      .readOnly("check", { action: () => Effect.fail(new Refused({ step: "check" })) })
+      .build()
+
+  it.effect("continue: the older steps are undone all the same", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const error = failureOf(yield* Effect.exit(Saga.run(broken(world, "continue"), undefined)))
+      expect(error).toBeInstanceOf(SagaError.CompensationFailed)
+      expect(error).toMatchObject({
+        cause: Cause.fail(new Refused({ step: "check" })),
+        undone: ["car", "hotel"],
+        failed: [{ step: "flight", cause: Cause.fail(new Refused({ step: "undo flight" })) }],
+        notTried: []
+      })
+      expect(world.standing()).toEqual(["flight"])
+    }))
+
+  it.effect("stop: the older steps are left, and named", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const error = failureOf(yield* Effect.exit(Saga.run(broken(world, "stop"), undefined)))
+      expect(error).toMatchObject({ undone: ["car"], failed: [{ step: "flight" }], notTried: ["hotel"] })
+      expect(world.standing()).toEqual(["hotel", "flight"])
+    }))
+
+  it.effect("a compensation that dies counts as failed", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Dies")
+        .compensatable("hotel", { action: () => Effect.void, compensate: () => Effect.die("undo") })
+        .readOnly("check", { action: () => Effect.die("check") })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toMatchObject({ cause: Cause.die("check"), failed: [{ step: "hotel", cause: Cause.die("undo") }] })
+    }))
+})
+
+describe("S6: the point of no return", () => {
+  it.effect("the first Final that fails unwinds like any step", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", { action: world.refuse("charge") }).build()
+      expect(failureOf(yield* Effect.exit(Saga.run(saga, undefined)))).toEqual(new Refused({ step: "charge" }))
+      expect(world.standing()).toEqual([])
+    }))
+
+  it.effect("a Final that fails after another took effect is tried again, and nothing is ever undone", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", { action: world.do("charge") })
+        .final("email", { action: world.refuse("email"), retry: { times: 2 } })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toBeInstanceOf(SagaError.FailedAfterCommit)
+      expect(error).toMatchObject({
+        step: "email",
+        cause: Cause.fail(new Refused({ step: "email" })),
+        stands: ["hotel", "flight", "charge"]
+      })
+      expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "!email", "!email"])
+    }))
+
+  it.effect("an interruption after it waits until the saga is through", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = reserve(world)
+        .final("charge", {
+          action: (context) =>
+            Deferred.succeed(inside, undefined).pipe(
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.andThen(world.do("charge")(context))
+            )
+        })
+        .final("email", { action: world.do("email") })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(inside)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(interruption)
+      expect(world.standing()).toEqual(["hotel", "flight", "charge", "email"])
+    }))
+
+  it.effect("a projection that throws after it is no reason to undo either", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", { action: world.do("charge") }).build(() => {
+        throw new Error("projection")
+      })
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toMatchObject({ _tag: "FailedAfterCommit", stands: ["hotel", "flight", "charge"] })
+    }))
+
+  it.effect("a projection that throws before it is", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).build(() => {
+        throw new Error("projection")
+      })
+      expect(Exit.isFailure(yield* Effect.exit(Saga.run(saga, undefined)))).toBe(true)
+      expect(world.standing()).toEqual([])
+    }))
+
+  it.effect("durably: the execution is parked, and resuming goes forward only", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let works = false
+      const saga = reserve(world)
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", {
+          success: Text,
+          action: (context) => works ? world.do("email")(context) : world.refuse("email")(),
+          inDoubt: "retry",
+          retry: { times: 1 }
+        })
+        .build(({ outputs }) => outputs.email)
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "FailedAfterCommit", step: "email", parked: true })
+      const again = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(again).toMatchObject({ _tag: "FailedAfterCommit", step: "email", stands: ["hotel", "flight", "charge"] })
+      works = true
+      expect(yield* Saga.resume(saga, "1")).toBe("email-output")
+      expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "!email", "+email"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S7: an outcome nobody knows is settled by the step's policy", () => {
+  const unknown = Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+
+  it.effect("retry: the action runs again under the same key", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        action: (context) => Effect.andThen(world.do("charge")(context), context.attempt === 1 ? unknown : Effect.void),
+        inDoubt: "retry"
+      }).build()
+      yield* Saga.run(saga, undefined)
+      expect(world.log).toEqual(["+hotel", "+flight", "+charge", "+charge"])
+      expect(world.standing()).toEqual(["hotel", "flight", "charge"])
+    }))
+
+  it.effect("verify: Some means that it happened", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        action: (context) => Effect.andThen(world.do("charge")(context), Effect.as(unknown, "never seen")),
+        inDoubt: "verify",
+        verify: () => Effect.succeedSome("found")
+      }).build(({ outputs }) => outputs.charge)
+      expect(yield* Saga.run(saga, undefined)).toBe("found")
+      expect(world.log).toEqual(["+hotel", "+flight", "+charge"])
+    }))
+
+  it.effect("verify: None means that it did not, and then it runs again", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let calls = 0
+      const saga = reserve(world).final("charge", {
+        action: (context) => ++calls === 1 ? Effect.as(unknown, "") : world.do("charge")(context),
+        inDoubt: "verify",
+        verify: () => Effect.succeedNone
+      }).build(({ outputs }) => outputs.charge)
+      expect(yield* Saga.run(saga, undefined)).toBe("charge-output")
+    }))
+
+  it.effect("verify: None twice is a failure like any other, and says that it did not happen", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        action: () => unknown,
+        inDoubt: "verify",
+        verify: () => Effect.succeedNone
+      }).build()
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "charge", happened: false })
+      expect(world.standing()).toEqual([])
+    }))
+
+  it.effect("verify that fails leaves it unknown", () =>
+    Effect.gen(function*() {
+      const saga = reserve(makeWorld()).final("charge", {
+        action: () => unknown,
+        inDoubt: "verify",
+        verify: () => Effect.fail("the bank is closed")
+      }).build()
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "charge" })
+      expect((error as SagaError.OutcomeUnknown).message).toContain("the bank is closed")
+    }))
+
+  it.effect("in process, what stays unknown is named, and the completed steps are undone", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", { action: () => unknown, inDoubt: "park" }).build()
+      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
+      expect(error).toMatchObject({ _tag: "OutcomeUnknown", saga: "Reserve", step: "charge", parked: false })
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
+    }))
+
+  it.effect("durably, what stays unknown parks the execution with nothing undone, until somebody finds out", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        success: Text,
+        action: () => Effect.as(unknown, ""),
+        inDoubt: "park"
+      }).build(({ outputs }) => outputs.charge)
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "charge", parked: true })
+      expect(world.standing()).toEqual(["hotel", "flight"])
+      const checkpoint = yield* Checkpoint.Checkpoint
+      const commits = yield* checkpoint.load("1")
+      expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
+        _tag: "OutcomeUnknown",
+        step: "charge",
+        parked: true
+      })
+      expect(yield* checkpoint.load("1")).toEqual(commits)
+      const found = { step: "charge", happened: true, output: "receipt" } as const
+      expect(yield* Saga.resume(saga, "1", { found })).toBe("receipt")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("durably, found not to have happened, it runs again", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let calls = 0
+      const saga = reserve(world).final("charge", {
+        success: Text,
+        action: (context) => ++calls === 1 ? Effect.as(unknown, "") : world.do("charge")(context),
+        inDoubt: "park"
+      }).build(({ outputs }) => outputs.charge)
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(yield* Saga.resume(saga, "1", { found: { step: "charge", happened: false } })).toBe("charge-output")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S10: idempotency keys", () => {
+  it.effect("differ by execution, step and role, stay the same over retries, and reach the compensation too", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const saga = Saga.make("Keys")
+        .compensatable("réserver", {
+          action: ({ attempt, idempotencyKey }) => {
+            seen.push(idempotencyKey)
+            return attempt === 1 ? Effect.fail("again") : Effect.succeed("")
+          },
+          compensate: ({ actionIdempotencyKey, idempotencyKey }) =>
+            Effect.sync(() => void seen.push(actionIdempotencyKey, idempotencyKey)),
+          retry: { times: 1 },
+          success: Text
+        })
+        .readOnly("check", { action: () => Effect.fail("no") })
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "a/b" }))
+      const action = "a%2Fb/r%C3%A9server/action"
+      expect(seen).toEqual([action, action, action, "a%2Fb/r%C3%A9server/compensation"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S11: the journal comes first", () => {
+  it.effect("the intent of a side effect is stored before its action, the decision to unwind before the first undo", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const stored = (what: string) =>
+        Effect.flatMap(eventsOf(store, "1"), (events) => {
+          const last = events.at(-1)
+          return world.note(`${what} after ${last?._tag}`)
+        })
+      const saga = Saga.make("First")
+        .compensatable("hotel", { action: () => stored("do"), compensate: () => stored("undo") })
+        .final("charge", { action: () => Effect.andThen(stored("charge"), Effect.fail("declined")), inDoubt: "retry" })
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(world.log).toEqual([
+        "do after StepStarted",
+        "charge after StepStarted",
+        "undo after CompensationStarted"
+      ])
+      const tags = (yield* eventsOf(store, "1")).map((event) => event._tag)
+      expect(tags.indexOf("UnwindingStarted")).toBeLessThan(tags.indexOf("CompensationStarted"))
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("an intent that cannot be stored is not acted on, nothing is undone, and recovery finishes the execution", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const saga = reserve(world).build()
+      // The second commit holds the outcome of the hotel and the intent of the flight.
+      const exit = yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
+        )
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", operation: "append" })
+      expect(world.log).toEqual(["+hotel"])
+      yield* Recovery.run([saga])
+      expect(world.standing()).toEqual(["hotel", "flight"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a decision to unwind that cannot be stored is not acted on", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const saga = reserve(world).readOnly("check", { action: world.refuse("check") }).build()
+      const exit = yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError" })
+      expect(world.log).toEqual(["+hotel", "+flight", "!check"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("once the decision to unwind is stored, recovery never goes forward", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      let works = false
+      const saga = reserve(world).readOnly("check", {
+        success: Text,
+        action: () => works ? Effect.succeed("fine") : world.refuse("check")()
+      }).build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight"])
+      works = true
+      const [recovered] = yield* Recovery.run([saga])
+      expect(recovered?.outcome).toEqual({
+        _tag: "Finished",
+        exit: Exit.fail(new SagaError.RecoveredFailure({ tag: "Refused", detail: "Refused" }))
+      })
+      expect(world.standing()).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S12: an outcome that happened but cannot be stored is never reported as failed", () => {
+  it.effect("a charge whose outcome is not stored leaves the execution in doubt, and nothing is undone", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const saga = reserve(world)
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .build(({ outputs }) => outputs.charge)
+      const exit = yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError" })
+      expect(world.standing()).toEqual(["hotel", "flight", "charge"])
+      expect(yield* Saga.resume(saga, "1")).toBe("charge-output")
+      expect(world.standing()).toEqual(["hotel", "flight", "charge"])
+      expect(world.keys.slice(-2)).toEqual(["1/charge/action", "1/charge/action"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor is an output that its schema cannot encode", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .compensatable("car", {
+          success: Schema.NonEmptyString,
+          action: (context) => Effect.as(world.do("car")(context), ""),
+          compensate: world.undo("car")
+        })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+      expect((error as Error).message).toContain(`the output of step "car" cannot be stored`)
+      expect(world.standing()).toEqual(["hotel", "flight", "car"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S13: resuming is the same interpreter", () => {
+  it.effect("recorded outcomes are taken from the journal, and what follows runs", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const saga = Saga.make("Resume", { input: Schema.DateFromString })
+        .readOnly("quote", { success: Schema.Number, action: () => Effect.as(world.note("quote"), 7) })
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .build(({ input, outputs }) => [input.getTime(), outputs.quote, outputs.hotel, outputs.charge])
+      yield* Effect.exit(
+        Saga.execute(saga, new Date(5), { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      expect(yield* Saga.resume(saga, "1")).toEqual([5, 7, "hotel-output", "charge-output"])
+      // The outcome of the flight was not stored, so it was in doubt and ran again under its key.
+      expect(world.log).toEqual(["quote", "+hotel", "+flight", "+flight", "+charge"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("compensations are armed again from the journal", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const saga = reserve(world)
+        .final("charge", { success: Text, error: Schema.Literal("declined"), action: () => Effect.fail("declined" as const), inDoubt: "retry" })
+        .build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      expect(world.log).toEqual(["+hotel", "+flight"])
+      expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(Exit.fail("declined"))
+      expect(world.log).toEqual(["+hotel", "+flight", "+flight", "-flight", "-hotel"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("an execution parked on a failed compensation retries only what remains", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let works = false
+      const saga = Saga.make("Parked")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .compensatable("flight", {
+          success: Text,
+          action: world.do("flight"),
+          compensate: (context) => works ? world.undo("flight")(context) : world.refuse("undo flight")()
+        })
+        .compensatable("car", { success: Text, action: world.do("car"), compensate: world.undo("car") })
+        .readOnly("check", { error: Text, action: () => Effect.fail("no") })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "CompensationFailed", undone: ["car", "hotel"], parked: true })
+      expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
+        _tag: "CompensationFailed",
+        cause: Cause.fail("no"),
+        undone: ["car", "hotel"],
+        failed: [{ step: "flight" }]
+      })
+      works = true
+      world.log.length = 0
+      expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(Exit.fail("no"))
+      expect(world.log).toEqual(["-flight"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S15: the same executionId twice", () => {
+  const counting = (runs: { count: number }) =>
+    Saga.make("Once", { input: Schema.Struct({ n: Schema.Number }) })
+      .compensatable("hotel", {
+        success: Schema.Number,
+        action: ({ input }) => Effect.sync(() => (runs.count++, input.n * 2)).pipe(Effect.delay("1 second")),
+        compensate: () => Effect.void
+      })
+      .build(({ outputs }) => outputs.hotel)
+
+  it.effect("joins the execution while it runs", () =>
+    Effect.gen(function*() {
+      const runs = { count: 0 }
+      const saga = counting(runs)
+      const both = yield* Effect.fork(Effect.all([
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }),
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }),
+        Effect.exit(Saga.execute(saga, { n: 2 }, { executionId: "1" }))
+      ], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("2 seconds")
+      const [first, second, other] = yield* Fiber.join(both)
+      expect([first, second, runs.count]).toEqual([2, 2, 1])
+      expect(failureOf(other)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherInput" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("returns the recorded result afterwards, also a failure", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", { success: Text, error: Text, action: () => Effect.fail("no"), inDoubt: "retry" }).build()
+      const first = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const log = [...world.log]
+      expect(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))).toEqual(first)
+      expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(first)
+      expect(world.log).toEqual(log)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("refuses another input, another saga, and an id that cannot be one", () =>
+    Effect.gen(function*() {
+      const saga = counting({ count: 0 })
+      const fiber = yield* Effect.fork(Saga.execute(saga, { n: 1 }, { executionId: "1" }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(fiber)
+      const reason = (exit: Exit.Exit<unknown, unknown>) => (failureOf(exit) as SagaError.ExecutionConflict).reason
+      expect(reason(yield* Effect.exit(Saga.execute(saga, { n: 2 }, { executionId: "1" })))).toBe("OtherInput")
+      const other = reserve(makeWorld()).build()
+      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "1" })))).toBe("OtherSaga")
+      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "" })))).toBe("InvalidId")
+      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "\ud800" })))).toBe("InvalidId")
+      expect(failureOf(yield* Effect.exit(Saga.resume(other, "unknown")))).toMatchObject({ _tag: "ExecutionNotFound" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S16: a stored execution that does not fit is reported and left untouched", () => {
+  const unfinished = Effect.gen(function*() {
+    const store = yield* Checkpoint.Checkpoint
+    yield* Effect.exit(
+      Saga.execute(reserve(makeWorld()).build(), undefined, { executionId: "old" }).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+      )
+    )
+    return store
+  })
+  type Changed = Saga.Saga<void, unknown, never, never>
+  const changes: Record<string, (world: World) => Changed> = {
+    "a renamed step": (world: World) =>
+      Saga.make("Reserve")
+        .compensatable("room", { action: () => Effect.void, compensate: () => Effect.void })
+        .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+        .build(),
+    "reordered steps": (world: World) =>
+      Saga.make("Reserve")
+        .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build(),
+    "a removed step": (world: World) =>
+      Saga.make("Reserve")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build(),
+    "an added step": (world: World) => reserve(world).readOnly("check", { action: () => Effect.void }).build(),
+    "another version": (world: World) =>
+      Saga.make("Reserve", { version: 2 })
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+        .build()
+  }
+  const differences: Record<string, string> = {
+    "a renamed step": `step 1 was Compensatable "hotel" and is Compensatable "room"`,
+    "reordered steps": `step 1 was Compensatable "hotel" and is Compensatable "flight"`,
+    "a removed step": `step 2 was Compensatable "flight" and is gone`,
+    "an added step": `this definition has more steps: ReadOnly "check"`,
+    "another version": `it has version 1, this definition has version 2`
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    it.effect(what, () =>
+      Effect.gen(function*() {
+        const store = yield* unfinished
+        const before = yield* store.load("old")
+        const world = makeWorld()
+        const error = failureOf(yield* Effect.exit(Saga.resume(change(world), "old")))
+        expect(error).toMatchObject({
+          _tag: "DefinitionChanged",
+          difference: differences[what]
+        })
+        expect(world.log).toEqual([])
+        expect(yield* store.load("old")).toEqual(before)
+      }).pipe(Effect.provide(Checkpoint.layerMemory)))
+  }
+
+  it.effect("an output that its schema cannot read, and a journal that is none", () =>
+    Effect.gen(function*() {
+      const store = yield* unfinished
+      const changed = Saga.make("Reserve")
+        .compensatable("hotel", { success: Schema.Number, action: () => Effect.succeed(1), compensate: () => Effect.void })
+        .compensatable("flight", { success: Text, action: () => Effect.succeed(""), compensate: () => Effect.void })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.resume(changed, "old")))
+      expect(error).toMatchObject({ _tag: "JournalCorrupt" })
+      expect((error as Error).message).toContain(`the output of step "hotel"`)
+      const commit = { executionId: "garbage", saga: "Reserve", version: 1, sequence: 0, status: "Running" } as const
+      yield* store.append({ ...commit, body: "{" })
+      yield* store.append({ ...commit, executionId: "newer", body: JSON.stringify({ format: 2, events: [] }) })
+      yield* store.append({
+        ...commit,
+        executionId: "headless",
+        body: Journal.encodeCommit([{ _tag: "Finished", result: "Undone", at: 0 }])
+      })
+      const saga = reserve(makeWorld()).build()
+      for (const executionId of ["garbage", "newer", "headless"]) {
+        expect(failureOf(yield* Effect.exit(Saga.resume(saga, executionId)))).toMatchObject({
+          _tag: "JournalCorrupt",
+          executionId
+        })
+      }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("and does not stop the recovery of the others", () =>
+    Effect.gen(function*() {
+      const store = yield* unfinished
+      yield* store.append({
+        executionId: "garbage",
+        saga: "Reserve",
+        version: 1,
+        sequence: 0,
+        status: "Running",
+        body: "not json"
+      })
+      yield* store.append({
+        executionId: "stranger",
+        saga: "Unheard",
+        version: 1,
+        sequence: 0,
+        status: "Running",
+        body: "not json"
+      })
+      const recovered = yield* Recovery.run([reserve(makeWorld()).build()])
+      const outcomes = Object.fromEntries(recovered.map(({ executionId, outcome }) => [executionId, outcome]))
+      expect(outcomes["old"]).toMatchObject({ exit: { _tag: "Success" } })
+      expect(outcomes["garbage"]).toMatchObject({ exit: { _tag: "Failure" } })
+      expect(outcomes["stranger"]).toEqual({ _tag: "Unregistered" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S17: interrupting a durable run", () => {
+  const waiting = (world: World, inside: Deferred.Deferred<void>, goOn: Effect.Effect<unknown>) =>
+    reserve(world)
+      .readOnly("look", {
+        success: Text,
+        action: () => Effect.as(Effect.andThen(Deferred.succeed(inside, undefined), goOn), "seen")
+      })
+      .build(({ outputs }) => outputs.look)
+
+  it.effect("unwinds it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const saga = waiting(world, inside, Effect.never)
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      yield* Fiber.interrupt(fiber)
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
+      expect(Exit.isInterrupted(yield* Effect.exit(Saga.resume(saga, "1")))).toBe(true)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("onInterrupt: suspend leaves it for recovery, with what it knows", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = waiting(world, inside, Deferred.await(goOn))
+      const fiber = yield* Effect.fork(
+        Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" })
+      )
+      yield* Deferred.await(inside)
+      yield* Fiber.interrupt(fiber)
+      expect(world.log).toEqual(["+hotel", "+flight"])
+      yield* Deferred.succeed(goOn, undefined)
+      const [recovered] = yield* Recovery.run([saga])
+      expect(recovered?.outcome).toEqual({ _tag: "Finished", exit: Exit.succeed("seen") })
+      expect(world.log).toEqual(["+hotel", "+flight"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("after the point of no return it is left for recovery in any case", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      let works = false
+      const saga = reserve(world)
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", {
+          success: Text,
+          action: (context) =>
+            works ? world.do("email")(context) : Effect.andThen(Deferred.succeed(inside, undefined), world.refuse("email")()),
+          retry: { schedule: everyMinute },
+          inDoubt: "retry"
+        })
+        .build(({ outputs }) => outputs.email)
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      works = true
+      yield* Recovery.run([saga])
+      expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "+email"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
