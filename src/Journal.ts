@@ -260,7 +260,8 @@ const stepStarted = (
 ): ExecutionState | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
   const known = Option.getOrUndefined(HashMap.get(state.steps, event.step))
-  const open = known === undefined || known.status === "Started" || known.status === "InDoubt" || known.status === "Failed"
+  const open = known === undefined || known.status === "Started" || known.status === "InDoubt" ||
+    known.status === "Failed"
   if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
   return replaceStep(state, {
     step: event.step,

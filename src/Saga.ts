@@ -22,8 +22,8 @@ import {
   type OutcomeUnknown,
   type RecoveredFailure
 } from "./SagaError.ts"
-import type { NotGiven } from "./Step.ts"
 import * as SagaReport from "./SagaReport.ts"
+import type { NotGiven } from "./Step.ts"
 
 export type { Any, Requirements, Saga } from "./SagaBuilder.ts"
 
@@ -160,16 +160,22 @@ export const scoped = <Input, Output, Error, Requirements>(
   input: Input
 ): Effect.Effect<Output, RunError<Error>, Requirements | Scope.Scope> => {
   const program = programOf(saga)
-  return validated(program, input, () =>
-    Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
-      const armed = newRun(program, input)
-      return goForward(armed, (output) =>
-        Effect.as(
-          Scope.addFinalizerExit(Context.get(context, Scope.Scope), (exit) =>
-            Exit.isSuccess(exit) ? Effect.void : unwindLater(armed, exit.cause, context)),
-          output
-        ))
-    })) as Effect.Effect<any, any, any>
+  return validated(
+    program,
+    input,
+    () =>
+      Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
+        const armed = newRun(program, input)
+        return goForward(armed, (output) =>
+          Effect.as(
+            Scope.addFinalizerExit(
+              Context.get(context, Scope.Scope),
+              (exit) => Exit.isSuccess(exit) ? Effect.void : unwindLater(armed, exit.cause, context)
+            ),
+            output
+          ))
+      })
+  ) as Effect.Effect<any, any, any>
 }
 
 const unwindLater = (
@@ -200,8 +206,11 @@ export const report = <Input, Output, Error, Requirements>(
     const { fingerprint, name, version } = program
     recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
     const run = newRun(program, input, recorder)
-    return Effect.map(Effect.exit(validated(program, input, () => drive(run))), (exit) =>
-      SagaReport.make({ program, executionId: run.executionId, state: recorder.state()!, exit, endedAt: now() }))
+    return Effect.map(
+      Effect.exit(validated(program, input, () => drive(run))),
+      (exit) =>
+        SagaReport.make({ program, executionId: run.executionId, state: recorder.state()!, exit, endedAt: now() })
+    )
   }) as Effect.Effect<any, never, any>
 }
 

@@ -2,7 +2,7 @@
  * The types of a saga, while it is being written and when it is built. `Saga.make` begins one; each method returns a new
  * builder and leaves the old one as it was.
  */
-import type { FailedAfterCommit } from "./SagaError.ts"
+import type { FinalInScope, NoSteps } from "./internal/messages.ts"
 import type {
   EarlierOutputs,
   Given,
@@ -12,8 +12,8 @@ import type {
   OwesSuccess,
   StepName
 } from "./internal/types.ts"
-import type { FinalInScope, NoSteps } from "./internal/messages.ts"
 import type { Classification } from "./Journal.ts"
+import type { FailedAfterCommit } from "./SagaError.ts"
 import type { CompensatableStep, FinalStep, InDoubtPolicy, NotGiven, ReadOnlyStep } from "./Step.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
@@ -225,8 +225,8 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
 type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
   ? (this: NoSteps) => never
   : {
-  (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
-  <Output>(
-    project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
-  ): Saga<Input, Output, Error, Requirements, Owed>
-}
+    (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
+    <Output>(
+      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
+    ): Saga<Input, Output, Error, Requirements, Owed>
+  }

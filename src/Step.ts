@@ -70,7 +70,16 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
 /** A step without a side effect. */
-export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, Times extends number | NotGiven, RetryRequirements> {
+export interface ReadOnlyStep<
+  Input,
+  Outputs,
+  Output,
+  Error,
+  Requirements,
+  Success,
+  Times extends number | NotGiven,
+  RetryRequirements
+> {
   /** Reads. It may run again after a crash. */
   readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
   /** How a durable run stores the output. */

@@ -646,7 +646,12 @@ describe("S13: resuming is the same interpreter", () => {
       const world = makeWorld()
       const store = yield* Checkpoint.Checkpoint
       const saga = reserve(world)
-        .final("charge", { success: Text, error: Schema.Literal("declined"), action: () => Effect.fail("declined" as const), inDoubt: "retry" })
+        .final("charge", {
+          success: Text,
+          error: Schema.Literal("declined"),
+          action: () => Effect.fail("declined" as const),
+          inDoubt: "retry"
+        })
         .build()
       yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(
@@ -715,7 +720,12 @@ describe("S15: the same executionId twice", () => {
   it.effect("returns the recorded result afterwards, also a failure", () =>
     Effect.gen(function*() {
       const world = makeWorld()
-      const saga = reserve(world).final("charge", { success: Text, error: Text, action: () => Effect.fail("no"), inDoubt: "retry" }).build()
+      const saga = reserve(world).final("charge", {
+        success: Text,
+        error: Text,
+        action: () => Effect.fail("no"),
+        inDoubt: "retry"
+      }).build()
       const first = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
       const log = [...world.log]
       expect(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))).toEqual(first)
@@ -799,7 +809,11 @@ describe("S16: a stored execution that does not fit is reported and left untouch
     Effect.gen(function*() {
       const store = yield* unfinished
       const changed = Saga.make("Reserve")
-        .compensatable("hotel", { success: Schema.Number, action: () => Effect.succeed(1), compensate: () => Effect.void })
+        .compensatable("hotel", {
+          success: Schema.Number,
+          action: () => Effect.succeed(1),
+          compensate: () => Effect.void
+        })
         .compensatable("flight", { success: Text, action: () => Effect.succeed(""), compensate: () => Effect.void })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.resume(changed, "old")))
@@ -898,7 +912,9 @@ describe("S17: interrupting a durable run", () => {
         .final("email", {
           success: Text,
           action: (context) =>
-            works ? world.do("email")(context) : Effect.andThen(Deferred.succeed(inside, undefined), world.refuse("email")()),
+            works
+              ? world.do("email")(context)
+              : Effect.andThen(Deferred.succeed(inside, undefined), world.refuse("email")()),
           retry: { schedule: everyMinute },
           inDoubt: "retry"
         })

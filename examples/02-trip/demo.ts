@@ -82,7 +82,11 @@ const demo = Effect.gen(function*() {
   for (const [service, entries] of Object.entries(books)) {
     const standing = entries.filter((entry) => entry.cancelledAt === null).map(({ traveller }) => traveller)
     const cancelled = entries.filter((entry) => entry.cancelledAt !== null).map(({ traveller }) => traveller)
-    yield* say(`   ${service}: for ${standing.join(", ")}${cancelled.length > 0 ? `; cancelled for ${cancelled.join(", ")}` : ""}`)
+    yield* say(
+      `   ${service}: for ${standing.join(", ")}${
+        cancelled.length > 0 ? `; cancelled for ${cancelled.join(", ")}` : ""
+      }`
+    )
     for (const traveller of ["Ada", "Kim", "Lee"]) {
       const times = standing.filter((name) => name === traveller).length
       if (times !== 1) problems.push(`${service} has ${times} entries for ${traveller} instead of 1`)

@@ -17,7 +17,9 @@ const clients = (ports: Ports) =>
   })
 
 /** The three services, as the saga's steps see them. */
-export class Services extends Context.Tag("demo/Services")<Services, Effect.Effect.Success<ReturnType<typeof clients>>>() {
+export class Services
+  extends Context.Tag("demo/Services")<Services, Effect.Effect.Success<ReturnType<typeof clients>>>()
+{
   static readonly layer = (ports: Ports) =>
     Layer.effect(Services, clients(ports)).pipe(Layer.provide(FetchHttpClient.layer))
 }
@@ -25,7 +27,8 @@ export class Services extends Context.Tag("demo/Services")<Services, Effect.Effe
 const keyed = (key: string) => ({ headers: { "idempotency-key": key } })
 
 /** A request that may have been sent and got no answer that can be read: nobody knows what it did. */
-const noAnswer = (error: { readonly message: string }) => Effect.fail(new SagaError.OutcomeUnknown({ reason: error.message }))
+const noAnswer = (error: { readonly message: string }) =>
+  Effect.fail(new SagaError.OutcomeUnknown({ reason: error.message }))
 const unanswered = {
   RequestError: noAnswer,
   ResponseError: noAnswer,

@@ -50,14 +50,16 @@ const AirlineLive = HttpApiBuilder.group(AirlineApi, "airline", (handlers) =>
     .handle("quote", ({ urlParams }) => Effect.succeed(urlParams.city.length * 100))
     .handle("book", ({ headers, payload }) =>
       Effect.sync(() => flights.enter(headers["idempotency-key"], payload.traveller)))
-    .handle("cancel", ({ path }) => Effect.sync(() => flights.cancel(path.id)))
+    .handle("cancel", ({ path }) =>
+      Effect.sync(() => flights.cancel(path.id)))
     .handle("entries", () => Effect.sync(() => flights.entries)))
 
 const HotelLive = HttpApiBuilder.group(HotelApi, "hotel", (handlers) =>
   handlers
     .handle("book", ({ headers, payload }) =>
       Effect.sync(() => rooms.enter(headers["idempotency-key"], payload.traveller)))
-    .handle("cancel", ({ path }) => Effect.sync(() => rooms.cancel(path.id)))
+    .handle("cancel", ({ path }) =>
+      Effect.sync(() => rooms.cancel(path.id)))
     .handle("entries", () => Effect.sync(() => rooms.entries)))
 
 const PaymentsLive = HttpApiBuilder.group(PaymentsApi, "payments", (handlers) =>

@@ -43,7 +43,9 @@ export const execute = (
     const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
     return yield* driveOnce(program, executionId, encoded, (checkpoint) =>
       Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
-        if (stored === undefined) return start(checkpoint, program, { ...options, input, encoded })
+        if (stored === undefined) {
+          return start(checkpoint, program, { ...options, input, encoded })
+        }
         if (JSON.stringify(stored.past.state.input) !== JSON.stringify(encoded)) {
           return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
         }

@@ -156,7 +156,11 @@ const begin = (run: Run, step: StepNode): AnyEffect => {
     return recordOutcome(action, outcome)
   }
   const act = () => {
-    if (recorder === undefined) return step.classification === "Final" ? noteFailure(action, action.outcome) : action.outcome
+    if (recorder === undefined) {
+      return step.classification === "Final"
+        ? noteFailure(action, action.outcome)
+        : action.outcome
+    }
     recordStart(recorder, step)
     return Effect.zipRight(recorder.commit, recordOutcome(action, action.outcome))
   }
@@ -313,7 +317,9 @@ const goBack = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     if (Cause.isInterruptedOnly(cause) && (run.suspend || run.committed)) {
       return Effect.zipRight(recorder.commit, Effect.failCause(cause))
     }
-    if (run.doubt !== undefined && !run.committed) return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(cause))
+    if (run.doubt !== undefined && !run.committed) {
+      return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(cause))
+    }
   }
   return run.committed ? failAfterCommit(run, cause) : unwind(run, cause)
 }
@@ -340,7 +346,10 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     parked: recorder?.durable === true
   })
   if (recorder === undefined) return Effect.fail(error)
-  return Effect.zipRight(park(recorder, doubt === undefined ? "FailedAfterCommit" : "OutcomeUnknown"), Effect.fail(error))
+  return Effect.zipRight(
+    park(recorder, doubt === undefined ? "FailedAfterCommit" : "OutcomeUnknown"),
+    Effect.fail(error)
+  )
 }
 
 /** S3, S4, S5: undoes what is armed, newest first, one at a time, and ends with the original cause. */

@@ -39,7 +39,6 @@ export const missingVerify = (name: string) => `step "${name}" says inDoubt: "ve
 
 export type MissingVerify<Name extends string> = `every run needs verify on step "${Name}": its inDoubt is "verify"`
 
-
 export type MissingInDoubt<Name extends string> =
   `every run needs inDoubt on step "${Name}": its action can end with OutcomeUnknown`
 

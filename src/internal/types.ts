@@ -6,8 +6,8 @@
  * its own (as separate members: a union of their own would be shown by its alias); a run takes only a saga whose sentences
  * all begin with the name of another kind of run, so that the compiler prints the one that does not.
  */
-import type { NotGiven } from "../Step.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
+import type { NotGiven } from "../Step.ts"
 import type * as Message from "./messages.ts"
 
 /** The outputs of the earlier steps, by name. `& {}` makes the compiler show the members and not this alias. */
@@ -24,7 +24,8 @@ export type SagaName<Name extends string> = Name extends "" ? Message.EmptySagaN
 
 /** A version that the compiler can read must be a positive integer; one that it cannot is checked by `build()`. */
 export type Version<Value extends number> = number extends Value ? number
-  : `${Value}` extends `-${string}` | `${string}.${string}` | `${string}e-${string}` | "0" ? Message.InvalidVersion<Value>
+  : `${Value}` extends `-${string}` | `${string}.${string}` | `${string}e-${string}` | "0" ?
+    Message.InvalidVersion<Value>
   : Value
 
 /** Requirements that were given; `never` where the option was left out. */

@@ -36,14 +36,14 @@ const make = (options?: Options) =>
         )
         ON CONFLICT (execution_id, sequence) DO NOTHING
         RETURNING sequence`.withoutTransform.pipe(
-          Effect.mapError((error) => toCheckpointError("append", error, executionId)),
-          whileLocked,
-          Effect.flatMap((rows) =>
-            rows.length === 1
-              ? Effect.void
-              : Effect.fail(new ExecutionConflict({ reason: "OtherDriver", saga, executionId }))
-          )
+        Effect.mapError((error) => toCheckpointError("append", error, executionId)),
+        whileLocked,
+        Effect.flatMap((rows) =>
+          rows.length === 1
+            ? Effect.void
+            : Effect.fail(new ExecutionConflict({ reason: "OtherDriver", saga, executionId }))
         )
+      )
 
     const load: Checkpoint.Store["load"] = (executionId) =>
       sql<Checkpoint.StoredCommit>`
@@ -64,9 +64,9 @@ const make = (options?: Options) =>
       sql<Row>`
         SELECT id, execution_id AS ${sql("executionId")}, saga, version, status FROM effect_saga_unfinished
         WHERE id > ${after} ORDER BY id LIMIT ${pageSize}`.withoutTransform.pipe(
-          Effect.mapError((error) => toCheckpointError("list", error)),
-          whileLocked
-        )
+        Effect.mapError((error) => toCheckpointError("list", error)),
+        whileLocked
+      )
     const unfinished: Checkpoint.Store["unfinished"] = Stream.paginateChunkEffect(0, (after) =>
       Effect.map(page(after), (rows) => [
         Chunk.map(Chunk.unsafeFromArray(rows), ({ executionId, saga, status, version }) => ({

@@ -1,6 +1,6 @@
 /** Stores journals in a SQLite file of their own, through `@effect/sql-sqlite-node`. */
-import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { Cause, Effect, Layer } from "effect"
 import type { Checkpoint } from "../Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
@@ -27,6 +27,13 @@ export const layer = (options: Options): Layer.Layer<Checkpoint, CheckpointError
     yield* sql.unsafe(`PRAGMA synchronous = ${options.durability === "process" ? "NORMAL" : "FULL"}`)
     // SQLite waits by blocking the process; the store waits by sleeping.
     yield* sql.unsafe("PRAGMA busy_timeout = 20")
+    const [{ synchronous }] = (yield* sql`PRAGMA synchronous`) as unknown as [{ synchronous: number }]
+    const [{ journal_mode }] = (yield* sql`PRAGMA journal_mode`) as unknown as [{ journal_mode: string }]
+    yield* Effect.annotateLogs(Effect.logDebug("journals are stored"), {
+      filename: options.filename,
+      journal_mode,
+      synchronous: ["OFF", "NORMAL", "FULL", "EXTRA"][synchronous]
+    })
   }))
   return SqlCheckpoint.layer(options).pipe(
     Layer.provide(settings),

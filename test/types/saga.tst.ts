@@ -253,7 +253,11 @@ describe("a run refuses", () => {
 })
 
 describe("a run's type", () => {
-  const saga = afterFinal.final("email", { action: () => Effect.fail(new FlightFull({ seats: 1 })), retry: { times: 1 }, inDoubt: "retry" })
+  const saga = afterFinal.final("email", {
+    action: () => Effect.fail(new FlightFull({ seats: 1 })),
+    retry: { times: 1 },
+    inDoubt: "retry"
+  })
     .build(({ outputs }) => outputs.charge)
 
   test("in process: the steps' errors, and what says that something stands", () => {
@@ -303,7 +307,11 @@ describe("a run's type", () => {
   test("of recovery: the services of all the sagas", () => {
     const other = begin.compensatable("flight", { success: Flight, action: () => bookFlight, compensate: undo }).build()
     expect(Recovery.run([saga, other])).type.toBe<
-      Effect.Effect<ReadonlyArray<Recovery.Recovered>, SagaError.CheckpointError, Checkpoint.Checkpoint | Bank | Airline>
+      Effect.Effect<
+        ReadonlyArray<Recovery.Recovered>,
+        SagaError.CheckpointError,
+        Checkpoint.Checkpoint | Bank | Airline
+      >
     >()
   })
 })

@@ -1,0 +1,221 @@
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
+import { Checkpoint, Saga, type SagaError } from "effect-saga"
+import { SqlCheckpoint } from "effect-saga/sql"
+import { SqliteCheckpoint } from "effect-saga/sqlite"
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { checkpointLaws } from "./support/checkpointLaws.ts"
+import { makeWorld } from "./support/world.ts"
+
+const temporaryFile = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-saga-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+  ),
+  (directory) => join(directory, "journal.db")
+)
+
+const fileLayer = Layer.unwrapScoped(Effect.map(temporaryFile, (filename) => SqliteCheckpoint.layer({ filename })))
+
+/** Every call on a connection of its own, so that nothing is remembered but what is in the file. */
+const reopenedLayer = Layer.scoped(
+  Checkpoint.Checkpoint,
+  Effect.map(temporaryFile, (filename) => {
+    const reopened = <A, E>(use: (store: Checkpoint.Service) => Effect.Effect<A, E>) =>
+      Effect.provide(
+        Effect.flatMap(Checkpoint.Checkpoint, use),
+        SqliteCheckpoint.layer({ filename, durability: "process" })
+      )
+    return Checkpoint.make({
+      append: (commit) => reopened((store) => store.append(commit)),
+      load: (executionId) => reopened((store) => store.load(executionId)),
+      unfinished: Stream.unwrapScoped(
+        Effect.map(
+          Layer.build(SqliteCheckpoint.layer({ filename })),
+          (context) => Context.get(context, Checkpoint.Checkpoint).unfinished
+        )
+      )
+    })
+  })
+)
+
+describe("a store in memory", () => checkpointLaws(Checkpoint.layerMemory))
+describe("a SQLite store in memory", () => checkpointLaws(SqliteCheckpoint.layer({ filename: ":memory:" })))
+describe("a SQLite store in a file", () => checkpointLaws(fileLayer))
+describe("a SQLite store in a file that is opened again for each call", () => checkpointLaws(reopenedLayer))
+describe("a SQL store beside an application's tables", () =>
+  checkpointLaws(
+    SqlCheckpoint.layer().pipe(
+      Layer.provide(
+        Layer.effectDiscard(Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE TABLE application (id INTEGER)`))
+      ),
+      Layer.provide(SqliteClient.layer({ filename: ":memory:", transformQueryNames: (name) => name.toUpperCase() })),
+      Layer.orDie
+    )
+  ))
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+
+const openError = (filename: string) =>
+  Effect.map(
+    Effect.exit(Effect.provide(Checkpoint.Checkpoint, SqliteCheckpoint.layer({ filename, lockTimeout: "100 millis" }))),
+    failureOf
+  )
+
+/** Another process that holds the write lock of a database until it is told to let go. */
+const holdLock = (filename: string) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly letGo: Effect.Effect<void> }>((resume) => {
+      const script = `
+        const database = new (require("better-sqlite3"))(${JSON.stringify(filename)})
+        database.exec("BEGIN IMMEDIATE")
+        console.log("locked")
+        process.stdin.on("data", () => { database.exec("COMMIT"); process.exit(0) })`
+      const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] })
+      child.stdout.once("data", () =>
+        resume(Effect.succeed({
+          letGo: Effect.async<void>((done) => {
+            if (child.exitCode !== null) return done(Effect.void)
+            child.once("exit", () => done(Effect.void))
+            child.stdin.write("go\n")
+          })
+        })))
+    }),
+    ({ letGo }) => letGo
+  )
+
+const reserve = () => {
+  const world = makeWorld()
+  const saga = Saga.make("Reserve")
+    .compensatable("hotel", { success: Schema.String, action: world.do("hotel"), compensate: world.undo("hotel") })
+    .build(({ outputs }) => outputs.hotel)
+  return { world, saga }
+}
+
+describe("a SQLite store that cannot be used says why, and no step runs whose intent is not stored", () => {
+  it.scoped("a file that is not a database", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      writeFileSync(
+        filename,
+        "this is a letter to my aunt, and not a database at all; it goes on for a while".repeat(20)
+      )
+      expect(yield* openError(filename)).toMatchObject({
+        _tag: "CheckpointError",
+        reason: "NotADatabase",
+        operation: "open"
+      })
+    }))
+
+  it.scoped("a folder that does not exist", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      expect(yield* openError(`${filename}/nowhere/journal.db`)).toMatchObject({
+        reason: "Unavailable",
+        operation: "open"
+      })
+    }))
+
+  it.scoped("a database that is read-only", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      yield* Effect.provide(Checkpoint.Checkpoint, SqliteCheckpoint.layer({ filename }))
+      const { saga, world } = reserve()
+      const exit = yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provide(SqlCheckpoint.layer()),
+          Effect.provide(SqliteClient.layer({ filename, readonly: true, disableWAL: true }))
+        )
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "ReadOnly", operation: "append" })
+      expect(world.log).toEqual([])
+    }))
+
+  it.scopedLive("a database that another process holds", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const context = yield* Layer.build(SqliteCheckpoint.layer({ filename, lockTimeout: "200 millis" }))
+      const { saga, world } = reserve()
+      const lock = yield* holdLock(filename)
+      const execute = Effect.provide(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })), context)
+      expect(failureOf(yield* execute)).toMatchObject({ reason: "Locked", operation: "append", executionId: "1" })
+      expect(world.log).toEqual([])
+      yield* lock.letGo
+      expect(yield* execute).toEqual(Exit.succeed("hotel-output"))
+    }))
+
+  it.scopedLive("but it waits for the other process to let go, and does not block this one meanwhile", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const context = yield* Layer.build(SqliteCheckpoint.layer({ filename }))
+      const lock = yield* holdLock(filename)
+      const running = yield* Effect.fork(
+        Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "1" }), context)
+      )
+      yield* Effect.yieldNow()
+      yield* lock.letGo
+      expect(yield* running).toBe("hotel-output")
+    }))
+
+  it.scoped("a disk without room", () =>
+    Effect.gen(function*() {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: yield* temporaryFile }))
+      const context = yield* Effect.provide(Layer.build(SqlCheckpoint.layer()), client)
+      const store = Context.get(context, Checkpoint.Checkpoint)
+      const sql = Context.get(client, SqlClient.SqlClient)
+      const [{ page_count: pages }] = (yield* sql`PRAGMA page_count`) as unknown as [{ page_count: number }]
+      yield* sql.unsafe(`PRAGMA max_page_count = ${pages + 2}`)
+      const { saga, world } = reserve()
+      let error: unknown
+      for (let index = 0; error === undefined; index++) {
+        world.log.length = 0
+        const exit = yield* Effect.exit(
+          Saga.execute(saga, undefined, { executionId: `${index}-${"x".repeat(500)}` }).pipe(
+            Effect.provideService(Checkpoint.Checkpoint, store)
+          )
+        )
+        error = failureOf(exit)
+      }
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Full", operation: "append" })
+      // What is done has its intent on disk; where the intent found no room, nothing is done.
+      const stored = (yield* store.load((error as SagaError.CheckpointError).executionId!)).length
+      expect(world.log).toEqual(stored === 0 ? [] : ["+hotel"])
+    }))
+})
+
+describe("what a stored commit survives is read back from the database and said in the log", () => {
+  const said = (durability?: "power-loss" | "process") =>
+    Effect.gen(function*() {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        lines.push([message, Object.fromEntries(annotations)])
+      })
+      const filename = yield* temporaryFile
+      yield* Effect.provide(
+        Checkpoint.Checkpoint,
+        SqliteCheckpoint.layer({ filename, ...(durability === undefined ? {} : { durability }) })
+      ).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.Debug)
+      )
+      return { lines, filename }
+    })
+
+  it.scoped("a power cut by default", () =>
+    Effect.gen(function*() {
+      const { filename, lines } = yield* said()
+      expect(lines[0]).toEqual([["journals are stored"], { filename, journal_mode: "wal", synchronous: "FULL" }])
+    }))
+
+  it.scoped("a killed process where that is enough", () =>
+    Effect.gen(function*() {
+      const { lines } = yield* said("process")
+      expect(lines[0]).toMatchObject([["journals are stored"], { synchronous: "NORMAL" }])
+    }))
+})

@@ -1,0 +1,174 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, FastCheck as fc, Schema } from "effect"
+import { Journal } from "effect-saga"
+
+const at = 0
+const started: Journal.Event = { _tag: "Started", saga: "Trip", version: 1, fingerprint: "[]", at }
+const stepStarted = (step: string, classification: Journal.Classification = "Compensatable"): Journal.Event => ({
+  _tag: "StepStarted",
+  step,
+  classification,
+  at
+})
+const succeeded = (step: string): Journal.Event => ({ _tag: "StepSucceeded", step, attempts: 1, at })
+const failed = (step: string): Journal.Event => ({ _tag: "StepFailed", step, failures: [], attempts: 1, at })
+const inDoubt = (step: string): Journal.Event => ({ _tag: "StepInDoubt", step, reason: "", attempts: 1, at })
+const unwinding: Journal.Event = { _tag: "UnwindingStarted", failures: [], at }
+const undoing = (step: string): Journal.Event => ({ _tag: "CompensationStarted", step, at })
+const undone = (step: string): Journal.Event => ({ _tag: "CompensationSucceeded", step, attempts: 1, at })
+const undoFailed = (step: string): Journal.Event => ({
+  _tag: "CompensationFailed",
+  step,
+  failures: [],
+  attempts: 1,
+  at
+})
+const parked: Journal.Event = { _tag: "Parked", reason: "CompensationFailed", at }
+const resumed: Journal.Event = { _tag: "Resumed", at }
+const finished = (result: "Succeeded" | "Undone"): Journal.Event => ({ _tag: "Finished", result, at })
+
+const hotelDone = [started, stepStarted("hotel"), succeeded("hotel")]
+
+const statusAfter = (...events: ReadonlyArray<Journal.Event>) => {
+  const state = Journal.fold(events)
+  if (state === undefined || state instanceof Journal.InvalidTransition) throw new Error(JSON.stringify(state))
+  return state
+}
+
+const problemAfter = (...events: ReadonlyArray<Journal.Event>) => {
+  const state = Journal.fold(events)
+  return state instanceof Journal.InvalidTransition ? `${state.event}: ${state.problem}` : "no problem"
+}
+
+describe("the transition table takes", () => {
+  it("an execution that succeeds", () => {
+    expect(statusAfter(...hotelDone, finished("Succeeded"))).toMatchObject({ status: "Succeeded", endedAt: at })
+  })
+
+  it("an execution that fails and is undone", () => {
+    const events = [...hotelDone, stepStarted("flight"), failed("flight"), unwinding, undoing("hotel"), undone("hotel")]
+    expect(statusAfter(...events)).toMatchObject({ status: "Unwinding", direction: "Back" })
+    expect(statusAfter(...events, finished("Undone")).status).toBe("Undone")
+  })
+
+  it("a compensation that fails, parks the execution, and is tried again", () => {
+    const events = [...hotelDone, unwinding, undoing("hotel"), undoFailed("hotel"), parked]
+    expect(statusAfter(...events)).toMatchObject({ status: "Parked", parked: "CompensationFailed", direction: "Back" })
+    expect(statusAfter(...events, resumed).status).toBe("Unwinding")
+    expect(statusAfter(...events, resumed, undoing("hotel"), undone("hotel"), finished("Undone")).status).toBe("Undone")
+  })
+
+  it("a step in doubt that runs again, and a step whose process died during it", () => {
+    expect(
+      statusAfter(started, stepStarted("hotel"), inDoubt("hotel"), stepStarted("hotel"), succeeded("hotel")).status
+    )
+      .toBe("Running")
+    expect(statusAfter(started, stepStarted("hotel"), stepStarted("hotel"), succeeded("hotel")).status).toBe("Running")
+  })
+
+  it("nothing, as nothing", () => {
+    expect(Journal.fold([])).toBeUndefined()
+  })
+})
+
+describe("the transition table refuses", () => {
+  const refused: Record<string, readonly [events: ReadonlyArray<Journal.Event>, problem: string]> = {
+    "a journal without a start": [[succeeded("hotel")], "StepSucceeded: the journal does not begin with Started"],
+    "a second start": [[started, started], "Started: the execution has started before"],
+    "an outcome without an intent": [[started, succeeded("hotel")], `StepSucceeded: step "hotel" has not started`],
+    "a second outcome": [[...hotelDone, failed("hotel")], `StepFailed: step "hotel" is Succeeded`],
+    "starting what has succeeded": [[...hotelDone, stepStarted("hotel")], `StepStarted: step "hotel" is Succeeded`],
+    "a compensation before the decision to unwind": [
+      [...hotelDone, undoing("hotel")],
+      "CompensationStarted: no decision to unwind has been stored"
+    ],
+    "a compensation of what has not succeeded": [
+      [started, stepStarted("hotel"), failed("hotel"), unwinding, undoing("hotel")],
+      `CompensationStarted: Compensatable step "hotel" is Failed`
+    ],
+    "a compensation of a Final": [
+      [started, stepStarted("charge", "Final"), failed("charge"), unwinding, undoing("charge")],
+      `CompensationStarted: Final step "charge" is Failed`
+    ],
+    "a compensation's outcome without its intent": [
+      [...hotelDone, unwinding, undone("hotel")],
+      `CompensationSucceeded: step "hotel" is Succeeded`
+    ],
+    "undoing twice": [
+      [...hotelDone, unwinding, undoing("hotel"), undone("hotel"), undoing("hotel")],
+      `CompensationStarted: Compensatable step "hotel" is Undone`
+    ],
+    "going forward after the decision to unwind": [
+      [...hotelDone, unwinding, stepStarted("flight")],
+      "StepStarted: the execution is being unwound"
+    ],
+    "a forward outcome after the decision to unwind": [
+      [...hotelDone, stepStarted("flight"), unwinding, succeeded("flight")],
+      "StepSucceeded: the execution is being unwound"
+    ],
+    "a second decision to unwind": [
+      [...hotelDone, unwinding, unwinding],
+      "UnwindingStarted: the execution is being unwound already"
+    ],
+    "unwinding under a Final that has taken effect": [
+      [started, stepStarted("charge", "Final"), succeeded("charge"), unwinding],
+      `UnwindingStarted: Final step "charge" has taken effect`
+    ],
+    "an end in success while a step is open": [
+      [started, stepStarted("hotel"), finished("Succeeded")],
+      `Finished: step "hotel" is Started`
+    ],
+    "an end in success after a step failed": [
+      [started, stepStarted("hotel"), failed("hotel"), finished("Succeeded")],
+      `Finished: step "hotel" is Failed`
+    ],
+    "an end undone while something stands": [
+      [...hotelDone, unwinding, finished("Undone")],
+      `Finished: step "hotel" is Succeeded`
+    ],
+    "an end undone while a step is in doubt": [
+      [started, stepStarted("hotel"), inDoubt("hotel"), unwinding, finished("Undone")],
+      `Finished: step "hotel" is InDoubt`
+    ],
+    "an end that is not where the execution goes": [
+      [started, finished("Undone")],
+      "Finished: an execution that goes forward cannot end Undone"
+    ],
+    "anything but Resumed while parked": [
+      [...hotelDone, parked, stepStarted("flight")],
+      "StepStarted: the execution is parked"
+    ],
+    "Resumed while not parked": [[started, resumed], "Resumed: the execution is not parked"],
+    "anything after the end": [
+      [...hotelDone, finished("Succeeded"), unwinding],
+      "UnwindingStarted: the execution is finished"
+    ]
+  }
+  for (const [what, [events, problem]] of Object.entries(refused)) {
+    it(what, () => expect(problemAfter(...events)).toBe(problem))
+  }
+})
+
+describe("a commit", () => {
+  const event = fc.oneof(
+    fc.constantFrom(started, unwinding, parked, resumed, finished("Undone")),
+    fc.record({ step: fc.string(), output: fc.jsonValue() }).map(({ output, step }): Journal.Event => ({
+      _tag: "StepSucceeded",
+      step,
+      output: JSON.parse(JSON.stringify(output)),
+      attempts: 2,
+      at: 5
+    })),
+    fc.string().map(stepStarted)
+  )
+
+  it.prop("is read back as it was written", [fc.array(event)], ([events]) => {
+    const text = Journal.encodeCommit(events)
+    expect(Effect.runSync(Journal.decodeCommit(text))).toEqual({ format: 1, events })
+  })
+
+  it("is plain JSON with a format number, and no event is changed by encoding it", () => {
+    expect(JSON.parse(Journal.encodeCommit(hotelDone))).toEqual({ format: 1, events: hotelDone })
+    expect(Schema.encodeSync(Schema.Array(Journal.Event))(hotelDone)).toEqual(hotelDone)
+  })
+})
