@@ -107,4 +107,3 @@ export const inProcess = async (time: number): Promise<ReadonlyArray<string>> =>
   return rows
 }
 
-console.log((await inProcess(1000)).join("\n"))

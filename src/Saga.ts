@@ -193,7 +193,7 @@ const unwindLater = (
 
 /**
  * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
- * An interruption is reported too, and goes on afterwards.
+ * An interruption still ends it as one, after what was done is undone: nobody is left to be told.
  */
 export const report = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,

@@ -94,6 +94,34 @@ describe("S2: an interruption arrives before an action or after its compensation
       expect(world.log).toEqual(["+hotel", "+flight", "!car", "-flight", "-hotel"])
     }))
 
+  it.effect("an interruption during an attempt that succeeds waits for it, and then undoes it, also under a retry", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = reserve(world)
+        .compensatable("car", {
+          action: (context) =>
+            context.attempt === 1
+              ? world.refuse("car")()
+              : Deferred.succeed(inside, undefined).pipe(
+                Effect.andThen(Deferred.await(goOn)),
+                Effect.andThen(world.do("car")(context))
+              ),
+          compensate: world.undo("car"),
+          retry: { times: 1 }
+        })
+        .compensatable("guide", { action: world.do("guide"), compensate: world.undo("guide") })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* Deferred.await(inside)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(interruption)
+      expect(world.log).toEqual(["+hotel", "+flight", "!car", "+car", "-car", "-flight", "-hotel"])
+    }))
+
   it.effect("Saga.scoped keeps the compensations armed until the surrounding scope fails", () =>
     Effect.gen(function*() {
       const world = makeWorld()
@@ -580,6 +608,30 @@ describe("S11: the journal comes first", () => {
         exit: Exit.fail(new SagaError.RecoveredFailure({ tag: "Refused", detail: "Refused" }))
       })
       expect(world.standing()).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S11, where only the projection failed", () => {
+  it.effect("the decision to unwind is stored, and a projection that works by now does not overturn it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      let works = false
+      const saga = reserve(world).build(({ outputs }) => {
+        if (!works) throw new Error("projection")
+        return outputs.hotel
+      })
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight"])
+      works = true
+      const exit = yield* Effect.exit(Saga.resume(saga, "1"))
+      expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
+      // That the flight was undone could not be stored, so it is undone again under its key.
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-flight", "-hotel"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

@@ -85,7 +85,8 @@ const driveOnce = (
   driver: (checkpoint: Checkpoint.Service) => AnyEffect
 ): AnyEffect =>
   Effect.flatMap(Checkpoint.Checkpoint, (checkpoint) =>
-    Effect.suspend(() => {
+    // Nothing may come between the entry and what removes it, or the id would be joined for ever.
+    Effect.uninterruptibleMask((restore) => {
       const driven = checkpoint.driven.get(executionId)
       if (driven !== undefined) {
         const other = driven.saga !== program.name
@@ -94,12 +95,12 @@ const driveOnce = (
           ? "OtherInput"
           : undefined
         return other === undefined
-          ? Deferred.await(driven.result)
+          ? restore(Deferred.await(driven.result))
           : Effect.fail(new ExecutionConflict({ reason: other, saga: program.name, executionId }))
       }
       const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
       checkpoint.driven.set(executionId, { saga: program.name, input, result })
-      return Effect.onExit(driver(checkpoint), (exit) => {
+      return Effect.onExit(restore(driver(checkpoint)), (exit) => {
         checkpoint.driven.delete(executionId)
         return Deferred.done(result, exit)
       })

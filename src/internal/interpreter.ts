@@ -99,7 +99,7 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
 // ---------------------------------------------------------------------------------------------------------------------
 
 const allSteps = (run: Run): AnyEffect => {
-  const { project, steps } = run.program
+  const { past, program: { project, steps } } = run
   let next = 0
   const loop = Effect.whileLoop({
     while: () => next < steps.length,
@@ -111,8 +111,10 @@ const allSteps = (run: Run): AnyEffect => {
       else if (step.classification === "Final") run.committed = true
     }
   })
-  // The projection counts as part of the way forward: when it throws, what can be undone still is.
-  return Effect.map(loop, () => project({ input: run.input, outputs: run.outputs }))
+  return past?.state.direction === "Back"
+    ? Effect.zipRight(loop, Effect.failCause(past.cause))
+    // The projection counts as part of the way forward: when it throws, what can be undone still is.
+    : Effect.map(loop, () => project({ input: run.input, outputs: run.outputs }))
 }
 
 const perform = (run: Run, step: StepNode): AnyEffect => {

@@ -1,0 +1,143 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope } from "effect"
+import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { failingStore } from "./support/store.ts"
+import { makeWorld } from "./support/world.ts"
+
+const Text = Schema.String
+
+/** Starts an execution and loses its store after the second commit. */
+const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `Saga.scoped ${string}`>, executionId: string) =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.exit(
+      Saga.execute(saga, undefined, { executionId }).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+      )
+    ))
+
+const make = (name: string, version = 1) => {
+  const world = makeWorld()
+  const reserve = (step: string) => ({ success: Text, action: world.do(step), compensate: world.undo(step) })
+  const begin = Saga.make(name, { version }).compensatable("hotel", reserve("hotel")).compensatable("flight", reserve("flight"))
+  return { world, begin, saga: begin.compensatable("car", reserve("car")).build(({ outputs }) => outputs.car) }
+}
+
+describe("Recovery.run", () => {
+  it.effect("finishes what several sagas left, and tells what became of each", () =>
+    Effect.gen(function*() {
+      const trip = make("Trip")
+      const order = make("Order")
+      const refund = order.begin.readOnly("check", { action: () => Effect.fail("no") }).build()
+      yield* abandon(trip.saga, "t1")
+      yield* abandon(refund, "o1")
+      yield* abandon(trip.saga, "t2")
+      const recovered = yield* Recovery.run([trip.saga, refund])
+      expect([...recovered].sort((a, b) => a.executionId < b.executionId ? -1 : 1)).toMatchObject([
+        { executionId: "o1", saga: "Order", version: 1, outcome: { exit: { _tag: "Failure" } } },
+        { executionId: "t1", saga: "Trip", outcome: { exit: { _tag: "Success" } } },
+        { executionId: "t2", saga: "Trip", outcome: { exit: { _tag: "Success" } } }
+      ])
+      expect(trip.world.standing()).toEqual(["hotel", "flight", "hotel", "flight", "car", "car"])
+      expect(order.world.standing()).toEqual([])
+      expect(yield* Recovery.run([trip.saga, refund])).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("finishes the executions of two versions with the version that started them", () =>
+    Effect.gen(function*() {
+      const old = make("Trip", 1)
+      const current = make("Trip", 2)
+      yield* abandon(old.saga, "old")
+      yield* abandon(current.saga, "current")
+      const recovered = yield* Recovery.run([current.saga, old.saga])
+      expect(recovered.every(({ outcome }) => outcome._tag === "Finished" && Exit.isSuccess(outcome.exit))).toBe(true)
+      expect(old.world.standing()).toContain("car")
+      expect(current.world.standing()).toContain("car")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("leaves parked executions alone, unless it is asked to try them again", () =>
+    Effect.gen(function*() {
+      const { begin, world } = make("Trip")
+      let works = false
+      const saga = begin
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", {
+          action: () => works ? Effect.void : Effect.fail("mail is down"),
+          retry: { times: 1 },
+          inDoubt: "retry"
+        })
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(yield* Recovery.run([saga])).toEqual([])
+      works = true
+      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ outcome: { exit: { _tag: "Success" } } }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("leaves what this process drives already to it", () =>
+    Effect.gen(function*() {
+      const { begin } = make("Trip")
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = begin.readOnly("look", {
+        action: () => Effect.andThen(Deferred.succeed(inside, undefined), Deferred.await(goOn))
+      }).build(() => "done")
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      expect(yield* Recovery.run([saga])).toEqual([])
+      yield* Deferred.succeed(goOn, undefined)
+      expect(yield* Fiber.join(fiber)).toBe("done")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("interrupted, leaves the executions for the next time", () =>
+    Effect.gen(function*() {
+      const { begin, world } = make("Trip")
+      const inside = yield* Deferred.make<void>()
+      let look: Effect.Effect<void> = Effect.void
+      const saga = begin.readOnly("look", { action: () => look }).build(() => "done")
+      yield* abandon(saga, "1")
+      look = Effect.andThen(Deferred.succeed(inside, undefined), Effect.never)
+      const fiber = yield* Effect.fork(Recovery.run([saga]))
+      yield* Deferred.await(inside)
+      yield* Fiber.interrupt(fiber)
+      expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
+      look = Effect.void
+      expect(yield* Recovery.run([saga])).toMatchObject([{ outcome: { exit: { _tag: "Success" } } }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("Recovery.layer", () => {
+  it.scoped("recovers in the background when it is made, and logs what became of each execution", () =>
+    Effect.gen(function*() {
+      const { begin, world } = make("Trip")
+      const reached = yield* Deferred.make<void>()
+      const logged = yield* Deferred.make<void>()
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => {
+        lines.push(String(message))
+        if (lines.length === 1) Deferred.unsafeDone(logged, Effect.void)
+      })
+      const saga = begin.readOnly("look", { action: () => Effect.asVoid(Deferred.succeed(reached, undefined)) }).build()
+      yield* abandon(saga, "1")
+      yield* Layer.build(Recovery.layer([saga])).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      yield* Deferred.await(reached)
+      yield* Deferred.await(logged)
+      expect(lines).toEqual(["recovered Trip 1: it succeeded"])
+      expect(world.standing()).toEqual(["hotel", "flight"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("closed in the middle, leaves what is not finished", () =>
+    Effect.gen(function*() {
+      const { begin, world } = make("Trip")
+      const inside = yield* Deferred.make<void>()
+      let look: Effect.Effect<void> = Effect.void
+      const saga = begin.readOnly("look", { action: () => look }).build()
+      yield* abandon(saga, "1")
+      look = Effect.andThen(Deferred.succeed(inside, undefined), Effect.never)
+      const scope = yield* Scope.make()
+      const context = yield* Effect.context<Checkpoint.Checkpoint>()
+      yield* Layer.buildWithScope(Recovery.layer([saga]), scope).pipe(Effect.provide(context))
+      yield* Deferred.await(inside)
+      yield* Scope.close(scope, Exit.void)
+      expect(world.standing()).toEqual(["hotel", "flight"])
+      expect(Context.get(context, Checkpoint.Checkpoint).driven.size).toBe(0)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Cause } from "effect"
+import { SagaError } from "effect-saga"
+
+const whose = { saga: "Trip", executionId: "7" }
+
+describe("every message says what is true now and who must act", () => {
+  const compensationFailed = {
+    ...whose,
+    cause: Cause.fail(new Error("declined")),
+    undone: ["car"],
+    failed: [{ step: "flight", cause: Cause.die(new Error("airline is down")) }],
+    notTried: ["hotel"]
+  }
+  const failedAfterCommit = {
+    ...whose,
+    step: "email",
+    cause: Cause.fail(new Error("mail is down")),
+    stands: ["hotel", "charge"]
+  }
+  const messages: Record<string, readonly [{ readonly message: string }, string]> = {
+    "CompensationFailed in process": [
+      new SagaError.CompensationFailed({ ...compensationFailed, parked: false }),
+      `Trip (7) failed and is not fully undone: the compensation failed of "flight" (Error: airline is down), and nobody ` +
+      `tried to undo "hotel". It failed because of: Error: declined. Their effects stand until somebody undoes them by hand`
+    ],
+    "CompensationFailed, parked": [
+      new SagaError.CompensationFailed({ ...compensationFailed, notTried: [], parked: true }),
+      `Trip (7) failed and is not fully undone: the compensation failed of "flight" (Error: airline is down). It failed ` +
+      `because of: Error: declined. The execution is parked: mend the cause, then Saga.resume tries again what remains`
+    ],
+    "FailedAfterCommit in process": [
+      new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: false }),
+      `Trip (7) failed at Final step "email" after its point of no return: Error: mail is down. "hotel", "charge" took ` +
+      `effect and stand. Somebody must finish the rest by hand`
+    ],
+    "FailedAfterCommit, parked": [
+      new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: true }),
+      `Trip (7) failed at Final step "email" after its point of no return: Error: mail is down. "hotel", "charge" took ` +
+      `effect and stand. The execution is parked: Saga.resume goes on from this step`
+    ],
+    "OutcomeUnknown as an action fails with it": [
+      new SagaError.OutcomeUnknown({ reason: "no reply" }),
+      "the outcome is unknown: no reply"
+    ],
+    "OutcomeUnknown in process": [
+      new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", parked: false }),
+      `nobody knows whether step "charge" of Trip (7) happened: no reply. The completed steps before it were undone; find ` +
+      `out by its idempotency key, and undo it by hand if it happened`
+    ],
+    "OutcomeUnknown, parked": [
+      new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", parked: true }),
+      `nobody knows whether step "charge" of Trip (7) happened: no reply. The execution is parked and nothing was undone: ` +
+      `find out, then call Saga.resume with what you found`
+    ],
+    "OutcomeUnknown, verified not to have happened": [
+      new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", happened: false }),
+      `step "charge" of Trip (7) gave no answer, also when it was run again, and verify says that it did not happen: no ` +
+      `reply. Everything before it was undone`
+    ],
+    "CheckpointError of a write": [
+      new SagaError.CheckpointError({ reason: "Full", operation: "append", executionId: "7", detail: "disk is full" }),
+      `the store could not append the journal of execution 7 (Full): disk is full. The execution stopped where it was; ` +
+      `what is stored of it stays for Saga.resume or Recovery`
+    ],
+    "CheckpointError of the opening": [
+      new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
+      "the store could not open the journal (NotADatabase): file is not a database. Nothing was changed"
+    ],
+    "ExecutionConflict, OtherDriver": [
+      new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),
+      "execution 7 of Trip is driven by another process: this call has stopped, the other goes on"
+    ],
+    "ExecutionConflict, OtherInput": [
+      new SagaError.ExecutionConflict({ ...whose, reason: "OtherInput" }),
+      "execution 7 of Trip was started with another input: choose another executionId"
+    ],
+    "ExecutionConflict, OtherSaga": [
+      new SagaError.ExecutionConflict({ ...whose, reason: "OtherSaga" }),
+      "execution 7 belongs to another saga than Trip: choose another executionId"
+    ],
+    "ExecutionConflict, InvalidId": [
+      new SagaError.ExecutionConflict({ saga: "Trip", executionId: "", reason: "InvalidId" }),
+      `"" cannot be an executionId of Trip: it must be well-formed text and not empty`
+    ],
+    "ExecutionNotFound": [new SagaError.ExecutionNotFound(whose), "no execution 7 of Trip is stored"],
+    "DefinitionChanged": [
+      new SagaError.DefinitionChanged({ ...whose, difference: "step 1 is gone" }),
+      "execution 7 was started by another definition of Trip: step 1 is gone. It was left untouched: resume it with the " +
+      "definition that started it"
+    ],
+    "JournalCorrupt": [
+      new SagaError.JournalCorrupt({ executionId: "7", problem: "commit 3 is missing" }),
+      "the journal of execution 7 cannot be read: commit 3 is missing. It was left untouched"
+    ],
+    "RecoveredFailure": [
+      new SagaError.RecoveredFailure({ tag: "CardDeclined", detail: "no money" }),
+      "CardDeclined: no money (restored from the journal)"
+    ]
+  }
+  for (const [what, [error, message]] of Object.entries(messages)) {
+    it(what, () => expect(error.message).toBe(message))
+  }
+})

@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // Whole names only: a plain "effect-saga" would also catch the subpaths.
+    alias: [
+      { find: /^effect-saga$/, replacement: source("index.ts") },
+      { find: /^effect-saga\/sql$/, replacement: source("sql/index.ts") },
+      { find: /^effect-saga\/sqlite$/, replacement: source("sql/sqlite.ts") }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 15_000
+  }
+})
