@@ -106,4 +106,3 @@ export const inProcess = async (time: number): Promise<ReadonlyArray<string>> =>
   }
   return rows
 }
-

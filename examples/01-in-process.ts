@@ -38,4 +38,4 @@ const buy = (card: string) =>
       Effect.sync(() => console.log(`the card ${card} was declined; nothing is reserved`)))
   )
 
-Effect.runPromise(Effect.andThen(buy("full"), buy("empty")))
+void Effect.runPromise(Effect.andThen(buy("full"), buy("empty")))

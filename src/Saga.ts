@@ -8,7 +8,7 @@ import { drive, type Finding, goForward, Run, unwind } from "./internal/interpre
 import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
 import type { StepDefinition } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
-import type { OwedElsewhere, OwedToExecute, OwedToScoped, SagaName, Version } from "./internal/types.ts"
+import type { NotGiven, OwedElsewhere, OwedToExecute, OwedToScoped, SagaName, Version } from "./internal/types.ts"
 import type { Classification } from "./Journal.ts"
 import { type Any, type Saga, type SagaBuilder, TypeId } from "./SagaBuilder.ts"
 import {
@@ -23,7 +23,6 @@ import {
   type RecoveredFailure
 } from "./SagaError.ts"
 import * as SagaReport from "./SagaReport.ts"
-import type { NotGiven } from "./Step.ts"
 
 export type { Any, Requirements, Saga } from "./SagaBuilder.ts"
 

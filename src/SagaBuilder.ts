@@ -6,6 +6,7 @@ import type { FinalInScope, NoSteps } from "./internal/messages.ts"
 import type {
   EarlierOutputs,
   Given,
+  NotGiven,
   OwesFinalInDoubt,
   OwesInDoubt,
   OwesRetry,
@@ -14,7 +15,7 @@ import type {
 } from "./internal/types.ts"
 import type { Classification } from "./Journal.ts"
 import type { FailedAfterCommit } from "./SagaError.ts"
-import type { CompensatableStep, FinalStep, InDoubtPolicy, NotGiven, ReadOnlyStep } from "./Step.ts"
+import type { CompensatableStep, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
 export type TypeId = typeof TypeId
@@ -63,25 +64,15 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = never,
     StepRequirements = never,
     Success = NotGiven,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven
+    RetryRequirements = never
   >(
     name: StepName<Name, Outputs>,
-    step: ReadOnlyStep<
-      Input,
-      EarlierOutputs<Outputs>,
-      Output,
-      StepError,
-      StepRequirements,
-      Success,
-      Times,
-      RetryRequirements
-    >
+    step: ReadOnlyStep<Input, Outputs, Output, StepError, StepRequirements, Success, RetryRequirements>
   ): SagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Output },
     Error | StepError,
-    Requirements | StepRequirements | Given<RetryRequirements>,
+    Requirements | StepRequirements | RetryRequirements,
     Owed | OwesSuccess<Name, Output, Success>
   >
 
@@ -96,37 +87,28 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepRequirements = never,
     CompensateRequirements = never,
     Success = NotGiven,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
     VerifyRequirements = NotGiven,
-    CompensationRetryRequirements = never
+    RetryRequirements = never
   >(
     name: StepName<Name, Outputs>,
     step: CompensatableStep<
       Input,
-      EarlierOutputs<Outputs>,
+      Outputs,
       Output,
       StepError,
       StepRequirements,
+      CompensateRequirements,
       Success,
-      Times,
-      RetryRequirements,
       InDoubt,
       VerifyRequirements,
-      CompensateRequirements,
-      CompensationRetryRequirements
+      RetryRequirements
     >
   ): SagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Output },
     Error | StepError,
-    | Requirements
-    | StepRequirements
-    | CompensateRequirements
-    | CompensationRetryRequirements
-    | Given<RetryRequirements>
-    | Given<VerifyRequirements>,
+    Requirements | StepRequirements | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
     Owed | OwesSuccess<Name, Output, Success> | OwesInDoubt<Name, StepError, InDoubt, VerifyRequirements>
   >
 
@@ -140,23 +122,23 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = never,
     StepRequirements = never,
     Success = NotGiven,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven
+    VerifyRequirements = NotGiven,
+    Times extends number | NotGiven = NotGiven,
+    RetryRequirements = NotGiven
   >(
     name: StepName<Name, Outputs>,
     step: FinalStep<
       Input,
-      EarlierOutputs<Outputs>,
+      Outputs,
       Output,
       StepError,
       StepRequirements,
       Success,
-      Times,
-      RetryRequirements,
       InDoubt,
-      VerifyRequirements
+      VerifyRequirements,
+      Times,
+      RetryRequirements
     >
   ): FinalSagaBuilder<
     Input,
@@ -186,23 +168,23 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     StepError = never,
     StepRequirements = never,
     Success = NotGiven,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven
+    VerifyRequirements = NotGiven,
+    Times extends number | NotGiven = NotGiven,
+    RetryRequirements = NotGiven
   >(
     name: StepName<Name, Outputs>,
     step: FinalStep<
       Input,
-      EarlierOutputs<Outputs>,
+      Outputs,
       Output,
       StepError,
       StepRequirements,
       Success,
-      Times,
-      RetryRequirements,
       InDoubt,
-      VerifyRequirements
+      VerifyRequirements,
+      Times,
+      RetryRequirements
     >
   ): FinalSagaBuilder<
     Input,

@@ -2,6 +2,7 @@
  * What a user writes for a step, and what the step's functions are given.
  */
 import type { Brand, Cause, Effect, Option, Schedule, Schema } from "effect"
+import type { EarlierOutputs, NotGiven } from "./internal/types.ts"
 
 /**
  * Identifies one side effect: the same over retries, resumes and recoveries of one execution, and never that of another
@@ -15,7 +16,7 @@ export interface ActionContext<Input, Outputs> {
   /** The input of the execution. */
   readonly input: Input
   /** What the earlier steps returned, by step name. */
-  readonly outputs: Outputs
+  readonly outputs: EarlierOutputs<Outputs>
   /** The key of this action. */
   readonly idempotencyKey: IdempotencyKey
   readonly executionId: string
@@ -28,7 +29,7 @@ export interface CompensationContext<Input, Outputs, Output> {
   /** The input of the execution. */
   readonly input: Input
   /** What the steps before this one returned, by step name. */
-  readonly outputs: Outputs
+  readonly outputs: EarlierOutputs<Outputs>
   /** What this step's action returned. */
   readonly output: Output
   /** Why the saga is unwound. */
@@ -40,11 +41,6 @@ export interface CompensationContext<Input, Outputs, Output> {
   readonly executionId: string
   /** Counts the calls of this compensation in this process, from 1. */
   readonly attempt: number
-}
-
-/** Says, as a type, that an option was left out. */
-export interface NotGiven {
-  readonly _: unique symbol
 }
 
 /**
@@ -69,41 +65,29 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
  */
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
-/** A step without a side effect. */
-export interface ReadOnlyStep<
-  Input,
-  Outputs,
-  Output,
-  Error,
-  Requirements,
-  Success,
-  Times extends number | NotGiven,
-  RetryRequirements
-> {
-  /** Reads. It may run again after a crash. */
+interface Action<Input, Outputs, Output, Error, Requirements, Success> {
+  /**
+   * Does it. An action with a side effect must fail only if it had none, and with `OutcomeUnknown` when it cannot tell. It is
+   * called again, under the same key, by a retry and after a crash.
+   */
   readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
   readonly error?: Schema.Schema<Error, any, never>
-  readonly retry?: RetryPolicy<NoInfer<Error>, Times, RetryRequirements>
 }
 
-/** A step with a side effect that nothing reverses. */
-export interface FinalStep<
-  Input,
-  Outputs,
-  Output,
-  Error,
-  Requirements,
-  Success,
-  Times extends number | NotGiven,
-  RetryRequirements,
-  InDoubt,
-  VerifyRequirements
-> extends ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, Times, RetryRequirements> {
-  /** Has the side effect. It must fail only if it had none; when it cannot tell, with `OutcomeUnknown`. */
-  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+/** A step without a side effect. */
+export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, RetryRequirements>
+  extends Action<Input, Outputs, Output, Error, Requirements, Success>
+{
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
+}
+
+interface SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements>
+  extends Action<Input, Outputs, Output, Error, Requirements, Success>
+{
   /** What to do when nobody knows whether the action happened. */
   readonly inDoubt?: InDoubt
   /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
@@ -119,31 +103,35 @@ export interface CompensatableStep<
   Output,
   Error,
   Requirements,
+  CompensateRequirements,
   Success,
-  Times extends number | NotGiven,
-  RetryRequirements,
   InDoubt,
   VerifyRequirements,
-  CompensateRequirements,
-  CompensationRetryRequirements
-> extends
-  FinalStep<
-    Input,
-    Outputs,
-    Output,
-    Error,
-    Requirements,
-    Success,
-    Times,
-    RetryRequirements,
-    InDoubt,
-    VerifyRequirements
-  >
-{
+  RetryRequirements
+> extends SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements> {
   /** Reverses the side effect. It may be called again under the same key after a crash. */
   readonly compensate: (
     context: CompensationContext<Input, Outputs, Output>
   ) => Effect.Effect<unknown, unknown, CompensateRequirements>
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
   /** When to call a failed compensation again. */
-  readonly compensationRetry?: RetryPolicy<unknown, number, CompensationRetryRequirements>
+  readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
+}
+
+/** A step with a side effect that nothing reverses. */
+export interface FinalStep<
+  Input,
+  Outputs,
+  Output,
+  Error,
+  Requirements,
+  Success,
+  InDoubt,
+  VerifyRequirements,
+  Times extends number | NotGiven,
+  RetryRequirements
+> extends SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements> {
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, Times, RetryRequirements>
 }

@@ -18,7 +18,10 @@ const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `Saga.scoped ${string}`
 const make = (name: string, version = 1) => {
   const world = makeWorld()
   const reserve = (step: string) => ({ success: Text, action: world.do(step), compensate: world.undo(step) })
-  const begin = Saga.make(name, { version }).compensatable("hotel", reserve("hotel")).compensatable("flight", reserve("flight"))
+  const begin = Saga.make(name, { version }).compensatable("hotel", reserve("hotel")).compensatable(
+    "flight",
+    reserve("flight")
+  )
   return { world, begin, saga: begin.compensatable("car", reserve("car")).build(({ outputs }) => outputs.car) }
 }
 

@@ -7,8 +7,12 @@
  * all begin with the name of another kind of run, so that the compiler prints the one that does not.
  */
 import type { OutcomeUnknown } from "../SagaError.ts"
-import type { NotGiven } from "../Step.ts"
 import type * as Message from "./messages.ts"
+
+/** Says, as a type, that an option was left out. */
+export interface NotGiven {
+  readonly _: unique symbol
+}
 
 /** The outputs of the earlier steps, by name. `& {}` makes the compiler show the members and not this alias. */
 export type EarlierOutputs<Outputs> = { readonly [Name in keyof Outputs]: Outputs[Name] } & {}
