@@ -1,8 +1,8 @@
 /**
  * In process: ours against what a careful author would write by hand, in one run. `npm run bench -- in-process`.
  *
- * The contenders' steps count a number up and their compensations count it down. `hand-written` is the peer of equal
- * guarantee: an own stack of undos, each pushed in the same uninterruptible act that completes its action.
+ * The contenders' steps count a number up and their compensations count it down. The two written by hand have the same
+ * guarantee as ours: an own stack of undos, each pushed in the same uninterruptible act that completes its action.
  */
 import { Effect, Exit } from "effect"
 import { Saga } from "effect-saga"
@@ -32,10 +32,9 @@ const ours = (length: number, fails: boolean) => {
   return Saga.run(saga, undefined)
 }
 
-/** The honest floor: an interruption arrives before an action or after its undo is on the stack. */
+/** As a careful author writes it: each step a region of its own, its undo on the stack before the region ends. */
 const handWritten = (length: number, fails: boolean) =>
-  Effect.suspend(() => {
-    const undos: Array<Effect.Effect<unknown>> = []
+  withUndos((undos) => {
     const step = (last: boolean) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(Effect.void), () =>
@@ -50,13 +49,32 @@ const handWritten = (length: number, fails: boolean) =>
         outputs[`step${index}`] = yield* step(fails && index === length - 1)
       }
       return outputs
-    }).pipe(
-      Effect.onExit((exit) =>
-        Exit.isSuccess(exit) ? Effect.void : Effect.gen(function*() {
-          while (undos.length > 0) yield* Effect.exit(undos.pop()!)
-        })
-      )
+    })
+  })
+
+/** As one writes it who knows what ours does: one region for the whole run. */
+const oneRegion = (length: number, fails: boolean) =>
+  Effect.uninterruptibleMask((restore) =>
+    withUndos((undos) =>
+      Effect.gen(function*() {
+        const outputs: Record<string, number> = {}
+        for (let index = 0; index < length; index++) {
+          yield* restore(Effect.void)
+          outputs[`step${index}`] = yield* (fails && index === length - 1 ? failure : act)
+          undos.push(undo)
+        }
+        return outputs
+      })
     )
+  )
+
+const withUndos = <A, E>(body: (undos: Array<Effect.Effect<unknown>>) => Effect.Effect<A, E>) =>
+  Effect.suspend(() => {
+    const undos: Array<Effect.Effect<unknown>> = []
+    return Effect.onExit(body(undos), (exit) =>
+      Exit.isSuccess(exit) ? Effect.void : Effect.gen(function*() {
+        while (undos.length > 0) yield* Effect.exit(undos.pop()!)
+      }))
   })
 
 const acquireRelease = (length: number, fails: boolean) =>
@@ -72,7 +90,7 @@ const acquireRelease = (length: number, fails: boolean) =>
     return outputs
   }))
 
-const contenders = { ours, "hand-written": handWritten, "acquireRelease": acquireRelease }
+const contenders = { ours, "hand-written": handWritten, "one region": oneRegion, acquireRelease }
 
 export const inProcess = async (time: number): Promise<ReadonlyArray<string>> => {
   const rows: Array<string> = []
@@ -96,11 +114,11 @@ export const inProcess = async (time: number): Promise<ReadonlyArray<string>> =>
         return result.latency.p50 * 1000
       }
       const figures = Object.keys(contenders).map((name) => p50(name))
-      const [us, hand, scoped] = figures as [number, number, number]
+      const [us = NaN, ...others] = figures
       rows.push(
-        `${String(length).padStart(5)} steps ${fails ? "fail" : "ok  "}  ` +
-          figures.map((figure) => `${figure.toFixed(1).padStart(8)} µs`).join("  ") +
-          `   ours / hand-written ${(us / hand).toFixed(2)}   acquireRelease / ours ${(scoped / us).toFixed(1)}`
+        `${String(length).padStart(5)} steps ${fails ? "fail" : "ok  "}` +
+          figures.map((figure) => `${figure.toFixed(1).padStart(9)} µs`).join("") + "   " +
+          others.map((figure) => `${(us / figure).toFixed(2)} ×`.padStart(9)).join("")
       )
     }
   }
