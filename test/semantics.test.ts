@@ -450,6 +450,32 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
       expect(world.standing()).toEqual([])
     }))
 
+  it.effect("a retry policy does not run an action in doubt again unless the doubt is settled so", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const saga = (inDoubt: "retry" | "verify" | "park") =>
+        Saga.make("Doubt").final("charge", {
+          action: ({ attempt }) => {
+            asked.push(`charge ${attempt}`)
+            return unknown
+          },
+          retry: { times: 2 },
+          inDoubt,
+          verify: () => {
+            asked.push("verify")
+            return Effect.succeedNone
+          }
+        }).build()
+      const calls = (inDoubt: "retry" | "verify" | "park") =>
+        Effect.map(Effect.exit(Saga.run(saga(inDoubt), undefined)), (exit) => {
+          expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "charge" })
+          return asked.splice(0)
+        })
+      expect(yield* calls("park")).toEqual(["charge 1"])
+      expect(yield* calls("retry")).toEqual(["charge 1", "charge 2", "charge 3"])
+      expect(yield* calls("verify")).toEqual(["charge 1", "verify", "charge 2", "verify", "charge 3", "verify"])
+    }))
+
   it.effect("verify that fails leaves it unknown", () =>
     Effect.gen(function*() {
       const saga = reserve(makeWorld()).final("charge", {

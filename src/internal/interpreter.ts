@@ -9,7 +9,7 @@
 import { Cause, Effect, Exit, HashMap, Option } from "effect"
 import type * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation, OutcomeUnknown } from "../SagaError.ts"
-import type { ActionContext, IdempotencyKey, InDoubtPolicy, RetryPolicy } from "../Step.ts"
+import type { ActionContext, IdempotencyKey, RetryPolicy } from "../Step.ts"
 import type { Program, StepNode } from "./program.ts"
 import { Halt, type Recorder, storeCause } from "./recorder.ts"
 
@@ -143,16 +143,20 @@ const settleRecorded = (run: Run, { finding }: Past, step: StepNode, recorded: J
     return finding.happened ? recordOutcome(new Action(run, step), Effect.succeed(finding.output)) : begin(run, step)
   }
   const action = new Action(run, step)
-  const reason = recorded.doubt ?? "the process ended before the outcome was stored"
+  const doubt = new OutcomeUnknown({ reason: recorded.doubt ?? "the process ended before the outcome was stored" })
   const policy = step.inDoubt ?? (step.classification === "Compensatable" ? "retry" : "park")
-  return recordOutcome(action, settle(action, new OutcomeUnknown({ reason }), policy, true))
+  const settled = policy === "retry" ? action.outcome : Effect.catchAllCause(
+    settle(action, doubt),
+    (cause) => doubtOf(cause)?.happened === false ? action.outcome : endOf(action, cause)
+  )
+  return recordOutcome(action, settled)
 }
 
 const begin = (run: Run, step: StepNode): AnyEffect => {
   const { recorder } = run
   const action = new Action(run, step)
   if (step.classification === "ReadOnly") {
-    const outcome = run.restore(action.withRetry)
+    const outcome = run.restore(action.reading)
     if (recorder === undefined) return outcome
     recordStart(recorder, step)
     return recordOutcome(action, outcome)
@@ -220,43 +224,34 @@ class Action {
       outputs: run.outputs,
       idempotencyKey: keyOf(run, step, "action"),
       executionId: run.executionId,
-      attempt: ++this.attempt
+      attempt: this.attempt
     }
   }
 
   get once(): AnyEffect {
-    return Effect.suspend(() => this.step.action(this.context()))
+    return Effect.suspend(() => {
+      this.attempt++
+      return this.step.action(this.context())
+    })
   }
 
-  get withRetry(): AnyEffect {
+  /** The outcome of an action without a side effect: nothing about it can be in doubt. */
+  get reading(): AnyEffect {
     const { retry } = this.step
     return retry === undefined ? this.once : Effect.retry(this.once, retryOptions(retry))
   }
 
-  /**
-   * As `withRetry`, for an action with a side effect: each attempt is uninterruptible, the pauses between them are not, and
-   * an attempt that succeeded is never lost to an interruption.
-   */
-  get withInterruptiblePauses(): AnyEffect {
-    const { retry } = this.step
-    if (retry === undefined) return this.once
-    return Effect.suspend(() => {
-      let last: Exit.Exit<unknown, unknown> | undefined
-      const attempt = Effect.flatMap(Effect.exit(this.once), (exit) => {
-        last = exit
-        return exit
-      })
-      return Effect.catchAllCause(
-        this.run.restore(Effect.retry(Effect.uninterruptible(attempt), retryOptions(retry))),
-        (cause) => last !== undefined && Exit.isSuccess(last) ? last : Effect.failCause(cause)
-      )
-    })
-  }
-
   /** The outcome of an action with a side effect, its doubt settled by the step's policy (S7). */
   get outcome(): AnyEffect {
-    const policy = this.step.inDoubt ?? "park"
-    return whenUnknown(this.withInterruptiblePauses, (doubt) => settle(this, doubt, policy, true))
+    const { inDoubt, retry } = this.step
+    if (inDoubt === undefined && retry === undefined) {
+      return Effect.catchAllCause(this.once, (cause) => endOf(this, cause))
+    }
+    const settled = Effect.catchAllCause(this.once, (cause) => {
+      const doubt = doubtOf(cause)
+      return doubt === undefined || inDoubt === "retry" ? Effect.failCause(cause) : settle(this, doubt)
+    })
+    return Effect.catchAllCause(withPauses(this.run, settled, retryOfDoubt(retry)), (cause) => endOf(this, cause))
   }
 }
 
@@ -266,31 +261,66 @@ const keyOf = (run: Run, step: StepNode, role: "action" | "compensation") =>
 
 const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
 
-const whenUnknown = (outcome: AnyEffect, settled: (doubt: OutcomeUnknown) => AnyEffect): AnyEffect =>
-  Effect.catchAllCause(outcome, (cause) => {
-    const error = Option.getOrUndefined(Cause.failureOption(cause))
-    return error instanceof OutcomeUnknown ? settled(error) : Effect.failCause(cause)
+const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined => {
+  const error = Option.getOrUndefined(Cause.failureOption(cause))
+  return error instanceof OutcomeUnknown ? error : undefined
+}
+
+/** Ends the attempts at an action: nobody can say, or should say without being asked, whether it happened. */
+class Unsettled {
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+/**
+ * The step's own retry; without one, an action whose doubt is settled by running it again is run again once. What stays
+ * unsettled is never tried again.
+ */
+const retryOfDoubt = (retry: StepNode["retry"]): Effect.Retry.Options<unknown> =>
+  retry === undefined
+    ? { times: 1, while: (error) => error instanceof OutcomeUnknown }
+    : { ...retryOptions(retry), while: (error) => !(error instanceof Unsettled) && (retry.while?.(error) ?? true) }
+
+/**
+ * Tries again: each attempt is uninterruptible, the pauses between them are not, and an attempt that succeeded is never lost
+ * to an interruption.
+ */
+const withPauses = (run: Run, attempt: AnyEffect, retry: Effect.Retry.Options<unknown>): AnyEffect =>
+  Effect.suspend(() => {
+    let last: Exit.Exit<unknown, unknown> | undefined
+    const noted = Effect.flatMap(Effect.exit(attempt), (exit) => {
+      last = exit
+      return exit
+    })
+    return Effect.catchAllCause(
+      run.restore(Effect.retry(Effect.uninterruptible(noted), retry)),
+      (cause) => last !== undefined && Exit.isSuccess(last) ? last : Effect.failCause(cause)
+    )
   })
 
-const settle = (action: Action, doubt: OutcomeUnknown, policy: InDoubtPolicy, mayRunAgain: boolean): AnyEffect => {
-  switch (policy) {
-    case "park":
-      return remainsUnknown(action, doubt.reason)
-    case "retry":
-      return whenUnknown(action.withInterruptiblePauses, (again) => remainsUnknown(action, again.reason))
-    case "verify":
-      return Effect.matchCauseEffect(Effect.suspend(() => action.step.verify!(action.context())), {
-        onFailure: (cause) =>
-          remainsUnknown(action, `${doubt.reason}; and verify could not tell: ${Cause.pretty(cause)}`),
-        onSuccess: Option.match({
-          onSome: (output) => Effect.succeed(output),
-          onNone: () =>
-            mayRunAgain
-              ? whenUnknown(action.withInterruptiblePauses, (again) => settle(action, again, policy, false))
-              : Effect.fail(new OutcomeUnknown({ ...named(action, doubt.reason), happened: false }))
-        })
+/** What an action in doubt comes to: that it happened, that it did not (which may be tried again), or that nobody can say. */
+const settle = (action: Action, doubt: OutcomeUnknown): AnyEffect =>
+  action.step.inDoubt !== "verify"
+    ? Effect.fail(new Unsettled(doubt.reason))
+    : Effect.matchCauseEffect(Effect.suspend(() => action.step.verify!(action.context())), {
+      onFailure: (cause) =>
+        Effect.fail(new Unsettled(`${doubt.reason}; and verify could not tell: ${Cause.pretty(cause)}`)),
+      onSuccess: Option.match({
+        onSome: (output) => Effect.succeed(output),
+        onNone: () => Effect.fail(new OutcomeUnknown({ ...named(action, doubt.reason), happened: false }))
       })
-  }
+    })
+
+/** How the failure of an action ends it. What is still in doubt is noted, so that a durable run waits with it. */
+const endOf = (action: Action, cause: Cause.Cause<unknown>): AnyEffect => {
+  const error = Option.getOrUndefined(Cause.failureOption(cause))
+  const inDoubt = error instanceof Unsettled || (error instanceof OutcomeUnknown && error.happened === undefined)
+  if (!inDoubt) return Effect.failCause(cause)
+  const { run } = action
+  run.doubt = new OutcomeUnknown({ ...named(action, error.reason), parked: run.recorder?.durable === true })
+  return Effect.fail(run.doubt)
 }
 
 const named = ({ run, step }: Action, reason: string) => ({
@@ -299,14 +329,6 @@ const named = ({ run, step }: Action, reason: string) => ({
   executionId: run.executionId,
   step: step.name
 })
-
-/** A durable execution waits with its doubt; in process the steps before are undone, and the error says so. */
-const remainsUnknown = (action: Action, reason: string): AnyEffect =>
-  Effect.suspend(() => {
-    const { run } = action
-    run.doubt = new OutcomeUnknown({ ...named(action, reason), parked: run.recorder?.durable === true })
-    return Effect.fail(run.doubt)
-  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // back
