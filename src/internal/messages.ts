@@ -30,8 +30,8 @@ export type InvalidVersion<Version extends number> = `version ${Version} is not 
 export const invalidVersion = <Version extends number>(version: Version): InvalidVersion<Version> =>
   `version ${version} is not a positive integer`
 
-export const stepAfterFinal = (name: string, classification: string, final: string) =>
-  `${classification} step "${name}" stands after Final step "${final}": after the point of no return only Final steps may follow`
+export const stepAfterFinal = (kind: string, name: string, final: string) =>
+  `${kind} "${name}" stands after Final step "${final}": after the point of no return only Final steps may follow`
 
 export const missingCompensation = (name: string) => `Compensatable step "${name}" has no compensation`
 
@@ -58,3 +58,13 @@ export type EndlessRetry<Name extends string> =
   `the retry of step "${Name}" needs times or a schedule: without both it would try for ever, without a pause`
 export const endlessRetry = <Name extends string>(name: Name): EndlessRetry<Name> =>
   `the retry of step "${name}" needs times or a schedule: without both it would try for ever, without a pause`
+
+export type EmptyParallel = "a parallel block needs at least one step"
+export const emptyParallel: EmptyParallel = "a parallel block needs at least one step"
+
+export const invalidConcurrency = (concurrency: number) => `concurrency ${concurrency} is not a positive integer`
+
+export type FinalInParallel<Name extends string> =
+  `"${Name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`
+export const finalInParallel = <Name extends string>(name: Name): FinalInParallel<Name> =>
+  `"${name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`

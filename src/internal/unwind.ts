@@ -1,0 +1,167 @@
+/** The way back: S3, S4, S5, S6, S8. */
+import { Cause, Effect, Exit, HashMap, Option } from "effect"
+import type * as Journal from "../Journal.ts"
+import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
+import { retryOptions } from "./action.ts"
+import { Halt, type Recorder, storeCause } from "./recorder.ts"
+import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./run.ts"
+
+/** Ends a run whose way forward has ended so: waits, or goes back, or says what stands. */
+export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
+  const halt = Array.from(Cause.failures(ended)).find((error) => error instanceof Halt)
+  if (halt !== undefined) return Effect.fail(halt)
+  const { doubts, past, recorder } = run
+  if (past?.state.direction === "Back") return unwind(run, past.cause)
+  const committed = run.committed.length > 0
+  if (recorder?.durable === true) {
+    if (Cause.isInterruptedOnly(ended) && (run.suspend || committed)) {
+      return Effect.zipRight(recorder.commit, Effect.failCause(ended))
+    }
+    if (doubts.length > 0 && !committed) {
+      return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
+    }
+  }
+  return committed ? failAfterCommit(run, ended) : unwind(run, ended)
+}
+
+const park = (recorder: Recorder, reason: Journal.ParkedReason): Effect.Effect<void, Halt> => {
+  recorder.record({ _tag: "Parked", reason, at: recorder.now() })
+  return recorder.commit
+}
+
+/** S6: nothing is undone under a Final that has taken effect. */
+const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
+  const { armed, committed, doubts, executionId, failed, program, recorder } = run
+  const error = new FailedAfterCommit({
+    saga: program.name,
+    executionId,
+    step: failed[0]?.step.path ?? "output",
+    cause,
+    stands: [...stepsOf(armed).map(({ step }) => step.path), ...committed],
+    parked: recorder?.durable === true
+  })
+  if (recorder === undefined) return Effect.fail(error)
+  return Effect.zipRight(
+    park(recorder, doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"),
+    Effect.fail(error)
+  )
+}
+
+/** Oldest first. */
+const stepsOf = (armed: ArmedList): ReadonlyArray<Armed> =>
+  armed.flatMap((entry) => entry._tag === "Armed" ? [entry] : entry.lanes.flatMap(stepsOf))
+
+/** S3, S4, S5: undoes what is armed, newest first, and ends with the original cause. */
+export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
+  const { armed, doubts, past, program, recorder } = run
+  if (recorder !== undefined && past?.state.direction !== "Back") {
+    recorder.record({ _tag: "UnwindingStarted", failures: whyStored(run, cause), at: recorder.now() })
+  }
+  const unwinding = new Unwinding(run, cause)
+  return Effect.flatMap(unwinding.list(armed), () => {
+    const { failed, undone } = unwinding
+    const error = failed.length === 0 ? undefined : new CompensationFailed({
+      saga: program.name,
+      executionId: run.executionId,
+      cause,
+      undone,
+      failed,
+      notTried: stepsOf(armed).map(({ step }) => step.path).reverse(),
+      parked: recorder?.durable === true
+    })
+    const end = error === undefined ? Effect.failCause(cause) : Effect.fail(error)
+    if (recorder === undefined) return end
+    if (error !== undefined) return Effect.zipRight(park(recorder, "CompensationFailed"), end)
+    if (doubts.length > 0) return Effect.zipRight(park(recorder, "OutcomeUnknown"), end)
+    recorder.record({ _tag: "Finished", result: "Undone", at: recorder.now() })
+    return Effect.zipRight(recorder.commit, end)
+  })
+}
+
+/** Each failure through the schema of the step that it came from. */
+const whyStored = ({ failed }: Run, cause: Cause.Cause<unknown>): ReadonlyArray<Journal.StoredFailure> => {
+  if (failed.length === 0) return storeCause(undefined, cause)
+  const stored = failed.flatMap(({ cause, step }) => storeCause(step, cause))
+  const interrupted = Cause.isInterrupted(cause) && !stored.some(({ kind }) => kind === "Interrupt")
+  return interrupted ? [...stored, { kind: "Interrupt" }] : stored
+}
+
+class Unwinding {
+  readonly undone: Array<string> = []
+  readonly failed: Array<FailedCompensation> = []
+  readonly run: Run
+  readonly cause: Cause.Cause<unknown>
+
+  constructor(run: Run, cause: Cause.Cause<unknown>) {
+    this.run = run
+    this.cause = cause
+  }
+
+  private get goesOn(): boolean {
+    return this.failed.length === 0 || this.run.program.onCompensationFailure === "continue"
+  }
+
+  /** Takes from the list what it has dealt with; what is left was not tried. */
+  list(armed: ArmedList): AnyEffect<void> {
+    return Effect.whileLoop({
+      while: () => armed.length > 0 && this.goesOn,
+      body: () => this.entry(armed[armed.length - 1]!),
+      step: (dealtWith) => {
+        if (dealtWith) armed.pop()
+      }
+    })
+  }
+
+  private entry(entry: ArmedList[number]): AnyEffect<boolean> {
+    if (entry._tag === "Armed") {
+      return Effect.map(undo(this.run, entry, this.cause), (exit) => {
+        const step = entry.step.path
+        if (Exit.isSuccess(exit)) this.undone.push(step)
+        else this.failed.push({ step, cause: exit.cause })
+        return true
+      })
+    }
+    return Effect.map(
+      Effect.forEach(entry.lanes, (lane) => this.list(lane), { concurrency: "unbounded", discard: true }),
+      () => entry.lanes.every((lane) => lane.length === 0)
+    )
+  }
+}
+
+const undo = (run: Run, { frame, output, step }: Armed, cause: Cause.Cause<unknown>): AnyEffect<Exit.Exit<unknown, unknown>> => {
+  const { past, recorder } = run
+  const recorded = past === undefined ? undefined : Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
+  if (recorded?.status === "Undone") return Effect.succeed(Exit.void)
+  const { compensationRetry, compensationTimeout } = step
+  let attempt = 0
+  const once = Effect.suspend(() =>
+    step.compensate!({
+      input: frame.input,
+      outputs: frame.outputs,
+      output,
+      cause,
+      idempotencyKey: keyOf(run, step, "compensation"),
+      actionIdempotencyKey: keyOf(run, step, "action"),
+      executionId: run.executionId,
+      attempt: ++attempt
+    })
+  )
+  const bounded = compensationTimeout === undefined ? once : Effect.timeout(Effect.interruptible(once), compensationTimeout)
+  const exit = Effect.exit(
+    compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
+  )
+  if (recorder === undefined) return exit
+  recorder.record({ _tag: "CompensationStarted", step: step.path, at: recorder.now() })
+  return Effect.zipRight(
+    recorder.commit,
+    Effect.map(exit, (result) => {
+      const ended = { step: step.path, attempts: attempt, at: recorder.now() }
+      recorder.record(
+        Exit.isSuccess(result)
+          ? { _tag: "CompensationSucceeded", ...ended }
+          : { _tag: "CompensationFailed", ...ended, failures: storeCause(undefined, result.cause) }
+      )
+      return result
+    })
+  )
+}
