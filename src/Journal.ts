@@ -5,7 +5,7 @@
  * `Exit` or `Cause` of Effect, and so outlives its major versions. Times are epoch milliseconds. One pure table,
  * {@link transition}, says which event may follow which state; any other event is an error.
  */
-import { Data, HashMap, Option, Schema } from "effect"
+import { Data, HashMap, Option, ParseResult, Schema } from "effect"
 
 /** The number of the format that this release writes. */
 export const format = 1
@@ -345,3 +345,11 @@ export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.strin
 
 /** Reads the text of a commit. */
 export const decodeCommit = Schema.decodeUnknown(Commit)
+
+/** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
+export const firstProblem = (error: ParseResult.ParseError): string => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return issue === undefined
+    ? "it does not match"
+    : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`
+}

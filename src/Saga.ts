@@ -4,7 +4,8 @@
 import { Cause, Context, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
 import type { Checkpoint } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
-import { drive, type Finding, goForward, Run, unwind } from "./internal/interpreter.ts"
+import type * as interpreter from "./internal/interpreter.ts"
+import { drive, goForward, Run, unwind } from "./internal/interpreter.ts"
 import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
 import type { StepDefinition } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
@@ -24,7 +25,7 @@ import {
 } from "./SagaError.ts"
 import * as SagaReport from "./SagaReport.ts"
 
-export type { Any, Requirements, Saga } from "./SagaBuilder.ts"
+export type { Any, Error, Output, Requirements, Saga } from "./SagaBuilder.ts"
 
 /** What may be said of a saga as a whole. */
 export interface Options<Input, Encoded, V extends number> {
@@ -108,19 +109,11 @@ export const programOf = (saga: Any): Program => (saga as SagaImpl).program
 /** The errors that leave everything undone. */
 type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 
-/** What `Saga.run` can fail with: the errors of the steps, and what says that something stands. */
-export type RunError<Error> = Error | CompensationFailed<Undoable<Error>>
+/** A failure after a commit may have another process's error as its cause. */
+type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error
 
-/** What a durable run can fail with besides. */
-export type DurableError<Error> =
-  | (Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error)
-  | CompensationFailed<Undoable<Error> | RecoveredFailure>
-  | RecoveredFailure
-  | OutcomeUnknown
-  | CheckpointError
-  | ExecutionConflict
-  | DefinitionChanged
-  | JournalCorrupt
+/** What somebody found out about a step in doubt: that it happened, with its output, or that it did not. */
+export type Finding = interpreter.Finding
 
 const validated = <A, R>(
   program: Program,
@@ -142,7 +135,7 @@ const newRun = (program: Program, input: unknown, recorder?: Recorder) =>
 export const run = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
   input: Input
-): Effect.Effect<Output, RunError<Error>, Requirements> => {
+): Effect.Effect<Output, Error | CompensationFailed<Undoable<Error>>, Requirements> => {
   const program = programOf(saga)
   return validated(program, input, () => drive(newRun(program, input))) as Effect.Effect<any, any, any>
 }
@@ -157,7 +150,7 @@ export const run = <Input, Output, Error, Requirements>(
 export const scoped = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToExecute>,
   input: Input
-): Effect.Effect<Output, RunError<Error>, Requirements | Scope.Scope> => {
+): Effect.Effect<Output, Error | CompensationFailed<Undoable<Error>>, Requirements | Scope.Scope> => {
   const program = programOf(saga)
   return validated(
     program,
@@ -231,12 +224,26 @@ export interface ExecuteOptions {
  * The execution exists from its first intent on. Called again with the same `executionId` and input it joins the execution,
  * goes on with it, or returns its recorded result; a parked one is not set going again but its error returned. An error that
  * another process recorded comes back as it was if its step has an `error` schema, else as `RecoveredFailure`.
+ *
+ * Interrupted before the point of no return it is undone, as any run is: say `onInterrupt: "suspend"` where the interruption
+ * of a process that closes must not undo what it was doing.
  */
 export const execute = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   input: Input,
   options: ExecuteOptions
-): Effect.Effect<Output, DurableError<Error>, Requirements | Checkpoint> =>
+): Effect.Effect<
+  Output,
+  | Restored<Error>
+  | CompensationFailed<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt,
+  Requirements | Checkpoint
+> =>
   durable.execute(programOf(saga), input, {
     executionId: options.executionId,
     suspend: options.onInterrupt === "suspend"
@@ -245,8 +252,8 @@ export const execute = <Input, Output, Error, Requirements>(
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
   /**
-   * What somebody found out about the step in doubt on which the execution is parked: that it happened, with its output, or
-   * that it did not, and then it runs again.
+   * What somebody found out about the step in doubt: that it happened, with its output (as the action would have returned
+   * it), or that it did not, and then it runs again. Of a step that is not in doubt it is refused, and nothing is done.
    */
   readonly found?: Finding
 }
@@ -259,7 +266,19 @@ export const resume = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   executionId: string,
   options?: ResumeOptions
-): Effect.Effect<Output, DurableError<Error> | ExecutionNotFound, Requirements | Checkpoint> =>
+): Effect.Effect<
+  Output,
+  | Restored<Error>
+  | CompensationFailed<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+  | ExecutionNotFound,
+  Requirements | Checkpoint
+> =>
   durable.resume(programOf(saga), {
     executionId,
     suspend: options?.onInterrupt === "suspend",

@@ -46,6 +46,12 @@ export interface Saga<in Input, out Output, out Error, out Requirements, out Owe
 /** Any saga, whatever it takes, returns and needs. */
 export type Any = Saga<never, unknown, unknown, unknown, string>
 
+/** What a saga returns. */
+export type Output<S> = S extends Saga<any, infer A, any, any, any> ? A : never
+
+/** The errors of a saga's steps. */
+export type Error<S> = S extends Saga<any, any, infer E, any, any> ? E : never
+
 /** The services that a saga needs. */
 export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
 
@@ -152,7 +158,6 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | FinalInScope<Name>
   >
 
-  /** Ends the definition. The saga's output is what `project` makes of the steps' outputs; all of them, by name, by default. */
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }
 
@@ -199,7 +204,6 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     | OwesRetry<Name, StepError, Times, RetryRequirements>
   >
 
-  /** Ends the definition. The saga's output is what `project` makes of the steps' outputs; all of them, by name, by default. */
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }
 
@@ -207,7 +211,9 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
 type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
   ? (this: NoSteps) => never
   : {
+    /** Ends the definition. The saga's output is its steps' outputs, by name. */
     (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
+    /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
     <Output>(
       project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
     ): Saga<Input, Output, Error, Requirements, Owed>

@@ -67,8 +67,8 @@ export type InDoubtPolicy = "retry" | "verify" | "park"
 
 interface Action<Input, Outputs, Output, Error, Requirements, Success> {
   /**
-   * Does it. An action with a side effect must fail only if it had none, and with `OutcomeUnknown` when it cannot tell. It is
-   * called again, under the same key, by a retry and after a crash.
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
    */
   readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
   /** How a durable run stores the output. */

@@ -134,7 +134,8 @@ const perform = (run: Run, step: StepNode): AnyEffect => {
 export const tookEffect = ({ status }: Journal.StepState): boolean =>
   status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "UndoFailed"
 
-const isInDoubt = ({ classification, status }: Journal.StepState): boolean =>
+/** Whether a step's action has started, and nobody has said how it ended. */
+export const isInDoubt = ({ classification, status }: Journal.StepState): boolean =>
   classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
 
 /** Settles what an earlier process left without an outcome (S7). Its intent is stored, so none is stored again. */
@@ -222,7 +223,7 @@ class Action {
     return {
       input: run.input,
       outputs: run.outputs,
-      idempotencyKey: keyOf(run, step, "action"),
+      idempotencyKey: keyOf(run.key, step, "action"),
       executionId: run.executionId,
       attempt: this.attempt
     }
@@ -256,8 +257,8 @@ class Action {
 }
 
 /** S10. Each part is percent-encoded, so that a key is ASCII and two keys are the same only if their parts are. */
-const keyOf = (run: Run, step: StepNode, role: "action" | "compensation") =>
-  `${run.key}/${step.key}/${role}` as IdempotencyKey
+export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>
+  `${execution}/${step.key}/${role}` as IdempotencyKey
 
 const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
 
@@ -325,6 +326,7 @@ const endOf = (action: Action, cause: Cause.Cause<unknown>): AnyEffect => {
 
 const named = ({ run, step }: Action, reason: string) => ({
   reason,
+  idempotencyKey: keyOf(run.key, step, "action"),
   saga: run.program.name,
   executionId: run.executionId,
   step: step.name
@@ -362,18 +364,17 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const error = new FailedAfterCommit({
     saga: program.name,
     executionId,
-    step: failed?.name ?? "output",
+    step: failed?.name,
     cause,
     stands: program.steps
       .filter((step) => step.classification !== "ReadOnly" && step.name in outputs)
       .map((step) => step.name),
     parked: recorder?.durable === true
   })
-  if (recorder === undefined) return Effect.fail(error)
-  return Effect.zipRight(
-    park(recorder, doubt === undefined ? "FailedAfterCommit" : "OutcomeUnknown"),
-    Effect.fail(error)
-  )
+  // A projection that throws is a defect of the definition, and no error in its type.
+  const end = failed === undefined && Cause.isDie(cause) ? Effect.die(error) : Effect.fail(error)
+  if (recorder === undefined) return end
+  return Effect.zipRight(park(recorder, doubt === undefined ? "FailedAfterCommit" : "OutcomeUnknown"), end)
 }
 
 /** S3, S4, S5: undoes what is armed, newest first, one at a time, and ends with the original cause. */
@@ -423,8 +424,8 @@ const undo = (run: Run, step: StepNode, cause: Cause.Cause<unknown>): AnyEffect<
       outputs: run.outputs,
       output: run.outputs[step.name],
       cause,
-      idempotencyKey: keyOf(run, step, "compensation"),
-      actionIdempotencyKey: keyOf(run, step, "action"),
+      idempotencyKey: keyOf(run.key, step, "compensation"),
+      actionIdempotencyKey: keyOf(run.key, step, "action"),
       executionId: run.executionId,
       attempt: ++attempt
     })
