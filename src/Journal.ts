@@ -5,7 +5,7 @@
  * `Exit` or `Cause` of Effect, and so outlives its major versions. Times are epoch milliseconds. One pure table,
  * {@link transition}, says which event may follow which state; any other event is an error.
  */
-import { Data, HashMap, Option, Schema } from "effect"
+import { Data, HashMap, Option, ParseResult, Schema } from "effect"
 
 /** The number of the format that this release writes. */
 export const format = 1
@@ -58,6 +58,12 @@ export const StepSucceeded = Schema.TaggedStruct("StepSucceeded", {
   attempts: Attempts,
   at: Timestamp
 })
+/** The step's condition did not hold: its action is not run, now or on any resume. */
+export const StepSkipped = Schema.TaggedStruct("StepSkipped", {
+  step: Schema.String,
+  classification: Classification,
+  at: Timestamp
+})
 /** The action failed and had no effect. */
 export const StepFailed = Schema.TaggedStruct("StepFailed", {
   step: Schema.String,
@@ -103,6 +109,7 @@ export const Finished = Schema.TaggedStruct("Finished", {
 export const Event = Schema.Union(
   Started,
   StepStarted,
+  StepSkipped,
   StepSucceeded,
   StepFailed,
   StepInDoubt,
@@ -132,7 +139,7 @@ export interface StepState {
   /** The place of this step among those that have started, counted from 0. */
   readonly index: number
   readonly classification: Classification
-  readonly status: "Started" | "InDoubt" | "Succeeded" | "Failed" | "Undoing" | "Undone" | "UndoFailed"
+  readonly status: "Skipped" | "Started" | "InDoubt" | "Succeeded" | "Failed" | "Undoing" | "Undone" | "UndoFailed"
   readonly output: unknown
   readonly startedAt: number
   /** When the action ended, whichever way. */
@@ -212,6 +219,7 @@ export const transition = (
 
   switch (event._tag) {
     case "StepStarted":
+    case "StepSkipped":
       return stepStarted(state, event)
     case "StepSucceeded":
     case "StepFailed":
@@ -244,6 +252,7 @@ const committedFinal = (state: ExecutionState): StepState | undefined =>
   steps(state).find((step) => step.classification === "Final" && step.status === "Succeeded")
 
 const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean => {
+  if (step.status === "Skipped") return true
   if (result === "Succeeded") return step.status === "Succeeded"
   if (step.classification === "ReadOnly") return true
   return step.status === "Undone" || step.status === "Failed"
@@ -256,7 +265,7 @@ const replaceStep = (state: ExecutionState, step: StepState): ExecutionState => 
 
 const stepStarted = (
   state: ExecutionState,
-  event: typeof StepStarted.Type
+  event: typeof StepStarted.Type | typeof StepSkipped.Type
 ): ExecutionState | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
   const known = Option.getOrUndefined(HashMap.get(state.steps, event.step))
@@ -267,7 +276,7 @@ const stepStarted = (
     step: event.step,
     index: known?.index ?? HashMap.size(state.steps),
     classification: event.classification,
-    status: "Started",
+    status: event._tag === "StepStarted" ? "Started" : "Skipped",
     output: undefined,
     startedAt: known?.startedAt ?? event.at,
     endedAt: undefined,
@@ -345,3 +354,11 @@ export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.strin
 
 /** Reads the text of a commit. */
 export const decodeCommit = Schema.decodeUnknown(Commit)
+
+/** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
+export const firstProblem = (error: ParseResult.ParseError): string => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return issue === undefined
+    ? "it does not match"
+    : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`
+}

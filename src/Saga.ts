@@ -1,15 +1,34 @@
 /**
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
-import { Cause, Context, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
 import type { Checkpoint } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
-import { drive, type Finding, goForward, Run, unwind } from "./internal/interpreter.ts"
-import { make as makeProgram, type OnCompensationFailure, type Program } from "./internal/program.ts"
-import type { StepDefinition } from "./internal/program.ts"
+import { drive, goForward } from "./internal/interpreter.ts"
+import type { MissingDefaultInDoubt } from "./internal/messages.ts"
+import {
+  type Definition,
+  make as makeProgram,
+  type Nested,
+  type NodeDefinition,
+  type OnCompensationFailure,
+  type ParallelOptions,
+  type Program,
+  type StepDefinition
+} from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
-import type { NotGiven, OwedElsewhere, OwedToExecute, OwedToScoped, SagaName, Version } from "./internal/types.ts"
-import type { Classification } from "./Journal.ts"
+import type * as running from "./internal/run.ts"
+import { Run } from "./internal/run.ts"
+import type {
+  CutOff,
+  NotGiven,
+  OwedElsewhere,
+  OwedToExecute,
+  OwedToScoped,
+  SagaName,
+  Version
+} from "./internal/types.ts"
+import { unwind } from "./internal/unwind.ts"
 import { type Any, type Saga, type SagaBuilder, TypeId } from "./SagaBuilder.ts"
 import {
   type CheckpointError,
@@ -23,66 +42,102 @@ import {
   type RecoveredFailure
 } from "./SagaError.ts"
 import * as SagaReport from "./SagaReport.ts"
+import type { RetryPolicy } from "./Step.ts"
 
-export type { Any, Requirements, Saga } from "./SagaBuilder.ts"
+export type { Any, Error, Output, Requirements, Saga } from "./SagaBuilder.ts"
+
+/** Policies for each step of a saga that has none of its own. */
+export interface Defaults<Timeout, RetryRequirements, InDoubt> {
+  readonly retry?: RetryPolicy<unknown, number, RetryRequirements>
+  /** For every action. Those with a side effect are in doubt when they are cut off, so `inDoubt` must be given too. */
+  readonly timeout?: Timeout
+  /** What a Final owes to a durable run it owes all the same: it has to say itself what a crash during it means. */
+  readonly inDoubt?: InDoubt
+  readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
+  readonly compensationTimeout?: Duration.DurationInput
+}
 
 /** What may be said of a saga as a whole. */
-export interface Options<Input, Encoded, V extends number> {
+export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
   /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
   readonly input?: Schema.Schema<Input, Encoded, never>
   /** Tells definitions of one name apart: a positive integer, 1 by default. Raise it when you change the steps. */
   readonly version?: Version<V>
   /**
    * When a compensation fails for good: `"continue"` undoes the older steps all the same, `"stop"` leaves them as they are,
-   * for when an older undo depends on the younger. `"continue"` by default.
+   * for when an older undo depends on the younger. `"continue"` by default. A nested saga follows its parent.
    */
   readonly onCompensationFailure?: OnCompensationFailure
+  /** Policies for each step that has none of its own. */
+  readonly defaults?: Defaults<Timeout, RetryRequirements, InDoubt>
 }
 
 /**
  * Begins the definition of a saga. The name identifies its stored executions.
  *
- * Add steps with `readOnly`, `compensatable` and `final`, and end with `build`, which throws `InvalidSaga` where a rule is
- * broken that the compiler could not see. Input that does not match its schema fails a run with `ParseError` before
- * anything has happened.
+ * Add steps with `readOnly`, `compensatable`, `final`, `parallel` and `saga`, and end with `build`, which throws
+ * `InvalidSaga` where a rule is broken that the compiler could not see. Input that does not match its schema fails a run with
+ * `ParseError` before anything has happened.
  */
-export const make = <const Name extends string, Input = void, Encoded = NotGiven, const V extends number = 1>(
+export const make = <
+  const Name extends string,
+  Input = void,
+  Encoded = NotGiven,
+  const V extends number = 1,
+  Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+  RetryRequirements = never,
+  InDoubt extends "retry" | "park" | NotGiven = NotGiven
+>(
   name: SagaName<Name>,
-  options?: Options<Input, Encoded, V>
-): SagaBuilder<Input, {}, [Encoded] extends [NotGiven] ? never : ParseResult.ParseError, never, never> => {
-  const header: Header = {
+  options?: Options<Input, Encoded, V, Timeout, RetryRequirements, InDoubt>
+): SagaBuilder<
+  Input,
+  {},
+  | ([Encoded] extends [NotGiven] ? never : ParseResult.ParseError)
+  | CutOff<Timeout, OutcomeUnknown | Cause.TimeoutException>,
+  RetryRequirements,
+  [Timeout] extends [NotGiven] ? never : [InDoubt] extends [NotGiven] ? MissingDefaultInDoubt : never
+> => {
+  const header: Builder["header"] = {
     name,
     version: options?.version as number | undefined ?? 1,
     input: options?.input,
-    onCompensationFailure: options?.onCompensationFailure ?? "continue"
+    onCompensationFailure: options?.onCompensationFailure ?? "continue",
+    defaults: options?.defaults as Definition["defaults"] | undefined ?? {}
   }
   // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.
   return new Builder(header, []) as any
 }
 
-type Header = Pick<Program, "name" | "version" | "input" | "onCompensationFailure">
-
 class Builder {
-  readonly header: Header
-  readonly steps: ReadonlyArray<StepDefinition>
-  constructor(header: Header, steps: ReadonlyArray<StepDefinition>) {
+  readonly header: Omit<Definition, "nodes" | "project">
+  readonly nodes: Definition["nodes"]
+  constructor(header: Builder["header"], nodes: Definition["nodes"]) {
     this.header = header
-    this.steps = steps
+    this.nodes = nodes
   }
-  private with(name: string, classification: Classification, options: Omit<StepDefinition, "name" | "classification">) {
-    return new Builder(this.header, [...this.steps, { ...options, name, classification }])
+  private with(node: NodeDefinition) {
+    return new Builder(this.header, [...this.nodes, node])
   }
-  readOnly(name: string, options: StepDefinition) {
-    return this.with(name, "ReadOnly", options)
+  readOnly(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "ReadOnly" })
   }
-  compensatable(name: string, options: StepDefinition) {
-    return this.with(name, "Compensatable", options)
+  compensatable(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "Compensatable" })
   }
-  final(name: string, options: StepDefinition) {
-    return this.with(name, "Final", options)
+  final(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "Final" })
   }
-  build(project: Program["project"] = ({ outputs }) => outputs) {
-    return new SagaImpl(makeProgram({ ...this.header, steps: this.steps, project }))
+  saga(name: string, nested: Any, { input }: { readonly input: Nested["nestedInput"] }) {
+    return this.with({ _tag: "Nested", name, program: programOf(nested), nestedInput: input })
+  }
+  parallel(branches: (branch: Builder) => Builder, options?: ParallelOptions) {
+    const nodes = branches(new Builder(this.header, [])).nodes
+    // The type of a branch has no `parallel`, and no `final`; the rest is checked by `build()`.
+    return this.with({ ...options, _tag: "Parallel", nodes: nodes as ReadonlyArray<StepDefinition | Nested> })
+  }
+  build(project: Definition["project"] = ({ outputs }) => outputs) {
+    return new SagaImpl(makeProgram({ ...this.header, nodes: this.nodes, project }))
   }
 }
 
@@ -98,7 +153,7 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
     this.program = program
     this.name = program.name
     this.version = program.version
-    this.steps = program.steps.map(({ classification, name }) => ({ name, classification }))
+    this.steps = program.steps.map(({ classification, path }) => ({ name: path, classification }))
   }
 }
 
@@ -108,19 +163,11 @@ export const programOf = (saga: Any): Program => (saga as SagaImpl).program
 /** The errors that leave everything undone. */
 type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 
-/** What `Saga.run` can fail with: the errors of the steps, and what says that something stands. */
-export type RunError<Error> = Error | CompensationFailed<Undoable<Error>>
+/** A failure after a commit may have another process's error as its cause. */
+type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error
 
-/** What a durable run can fail with besides. */
-export type DurableError<Error> =
-  | (Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error)
-  | CompensationFailed<Undoable<Error> | RecoveredFailure>
-  | RecoveredFailure
-  | OutcomeUnknown
-  | CheckpointError
-  | ExecutionConflict
-  | DefinitionChanged
-  | JournalCorrupt
+/** What somebody found out about a step in doubt: that it happened, with its output, or that it did not. */
+export type Finding = running.Finding
 
 const validated = <A, R>(
   program: Program,
@@ -142,7 +189,7 @@ const newRun = (program: Program, input: unknown, recorder?: Recorder) =>
 export const run = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
   input: Input
-): Effect.Effect<Output, RunError<Error>, Requirements> => {
+): Effect.Effect<Output, Error | CompensationFailed<Undoable<Error>>, Requirements> => {
   const program = programOf(saga)
   return validated(program, input, () => drive(newRun(program, input))) as Effect.Effect<any, any, any>
 }
@@ -157,7 +204,7 @@ export const run = <Input, Output, Error, Requirements>(
 export const scoped = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToExecute>,
   input: Input
-): Effect.Effect<Output, RunError<Error>, Requirements | Scope.Scope> => {
+): Effect.Effect<Output, Error | CompensationFailed<Undoable<Error>>, Requirements | Scope.Scope> => {
   const program = programOf(saga)
   return validated(
     program,
@@ -231,12 +278,26 @@ export interface ExecuteOptions {
  * The execution exists from its first intent on. Called again with the same `executionId` and input it joins the execution,
  * goes on with it, or returns its recorded result; a parked one is not set going again but its error returned. An error that
  * another process recorded comes back as it was if its step has an `error` schema, else as `RecoveredFailure`.
+ *
+ * Interrupted before the point of no return it is undone, as any run is: say `onInterrupt: "suspend"` where the interruption
+ * of a process that closes must not undo what it was doing.
  */
 export const execute = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   input: Input,
   options: ExecuteOptions
-): Effect.Effect<Output, DurableError<Error>, Requirements | Checkpoint> =>
+): Effect.Effect<
+  Output,
+  | Restored<Error>
+  | CompensationFailed<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt,
+  Requirements | Checkpoint
+> =>
   durable.execute(programOf(saga), input, {
     executionId: options.executionId,
     suspend: options.onInterrupt === "suspend"
@@ -245,8 +306,8 @@ export const execute = <Input, Output, Error, Requirements>(
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
   /**
-   * What somebody found out about the step in doubt on which the execution is parked: that it happened, with its output, or
-   * that it did not, and then it runs again.
+   * What somebody found out about the step in doubt: that it happened, with its output (as the action would have returned
+   * it), or that it did not, and then it runs again. Of a step that is not in doubt it is refused, and nothing is done.
    */
   readonly found?: Finding
 }
@@ -259,7 +320,19 @@ export const resume = <Input, Output, Error, Requirements>(
   saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
   executionId: string,
   options?: ResumeOptions
-): Effect.Effect<Output, DurableError<Error> | ExecutionNotFound, Requirements | Checkpoint> =>
+): Effect.Effect<
+  Output,
+  | Restored<Error>
+  | CompensationFailed<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+  | ExecutionNotFound,
+  Requirements | Checkpoint
+> =>
   durable.resume(programOf(saga), {
     executionId,
     suspend: options?.onInterrupt === "suspend",

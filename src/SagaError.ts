@@ -47,35 +47,39 @@ export class CompensationFailed<out E> extends Data.TaggedError("CompensationFai
   readonly parked: boolean
 }> {
   override get message() {
-    const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`).join(", ")
-    const notTried = this.notTried.length === 0 ? "" : `, and nobody tried to undo ${quoted(this.notTried)}`
-    return `${this.saga} (${this.executionId}) failed and is not fully undone: the compensation failed of ${failed}${notTried}. ` +
-      `It failed because of: ${oneLine(this.cause)}. ` +
+    const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`)
+    const notTried = this.notTried.map((step) => `"${step}" (not tried)`)
+    return `${this.saga} (${this.executionId}) was unwound because of ${oneLine(this.cause)}. ` +
+      `Undone: ${quoted(this.undone) || "nothing"}. Not undone, and still in effect: ${
+        [...failed, ...notTried].join(", ")
+      }. ` +
       (this.parked
         ? "The execution is parked: mend the cause, then Saga.resume tries again what remains"
-        : "Their effects stand until somebody undoes them by hand")
+        : "Somebody must undo the rest by hand")
   }
 }
 
 /**
  * A Final step failed after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
- * effects of all steps in `stands` stand, the step `step` and those after it have not happened.
+ * effects of all steps in `stands` stand, the step `step` and those after it have not happened. Where it was the function
+ * given to `build` that threw, `step` is undefined and everything has happened; in process that is a defect.
  *
  * A durable execution is `parked`: `Saga.resume` tries the step again. In process somebody must finish the rest by hand.
  */
 export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommit")<{
   readonly saga: string
   readonly executionId: string
-  readonly step: string
+  readonly step: string | undefined
   readonly cause: Cause.Cause<E>
   readonly stands: ReadonlyArray<string>
   readonly parked: boolean
 }> {
   override get message() {
-    return `${this.saga} (${this.executionId}) failed at Final step "${this.step}" after its point of no return: ` +
-      `${oneLine(this.cause)}. ${quoted(this.stands)} took effect and stand. ` +
+    const where = this.step === undefined ? "while its output was made," : `at Final step "${this.step}",`
+    return `${this.saga} (${this.executionId}) failed ${where} after its point of no return: ${oneLine(this.cause)}. ` +
+      `In effect, and not to be undone: ${quoted(this.stands)}. ` +
       (this.parked
-        ? "The execution is parked: Saga.resume goes on from this step"
+        ? "The execution is parked: Saga.resume goes on from there"
         : "Somebody must finish the rest by hand")
   }
 }
@@ -93,6 +97,8 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
   saga: Schema.optional(Schema.String),
   executionId: Schema.optional(Schema.String),
   step: Schema.optional(Schema.String),
+  /** The key under which the action was called: ask by it. */
+  idempotencyKey: Schema.optional(Schema.String),
   parked: Schema.optional(Schema.Boolean),
   /** `false` when `verify` says that it did not happen, and running it again gave no answer either. */
   happened: Schema.optional(Schema.Literal(false))
@@ -105,8 +111,10 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
     }
     return `nobody knows whether step "${this.step}" of ${this.saga} (${this.executionId}) happened: ${this.reason}. ` +
       (this.parked
-        ? "The execution is parked and nothing was undone: find out, then call Saga.resume with what you found"
-        : "The completed steps before it were undone; find out by its idempotency key, and undo it by hand if it happened")
+        ? `The execution is parked and nothing was undone: find out by the idempotency key ${this.idempotencyKey}, then call ` +
+          "Saga.resume with what you found"
+        : `The completed steps before it were undone: find out by the idempotency key ${this.idempotencyKey}, and undo it by ` +
+          "hand if it happened")
   }
 }
 
@@ -118,7 +126,8 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
  * - `ReadOnly`: the database cannot be written to
  * - `Full`: no room is left
  * - `NotADatabase`: the file is something else, or is damaged
- * - `Encode`: an input, output or error did not match its schema and so could not be stored
+ * - `Encode`: an input or output is not what its schema encodes to plain JSON, and so cannot be stored; whoever wrote the
+ *   schema or gave the value must act
  *
  * No step was started whose intent is not stored, and nothing was undone after a decision that is not stored: what the
  * execution had stored stays for `Saga.resume` or `Recovery`. Whoever runs the store must act.
@@ -135,6 +144,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
 ) {
   override get message() {
     const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
+    if (this.reason === "Encode") return `${this.detail}. The journal${whose} is as it was`
     return `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
       (this.operation === "append"
         ? "The execution stopped where it was; what is stored of it stays for Saga.resume or Recovery"
@@ -149,13 +159,16 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
  * - `OtherDriver`: another process wrote to the journal meanwhile and drives the execution; this call stopped
+ * - `NotInDoubt`: `Saga.resume` was told what somebody found out about a step that is not in doubt; the caller must look at
+ *   the execution again
  */
 export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
   "ExecutionConflict",
   {
-    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver"),
+    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver", "NotInDoubt"),
     saga: Schema.String,
-    executionId: Schema.String
+    executionId: Schema.String,
+    step: Schema.optional(Schema.String)
   }
 ) {
   override get message() {
@@ -168,6 +181,9 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
         return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
       case "OtherDriver":
         return `execution ${this.executionId} of ${this.saga} is driven by another process: this call has stopped, the other goes on`
+      case "NotInDoubt":
+        return `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt, so nothing can have been ` +
+          "found out about it: nothing was done"
     }
   }
 }
@@ -210,8 +226,9 @@ export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>("effect-s
 }
 
 /**
- * The error of a step, as another process stored it, when the step has no `error` schema to restore the original with.
- * It means what the original meant: everything was undone. `tag` is the original's `_tag` or name.
+ * The error of a step, as the journal has it, when the step has no `error` schema to restore the original with; or the
+ * interruption (`tag` is `Interrupted`) of whoever drove the execution before. It means what the original meant: everything
+ * was undone. `tag` is the original's `_tag` or name.
  */
 export class RecoveredFailure extends Schema.TaggedError<RecoveredFailure>("effect-saga/RecoveredFailure")(
   "RecoveredFailure",

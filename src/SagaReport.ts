@@ -91,7 +91,7 @@ export type SagaReport<Output, Error> =
   | InDoubt
 
 const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
-  step: node.name,
+  step: node.path,
   classification: node.classification,
   status: state === undefined
     ? "NotStarted"
@@ -146,7 +146,7 @@ export const make = (options: {
   readonly endedAt: number
 }): SagaReport<unknown, unknown> => {
   const { endedAt, executionId, exit, program, state } = options
-  const stateOf = (step: StepNode) => Option.getOrUndefined(HashMap.get(state.steps, step.name))
+  const stateOf = (step: StepNode) => Option.getOrUndefined(HashMap.get(state.steps, step.path))
   const steps = program.steps.map((step) => stepReport(step, stateOf(step)))
   const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
   const partly = error instanceof CompensationFailed ? error : undefined

@@ -1,7 +1,7 @@
 /**
  * What a user writes for a step, and what the step's functions are given.
  */
-import type { Brand, Cause, Effect, Option, Schedule, Schema } from "effect"
+import type { Brand, Cause, Duration, Effect, Option, Schedule, Schema } from "effect"
 import type { EarlierOutputs, NotGiven } from "./internal/types.ts"
 
 /**
@@ -65,35 +65,39 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
  */
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
-interface Action<Input, Outputs, Output, Error, Requirements, Success> {
+/** What a function that looks back is given: a condition, or the input of a nested saga. It must be pure. */
+export interface Earlier<Input, Outputs> {
+  /** The input of the execution. */
+  readonly input: Input
+  /** What the earlier steps returned, by step name. */
+  readonly outputs: EarlierOutputs<Outputs>
+}
+
+// The options of the three kinds of step are written out: inherited from a base they cost the compiler an eighth more a step.
+
+/** A step without a side effect. */
+export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, When, Timeout, RetryRequirements> {
   /**
-   * Does it. An action with a side effect must fail only if it had none, and with `OutcomeUnknown` when it cannot tell. It is
-   * called again, under the same key, by a retry and after a crash.
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
    */
   readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
   readonly error?: Schema.Schema<Error, any, never>
-}
-
-/** A step without a side effect. */
-export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, RetryRequirements>
-  extends Action<Input, Outputs, Output, Error, Requirements, Success>
-{
   /** When to call a failed action again. */
   readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
-}
-
-interface SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements>
-  extends Action<Input, Outputs, Output, Error, Requirements, Success>
-{
-  /** What to do when nobody knows whether the action happened. */
-  readonly inDoubt?: InDoubt
-  /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
-  readonly verify?: (
-    context: ActionContext<Input, Outputs>
-  ) => Effect.Effect<Option.Option<NoInfer<Output>>, unknown, VerifyRequirements>
 }
 
 /** A step with a side effect that its compensation reverses. */
@@ -105,10 +109,42 @@ export interface CompensatableStep<
   Requirements,
   CompensateRequirements,
   Success,
+  When,
+  Timeout,
   InDoubt,
   VerifyRequirements,
   RetryRequirements
-> extends SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements> {
+> {
+  /**
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
+   */
+  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
+  /** How a durable run stores the output. */
+  readonly success?: Success & Schema.Schema<Output, any, never>
+  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
+  readonly error?: Schema.Schema<Error, any, never>
+  /** What to do when nobody knows whether the action happened. */
+  readonly inDoubt?: InDoubt
+  /**
+   * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
+   * `inDoubt` says (`"park"` without it). `false` by default.
+   */
+  readonly interruptible?: boolean
+  /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
+  readonly verify?: (
+    context: ActionContext<Input, Outputs>
+  ) => Effect.Effect<Option.Option<NoInfer<Output>>, unknown, VerifyRequirements>
   /** Reverses the side effect. It may be called again under the same key after a crash. */
   readonly compensate: (
     context: CompensationContext<Input, Outputs, Output>
@@ -117,6 +153,8 @@ export interface CompensatableStep<
   readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
   /** When to call a failed compensation again. */
   readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
+  /** Cuts off each attempt at the compensation after this time, which counts as its failure. */
+  readonly compensationTimeout?: Duration.DurationInput
 }
 
 /** A step with a side effect that nothing reverses. */
@@ -127,11 +165,43 @@ export interface FinalStep<
   Error,
   Requirements,
   Success,
+  When,
+  Timeout,
   InDoubt,
   VerifyRequirements,
   Times extends number | NotGiven,
   RetryRequirements
-> extends SideEffect<Input, Outputs, Output, Error, Requirements, Success, InDoubt, VerifyRequirements> {
+> {
+  /**
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
+   */
+  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
+  /** How a durable run stores the output. */
+  readonly success?: Success & Schema.Schema<Output, any, never>
+  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
+  readonly error?: Schema.Schema<Error, any, never>
+  /** What to do when nobody knows whether the action happened. */
+  readonly inDoubt?: InDoubt
+  /**
+   * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
+   * `inDoubt` says (`"park"` without it). `false` by default.
+   */
+  readonly interruptible?: boolean
+  /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
+  readonly verify?: (
+    context: ActionContext<Input, Outputs>
+  ) => Effect.Effect<Option.Option<NoInfer<Output>>, unknown, VerifyRequirements>
   /** When to call a failed action again. */
   readonly retry?: RetryPolicy<NoInfer<Error>, Times, RetryRequirements>
 }

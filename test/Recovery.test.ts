@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope } from "effect"
-import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope } from "effect"
+import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { failingStore } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -36,9 +36,9 @@ describe("Recovery.run", () => {
       yield* abandon(trip.saga, "t2")
       const recovered = yield* Recovery.run([trip.saga, refund])
       expect([...recovered].sort((a, b) => a.executionId < b.executionId ? -1 : 1)).toMatchObject([
-        { executionId: "o1", saga: "Order", version: 1, outcome: { exit: { _tag: "Failure" } } },
-        { executionId: "t1", saga: "Trip", outcome: { exit: { _tag: "Success" } } },
-        { executionId: "t2", saga: "Trip", outcome: { exit: { _tag: "Success" } } }
+        { executionId: "o1", saga: "Order", version: 1, _tag: "Undone", cause: Cause.fail("no") },
+        { executionId: "t1", saga: "Trip", _tag: "Succeeded", output: "car-output" },
+        { executionId: "t2", saga: "Trip", _tag: "Succeeded", output: "car-output" }
       ])
       expect(trip.world.standing()).toEqual(["hotel", "flight", "hotel", "flight", "car", "car"])
       expect(order.world.standing()).toEqual([])
@@ -52,7 +52,7 @@ describe("Recovery.run", () => {
       yield* abandon(old.saga, "old")
       yield* abandon(current.saga, "current")
       const recovered = yield* Recovery.run([current.saga, old.saga])
-      expect(recovered.every(({ outcome }) => outcome._tag === "Finished" && Exit.isSuccess(outcome.exit))).toBe(true)
+      expect(recovered.map(({ _tag }) => _tag)).toEqual(["Succeeded", "Succeeded"])
       expect(old.world.standing()).toContain("car")
       expect(current.world.standing()).toContain("car")
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -71,8 +71,9 @@ describe("Recovery.run", () => {
         .build()
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
       expect(yield* Recovery.run([saga])).toEqual([])
+      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
       works = true
-      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ outcome: { exit: { _tag: "Success" } } }])
+      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Succeeded" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("leaves what this process drives already to it", () =>
@@ -103,7 +104,46 @@ describe("Recovery.run", () => {
       yield* Fiber.interrupt(fiber)
       expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
       look = Effect.void
-      expect(yield* Recovery.run([saga])).toMatchObject([{ outcome: { exit: { _tag: "Success" } } }])
+      expect(yield* Recovery.run([saga])).toMatchObject([{ _tag: "Succeeded" }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("Recovery.parked", () => {
+  it.effect("lists what is parked, and why, and sets nothing going", () =>
+    Effect.gen(function*() {
+      const trip = make("Trip")
+      const unknown = trip.begin.final("charge", {
+        action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+        inDoubt: "park"
+      }).build()
+      const order = make("Order")
+      const stuck = order.begin
+        .compensatable("guide", {
+          success: Text,
+          action: order.world.do("guide"),
+          compensate: () => Effect.fail("gone")
+        })
+        .readOnly("check", { action: () => Effect.fail("no") })
+        .build()
+      const other = make("Other").begin
+        .final("charge", { action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "?" })), inDoubt: "park" })
+        .build()
+      yield* Effect.exit(Saga.execute(unknown, undefined, { executionId: "t" }))
+      yield* Effect.exit(Saga.execute(stuck, undefined, { executionId: "o" }))
+      yield* Effect.exit(Saga.execute(other, undefined, { executionId: "x" }))
+      yield* abandon(trip.saga, "running")
+      const log = [...trip.world.log]
+      expect(yield* Recovery.parked([unknown, stuck])).toMatchObject([
+        {
+          executionId: "t",
+          saga: "Trip",
+          version: 1,
+          error: { _tag: "OutcomeUnknown", idempotencyKey: "t/charge/action" }
+        },
+        { executionId: "o", saga: "Order", error: { _tag: "CompensationFailed", failed: [{ step: "guide" }] } },
+        { executionId: "x", saga: "Other", error: undefined }
+      ])
+      expect(trip.world.log).toEqual(log)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

@@ -21,37 +21,48 @@ describe("every message says what is true now and who must act", () => {
   const messages: Record<string, readonly [{ readonly message: string }, string]> = {
     "CompensationFailed in process": [
       new SagaError.CompensationFailed({ ...compensationFailed, parked: false }),
-      `Trip (7) failed and is not fully undone: the compensation failed of "flight" (Error: airline is down), and nobody ` +
-      `tried to undo "hotel". It failed because of: Error: declined. Their effects stand until somebody undoes them by hand`
+      `Trip (7) was unwound because of Error: declined. Undone: "car". Not undone, and still in effect: "flight" (Error: ` +
+      `airline is down), "hotel" (not tried). Somebody must undo the rest by hand`
     ],
     "CompensationFailed, parked": [
-      new SagaError.CompensationFailed({ ...compensationFailed, notTried: [], parked: true }),
-      `Trip (7) failed and is not fully undone: the compensation failed of "flight" (Error: airline is down). It failed ` +
-      `because of: Error: declined. The execution is parked: mend the cause, then Saga.resume tries again what remains`
+      new SagaError.CompensationFailed({ ...compensationFailed, undone: [], notTried: [], parked: true }),
+      `Trip (7) was unwound because of Error: declined. Undone: nothing. Not undone, and still in effect: "flight" (Error: ` +
+      `airline is down). The execution is parked: mend the cause, then Saga.resume tries again what remains`
     ],
     "FailedAfterCommit in process": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: false }),
-      `Trip (7) failed at Final step "email" after its point of no return: Error: mail is down. "hotel", "charge" took ` +
-      `effect and stand. Somebody must finish the rest by hand`
+      `Trip (7) failed at Final step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
+      `undone: "hotel", "charge". Somebody must finish the rest by hand`
     ],
     "FailedAfterCommit, parked": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: true }),
-      `Trip (7) failed at Final step "email" after its point of no return: Error: mail is down. "hotel", "charge" took ` +
-      `effect and stand. The execution is parked: Saga.resume goes on from this step`
+      `Trip (7) failed at Final step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
+      `undone: "hotel", "charge". The execution is parked: Saga.resume goes on from there`
+    ],
+    "FailedAfterCommit of a projection": [
+      new SagaError.FailedAfterCommit({ ...failedAfterCommit, step: undefined, parked: false }),
+      `Trip (7) failed while its output was made, after its point of no return: Error: mail is down. In effect, and not to ` +
+      `be undone: "hotel", "charge". Somebody must finish the rest by hand`
     ],
     "OutcomeUnknown as an action fails with it": [
       new SagaError.OutcomeUnknown({ reason: "no reply" }),
       "the outcome is unknown: no reply"
     ],
     "OutcomeUnknown in process": [
-      new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", parked: false }),
-      `nobody knows whether step "charge" of Trip (7) happened: no reply. The completed steps before it were undone; find ` +
-      `out by its idempotency key, and undo it by hand if it happened`
+      new SagaError.OutcomeUnknown({
+        ...whose,
+        step: "charge",
+        idempotencyKey: "k",
+        reason: "no reply",
+        parked: false
+      }),
+      `nobody knows whether step "charge" of Trip (7) happened: no reply. The completed steps before it were undone: find ` +
+      `out by the idempotency key k, and undo it by hand if it happened`
     ],
     "OutcomeUnknown, parked": [
-      new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", parked: true }),
+      new SagaError.OutcomeUnknown({ ...whose, step: "charge", idempotencyKey: "k", reason: "no reply", parked: true }),
       `nobody knows whether step "charge" of Trip (7) happened: no reply. The execution is parked and nothing was undone: ` +
-      `find out, then call Saga.resume with what you found`
+      `find out by the idempotency key k, then call Saga.resume with what you found`
     ],
     "OutcomeUnknown, verified not to have happened": [
       new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", happened: false }),
@@ -66,6 +77,19 @@ describe("every message says what is true now and who must act", () => {
     "CheckpointError of the opening": [
       new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
       "the store could not open the journal (NotADatabase): file is not a database. Nothing was changed"
+    ],
+    "CheckpointError of a value": [
+      new SagaError.CheckpointError({
+        reason: "Encode",
+        operation: "append",
+        executionId: "7",
+        detail: "the input is odd"
+      }),
+      "the input is odd. The journal of execution 7 is as it was"
+    ],
+    "ExecutionConflict, NotInDoubt": [
+      new SagaError.ExecutionConflict({ ...whose, step: "charge", reason: "NotInDoubt" }),
+      `step "charge" of execution 7 of Trip is not in doubt, so nothing can have been found out about it: nothing was done`
     ],
     "ExecutionConflict, OtherDriver": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),

@@ -361,8 +361,14 @@ describe("S6: the point of no return", () => {
       const saga = reserve(world).final("charge", { action: world.do("charge") }).build(() => {
         throw new Error("projection")
       })
-      const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
-      expect(error).toMatchObject({ _tag: "FailedAfterCommit", stands: ["hotel", "flight", "charge"] })
+      const exit = yield* Effect.exit(Saga.run(saga, undefined))
+      const [defect] = Array.from(Exit.isFailure(exit) ? Cause.defects(exit.cause) : [])
+      expect(defect).toMatchObject({
+        _tag: "FailedAfterCommit",
+        step: undefined,
+        stands: ["hotel", "flight", "charge"]
+      })
+      expect(world.standing()).toEqual(["hotel", "flight", "charge"])
     }))
 
   it.effect("a projection that throws before it is", () =>
@@ -493,7 +499,13 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
       const world = makeWorld()
       const saga = reserve(world).final("charge", { action: () => unknown, inDoubt: "park" }).build()
       const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
-      expect(error).toMatchObject({ _tag: "OutcomeUnknown", saga: "Reserve", step: "charge", parked: false })
+      expect(error).toMatchObject({
+        _tag: "OutcomeUnknown",
+        saga: "Reserve",
+        step: "charge",
+        idempotencyKey: expect.stringMatching(/\/charge\/action$/),
+        parked: false
+      })
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
     }))
 
@@ -518,6 +530,34 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
       expect(yield* checkpoint.load("1")).toEqual(commits)
       const found = { step: "charge", happened: true, output: "receipt" } as const
       expect(yield* Saga.resume(saga, "1", { found })).toBe("receipt")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("what is found out about a step that is not in doubt, or cannot be stored, is refused before anything runs", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        success: Schema.NonEmptyString,
+        action: (context) => Effect.andThen(world.do("charge")(context), Effect.as(unknown, "")),
+        inDoubt: "park"
+      }).build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const store = yield* Checkpoint.Checkpoint
+      const commits = yield* store.load("1")
+      const log = [...world.log]
+      for (const step of ["Charge", "hotel", "nowhere"]) {
+        const exit = yield* Effect.exit(Saga.resume(saga, "1", { found: { step, happened: false } }))
+        expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "NotInDoubt", step })
+      }
+      const found = { step: "charge", happened: true, output: "" } as const
+      expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1", { found })))).toMatchObject({
+        _tag: "CheckpointError",
+        reason: "Encode"
+      })
+      expect(yield* store.load("1")).toEqual(commits)
+      expect(world.log).toEqual(log)
+      yield* Saga.resume(saga, "1", { found: { ...found, output: "receipt" } })
+      const again = yield* Effect.exit(Saga.resume(saga, "1", { found }))
+      expect(failureOf(again)).toMatchObject({ reason: "NotInDoubt" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("durably, found not to have happened, it runs again", () =>
@@ -629,9 +669,9 @@ describe("S11: the journal comes first", () => {
       expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight"])
       works = true
       const [recovered] = yield* Recovery.run([saga])
-      expect(recovered?.outcome).toEqual({
-        _tag: "Finished",
-        exit: Exit.fail(new SagaError.RecoveredFailure({ tag: "Refused", detail: "Refused" }))
+      expect(recovered).toMatchObject({
+        _tag: "Undone",
+        cause: Cause.fail(new SagaError.RecoveredFailure({ tag: "Refused", detail: "Refused" }))
       })
       expect(world.standing()).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -934,10 +974,11 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         body: "not json"
       })
       const recovered = yield* Recovery.run([reserve(makeWorld()).build()])
-      const outcomes = Object.fromEntries(recovered.map(({ executionId, outcome }) => [executionId, outcome]))
-      expect(outcomes["old"]).toMatchObject({ exit: { _tag: "Success" } })
-      expect(outcomes["garbage"]).toMatchObject({ exit: { _tag: "Failure" } })
-      expect(outcomes["stranger"]).toEqual({ _tag: "Unregistered" })
+      expect(Object.fromEntries(recovered.map(({ _tag, executionId }) => [executionId, _tag]))).toEqual({
+        old: "Succeeded",
+        garbage: "LeftAsItWas",
+        stranger: "Unregistered"
+      })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
@@ -959,7 +1000,11 @@ describe("S17: interrupting a durable run", () => {
       yield* Deferred.await(inside)
       yield* Fiber.interrupt(fiber)
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
-      expect(Exit.isInterrupted(yield* Effect.exit(Saga.resume(saga, "1")))).toBe(true)
+      // Whoever asks later has not been interrupted: to them it is an error like any other.
+      expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1")))).toMatchObject({
+        _tag: "RecoveredFailure",
+        tag: "Interrupted"
+      })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("onInterrupt: suspend leaves it for recovery, with what it knows", () =>
@@ -976,7 +1021,7 @@ describe("S17: interrupting a durable run", () => {
       expect(world.log).toEqual(["+hotel", "+flight"])
       yield* Deferred.succeed(goOn, undefined)
       const [recovered] = yield* Recovery.run([saga])
-      expect(recovered?.outcome).toEqual({ _tag: "Finished", exit: Exit.succeed("seen") })
+      expect(recovered).toMatchObject({ _tag: "Succeeded", output: "seen" })
       expect(world.log).toEqual(["+hotel", "+flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 

@@ -3,7 +3,7 @@
  * finishes what earlier processes left.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Config, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Config, Effect, Layer, Schema } from "effect"
 import { Recovery, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { Ports } from "./api.ts"
@@ -11,37 +11,27 @@ import { bookTrip, Services } from "./saga.ts"
 
 type Booked = { readonly flight: string; readonly room: string; readonly charge: string }
 
-const report = (executionId: string) => (exit: Exit.Exit<Booked, { readonly _tag: string }>) =>
-  Effect.sync(() =>
-    console.log(
-      `   ${executionId}: ` + Exit.match(exit, {
-        onSuccess: ({ charge, flight, room }) => `booked ${flight} and ${room}, paid with ${charge}`,
-        onFailure: (cause) =>
-          Option.match(Cause.failureOption(cause), {
-            onNone: () => Cause.pretty(cause),
-            onSome: (error) => `failed with ${error._tag}`
-          })
-      })
-    )
-  )
+const say = (executionId: string, what: string) => Effect.sync(() => console.log(`   ${executionId}: ${what}`))
+
+const booked = ({ charge, flight, room }: Booked) => `booked ${flight} and ${room}, paid with ${charge}`
 
 const book = (trips: ReadonlyArray<string>) =>
   Effect.forEach(trips, (trip) => {
     const [traveller = "", city = ""] = trip.split(":")
     const executionId = `trip-of-${traveller.toLowerCase()}`
-    return Effect.flatMap(
-      Effect.exit(Saga.execute(bookTrip, { traveller, city }, { executionId })),
-      report(executionId)
+    return Saga.execute(bookTrip, { traveller, city }, { executionId }).pipe(
+      Effect.matchEffect({
+        onSuccess: (trip) => say(executionId, booked(trip)),
+        onFailure: (error) => say(executionId, `failed with ${error._tag}`)
+      })
     )
   }, { discard: true })
 
 const recover = Effect.flatMap(Recovery.run([bookTrip], { concurrency: 1 }), (recovered) =>
   Effect.forEach(
     recovered,
-    ({ executionId, outcome }) =>
-      outcome._tag === "Finished"
-        ? report(executionId)(outcome.exit as Exit.Exit<Booked, { readonly _tag: string }>)
-        : Effect.void,
+    (execution) =>
+      say(execution.executionId, execution._tag === "Succeeded" ? booked(execution.output) : execution._tag),
     { discard: true }
   ))
 

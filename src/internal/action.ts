@@ -25,7 +25,7 @@ export class Action {
     return {
       input: frame.input,
       outputs: frame.outputs,
-      idempotencyKey: keyOf(run, step, "action"),
+      idempotencyKey: keyOf(run.key, step, "action"),
       executionId: run.executionId,
       attempt: this.attempt
     }
@@ -89,10 +89,12 @@ const cutAfter = (action: AnyEffect, timeout: Duration.DurationInput): AnyEffect
         Effect.interruptible(Effect.as(Effect.sleep(timeout), false))
       ),
       (inTime) =>
-        inTime ? Fiber.join(fiber) : Effect.flatMap(Fiber.interrupt(fiber), (exit) =>
-          Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
-            ? Effect.fail(tookTooLong(timeout))
-            : exit)
+        inTime ?
+          Fiber.join(fiber) :
+          Effect.flatMap(Fiber.interrupt(fiber), (exit) =>
+            Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
+              ? Effect.fail(tookTooLong(timeout))
+              : exit)
     ))
 
 export const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
@@ -160,6 +162,7 @@ export const settleFirst = (action: Action, reason: string): AnyEffect => {
 
 const named = ({ run, step }: Action, reason: string) => ({
   reason,
+  idempotencyKey: keyOf(run.key, step, "action"),
   saga: run.program.name,
   executionId: run.executionId,
   step: step.path

@@ -1,7 +1,7 @@
 /**
  * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
  */
-import { Cause, Deferred, Effect, FiberId, HashMap, Option, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberId, HashMap, Option, Schema } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import {
@@ -15,11 +15,10 @@ import {
   OutcomeUnknown,
   RecoveredFailure
 } from "../SagaError.ts"
-import { drive, type Finding, type Past, Run, tookEffect } from "./interpreter.ts"
+import { drive, isInDoubt, tookEffect, wayForward } from "./interpreter.ts"
 import { difference, type Program } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
-
-type AnyEffect<A = unknown> = Effect.Effect<A, unknown, any>
+import { type AnyEffect, type Finding, keyOf, type Past, Run } from "./run.ts"
 
 interface Stored {
   readonly past: Past
@@ -66,8 +65,33 @@ export const resume = (
       (stored) =>
         stored === undefined
           ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))
-          : goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
+          : Effect.zipRight(
+            checkFinding(program, options.executionId, stored.past.state, options.finding),
+            goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
+          )
     ))
+
+/** What was found out must be about a step in doubt, and must be storable, before anything is done with it. */
+const checkFinding = (
+  program: Program,
+  executionId: string,
+  state: Journal.ExecutionState,
+  finding: Finding | undefined
+): AnyEffect<void> => {
+  if (finding === undefined) return Effect.void
+  const step = program.steps.find(({ path }) => path === finding.step)
+  const recorded = Option.getOrUndefined(HashMap.get(state.steps, finding.step))
+  if (step === undefined || recorded === undefined || state.direction === "Back" || !isInDoubt(recorded)) {
+    return Effect.fail(
+      new ExecutionConflict({ reason: "NotInDoubt", saga: program.name, executionId, step: finding.step })
+    )
+  }
+  return finding.happened
+    ? Effect.asVoid(
+      encodeValue(step.success, finding.output, { executionId, what: `what was found of step "${step.path}"` })
+    )
+    : Effect.void
+}
 
 const isWellFormed = (executionId: string): boolean => {
   try {
@@ -102,7 +126,8 @@ const driveOnce = (
       checkpoint.driven.set(executionId, { saga: program.name, input, result })
       return Effect.onExit(restore(driver(checkpoint)), (exit) => {
         checkpoint.driven.delete(executionId)
-        return Deferred.done(result, exit)
+        // Whoever joined has not been interrupted, and must not look as if.
+        return Deferred.done(result, Exit.isInterrupted(exit) ? Exit.fail(interruptedBefore) : exit)
       })
     }))
 
@@ -141,7 +166,8 @@ const goOn = (
 ): AnyEffect => {
   switch (past.state.status) {
     case "Succeeded":
-      return Effect.sync(() => program.project({ input, outputs: past.outputs }))
+      // Every outcome is in the journal, so that only the projections are left to be done; nothing can be undone any more.
+      return wayForward(new Run({ program, executionId, input, past }))
     case "Undone":
       return Effect.failCause(past.cause)
     default:
@@ -170,7 +196,7 @@ const load = (
       if (sequence !== index) return yield* corrupt(`commit ${index} is missing`)
       const commit = yield* Effect.mapError(
         Journal.decodeCommit(body),
-        (error) => corrupt(`commit ${index}: ${error.message}`)
+        (error) => corrupt(`commit ${index}: ${Journal.firstProblem(error)}`)
       )
       if (commit.format > Journal.format) {
         return yield* corrupt(`commit ${index} has format ${commit.format}, this release reads up to ${Journal.format}`)
@@ -191,17 +217,24 @@ const load = (
       Schema.decodeUnknown(program.input)(state.input),
       (error) => corrupt(`the input: ${error.message}`)
     )
-    const outputs: Record<string, unknown> = {}
+    const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
-      const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.name))
+      const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.path))
       if (step.success === undefined || recorded === undefined || !tookEffect(recorded)) continue
-      outputs[step.name] = yield* Effect.mapError(
+      const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
-        (error) => corrupt(`the output of step "${step.name}": ${error.message}`)
+        (error) => corrupt(`the output of step "${step.path}": ${error.message}`)
       )
+      outputs.set(step.path, output)
     }
     return {
-      past: { state, outputs, cause: restoreCause(program, state.failures), finding: undefined },
+      past: {
+        state,
+        outputs,
+        cause: restoreCause(program, state.failures),
+        causeOf: ({ failures }) => restoreCause(program, failures),
+        finding: undefined
+      },
       input,
       sequence: commits.length
     }
@@ -213,14 +246,19 @@ const restoreCause = (program: Program, failures: ReadonlyArray<Journal.StoredFa
     ? Cause.empty
     : failures.map((failure) => restoreFailure(program, failure)).reduce((all, cause) => Cause.parallel(all, cause))
 
+const interruptedBefore = new RecoveredFailure({
+  tag: "Interrupted",
+  detail: "whoever drove the execution was interrupted"
+})
+
 const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause.Cause<unknown> => {
   switch (failure.kind) {
     case "Interrupt":
-      return Cause.interrupt(FiberId.none)
+      return Cause.fail(interruptedBefore)
     case "Die":
       return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))
     case "Fail": {
-      const schema = program.steps.find(({ name }) => name === failure.step)?.error
+      const schema = program.steps.find(({ path }) => path === failure.step)?.error
       const restored = schema === undefined || failure.encoded === undefined
         ? Option.none()
         : Schema.decodeUnknownOption(schema)(failure.encoded)
@@ -231,20 +269,35 @@ const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause
   }
 }
 
+/** Why a stored execution is parked; its journal is only read. */
+export const inspect = (program: Program, executionId: string): AnyEffect =>
+  Effect.flatMap(
+    Checkpoint.Checkpoint,
+    (store) =>
+      Effect.map(load(store, program, executionId), (stored) =>
+        stored?.past.state.status === "Parked" ? whyParked(program, executionId, stored.past) : undefined)
+  )
+
 /** The error of a parked execution, made from its journal. */
 const whyParked = (program: Program, executionId: string, { cause, state }: Past) => {
   const whose = { saga: program.name, executionId, parked: true }
   const steps = Journal.steps(state)
   const inDoubt = steps.find(({ status }) => status === "InDoubt")
   if (state.parked === "OutcomeUnknown" && inDoubt !== undefined) {
-    return new OutcomeUnknown({ ...whose, step: inDoubt.step, reason: inDoubt.doubt ?? "" })
+    const step = program.steps.find(({ path }) => path === inDoubt.step)
+    return new OutcomeUnknown({
+      ...whose,
+      step: inDoubt.step,
+      reason: inDoubt.doubt ?? "",
+      ...(step === undefined ? {} : { idempotencyKey: keyOf(encodeURIComponent(executionId), step, "action") })
+    })
   }
   const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
   if (state.parked === "FailedAfterCommit") {
     const failed = sideEffects.find(({ status }) => status === "Failed")
     return new FailedAfterCommit({
       ...whose,
-      step: failed?.step ?? "output",
+      step: failed?.step,
       cause: restoreCause(program, failed?.failures ?? []),
       stands: sideEffects.filter(tookEffect).map(({ step }) => step)
     })

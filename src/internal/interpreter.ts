@@ -9,7 +9,7 @@
 import { Cause, Effect, HashMap, Option, Schema } from "effect"
 import type * as Journal from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
-import type { Nested, Node, Parallel, StepNode } from "./program.ts"
+import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
 import { Halt, type Recorder, storeCause } from "./recorder.ts"
 import type { AnyEffect, ArmedList, Frame, Past, Run } from "./run.ts"
 import { goBack } from "./unwind.ts"
@@ -39,13 +39,17 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
       : Effect.mapError(driven, (error) => error instanceof Halt ? error.error : error)
   })
 
-const wayForward = (run: Run): AnyEffect => {
+/** All steps, and what is made of their outputs. */
+export const wayForward = (run: Run): AnyEffect => {
   const steps = inOrder(run, run, run.program.nodes)
   return run.past?.state.direction === "Back"
     ? Effect.zipRight(steps, Effect.failCause(run.past.cause))
     // The projection counts as part of the way forward: when it throws, what can be undone still is.
-    : Effect.map(steps, () => run.program.project(run))
+    : Effect.map(steps, () => run.program.project(seen(run)))
 }
+
+/** What a function that looks back is given. */
+const seen = ({ input, outputs }: Frame): Earlier => ({ input, outputs })
 
 /** S1. */
 const inOrder = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect<void> => {
@@ -87,10 +91,10 @@ const perform = (run: Run, frame: Frame, node: Node): AnyEffect => {
 }
 
 /** S9: a nested saga shares the compensations of its parent, and so is unwound with it. */
-const performNested = (run: Run, { armed, input, outputs }: Frame, { nestedInput, program }: Nested): AnyEffect =>
+const performNested = (run: Run, parent: Frame, { nestedInput, program }: Nested): AnyEffect =>
   Effect.suspend(() => {
-    const frame: Frame = { input: nestedInput({ input, outputs }), outputs: {}, armed }
-    const steps = Effect.map(inOrder(run, frame, program.nodes), () => program.project(frame))
+    const frame: Frame = { input: nestedInput(seen(parent)), outputs: {}, armed: parent.armed }
+    const steps = Effect.map(inOrder(run, frame, program.nodes), () => program.project(seen(frame)))
     return program.input === undefined ? steps : Effect.zipRight(Schema.validate(program.input)(frame.input), steps)
   })
 
@@ -107,16 +111,21 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
       cause: undefined as Cause.Cause<unknown> | undefined
     }))
     let failed = false
-    const all = Effect.forEach(branches, (branch) =>
-      Effect.suspend(() =>
-        failed ? Effect.void : Effect.uninterruptible(Effect.catchAllCause(
-          inOrder(run, branch.frame, [branch.node]),
-          (cause) => Effect.sync(() => {
-            failed = true
-            branch.cause = cause
-          })
-        ))
-      ), { concurrency: concurrency ?? "unbounded", discard: true })
+    const all = Effect.forEach(
+      branches,
+      (branch) =>
+        Effect.suspend(() =>
+          failed ? Effect.void : Effect.uninterruptible(Effect.catchAllCause(
+            inOrder(run, branch.frame, [branch.node]),
+            (cause) =>
+              Effect.sync(() => {
+                failed = true
+                branch.cause = cause
+              })
+          ))
+        ),
+      { concurrency: concurrency ?? "unbounded", discard: true }
+    )
     // An interruption reaches the siblings through this fiber, which then waits for them; what they did is in the branches.
     return Effect.flatMap(Effect.exit(run.restore(all)), (exit) => {
       const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
@@ -154,6 +163,10 @@ const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect =
 export const tookEffect = ({ status }: Journal.StepState): boolean =>
   status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "UndoFailed"
 
+/** Whether a step's action has started, and nobody has said how it ended. */
+export const isInDoubt = ({ classification, status }: Journal.StepState): boolean =>
+  classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
+
 const failAgain = (run: Run, step: StepNode, cause: Cause.Cause<unknown>): AnyEffect => {
   run.failed.push({ step, cause })
   return Effect.failCause(cause)
@@ -161,7 +174,7 @@ const failAgain = (run: Run, step: StepNode, cause: Cause.Cause<unknown>): AnyEf
 
 const begin = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { recorder } = run
-  if (step.when !== undefined && !step.when(frame)) {
+  if (step.when !== undefined && !step.when(seen(frame))) {
     recorder?.record({ _tag: "StepSkipped", step: step.path, classification: step.classification, at: recorder.now() })
     return Effect.succeed(skipped)
   }

@@ -68,3 +68,6 @@ export type FinalInParallel<Name extends string> =
   `"${Name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`
 export const finalInParallel = <Name extends string>(name: Name): FinalInParallel<Name> =>
   `"${name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`
+
+export type MissingDefaultInDoubt =
+  "every run needs inDoubt beside timeout in the defaults of this saga: an action that is cut off is in doubt"

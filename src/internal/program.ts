@@ -165,7 +165,10 @@ const finalOf = (node: StepDefinition | Nested): string | undefined =>
 export const make = ({ defaults, ...definition }: Definition): Program => {
   const problems = problemsOf({ defaults, ...definition })
   if (problems.length > 0) throw new InvalidSaga({ saga: definition.name, problems })
-  return finish({ ...definition, nodes: definition.nodes.map((node) => mapNode(node, (step) => place(step, defaults))) })
+  return finish({
+    ...definition,
+    nodes: definition.nodes.map((node) => mapNode(node, (step) => place(step, defaults)))
+  })
 }
 
 const finish = (program: Omit<Program, "steps" | "fingerprint">): Program =>

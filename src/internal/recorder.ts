@@ -73,8 +73,29 @@ export const toCheckpoint = (options: {
 }): Recorder => {
   const { executionId, program, store } = options
   const events = sum(options.state)
+  const oneAtATime = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
+  let halted: Halt | undefined
+  const append = Effect.suspend(() => {
+    const state = events.get()
+    if (halted !== undefined) return Effect.fail(halted)
+    // Of siblings that commit at the same time the first takes along what the others have noted.
+    if (pending.length === 0 || state === undefined) return Effect.void
+    const body = Journal.encodeCommit(pending)
+    pending = []
+    return Effect.mapError(
+      store.append({
+        executionId,
+        saga: program.name,
+        version: program.version,
+        sequence: sequence++,
+        status: state.status,
+        body
+      }),
+      (error) => halted = new Halt(error)
+    )
+  })
   return {
     durable: true,
     state: events.get,
@@ -82,26 +103,10 @@ export const toCheckpoint = (options: {
       events.add(event)
       pending.push(event)
     },
-    commit: Effect.suspend(() => {
-      const state = events.get()
-      if (pending.length === 0 || state === undefined) return Effect.void
-      const body = Journal.encodeCommit(pending)
-      pending = []
-      return Effect.mapError(
-        store.append({
-          executionId,
-          saga: program.name,
-          version: program.version,
-          sequence: sequence++,
-          status: state.status,
-          body
-        }),
-        (error) => new Halt(error)
-      )
-    }),
+    commit: oneAtATime.withPermits(1)(append),
     encodeOutput: (step, output) =>
       Effect.mapError(
-        encodeValue(step.success, output, { executionId, what: `the output of step "${step.name}"` }),
+        encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
         (error) => new Halt(error)
       ),
     now: options.now
@@ -141,7 +146,7 @@ export const storeCause = (
     const encoded = step?.error === undefined ? Option.none() : Schema.encodeUnknownOption(step.error)(error)
     stored.push({
       kind: "Fail",
-      step: step?.name ?? "",
+      step: step?.path ?? "",
       ...describe(error),
       ...(Option.isSome(encoded) && notJson(encoded.value) === undefined ? { encoded: encoded.value } : undefined)
     })

@@ -90,5 +90,5 @@ export class Run implements Frame {
 }
 
 /** S10. Each part is percent-encoded, so that a key is ASCII and two keys are the same only if their parts are. */
-export const keyOf = (run: Run, step: StepNode, role: "action" | "compensation") =>
-  `${run.key}/${step.key}/${role}` as IdempotencyKey
+export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>
+  `${execution}/${step.key}/${role}` as IdempotencyKey

@@ -6,6 +6,7 @@
  * its own (as separate members: a union of their own would be shown by its alias); a run takes only a saga whose sentences
  * all begin with the name of another kind of run, so that the compiler prints the one that does not.
  */
+import type { Option } from "effect"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Message from "./messages.ts"
 
@@ -39,8 +40,10 @@ export type OwesSuccess<Name extends string, Output, Success> = [Success] extend
   ? [Output] extends [void] ? never : Message.MissingSuccess<Name>
   : never
 
-export type OwesInDoubt<Name extends string, Error, InDoubt, VerifyRequirements> = [InDoubt] extends [NotGiven]
-  ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : Message.MissingInDoubt<Name>
+export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = [InDoubt] extends [NotGiven]
+  ? [Timeout] extends [NotGiven] ?
+    [Extract<Error, OutcomeUnknown>] extends [never] ? never : Message.MissingInDoubt<Name>
+  : Message.MissingInDoubt<Name>
   : [InDoubt] extends ["verify"] ? IsNotGiven<VerifyRequirements> extends true ? Message.MissingVerify<Name> : never
   : never
 
@@ -59,3 +62,16 @@ export type OwesRetry<Name extends string, Error, Times, RetryRequirements> = [E
 export type OwedElsewhere = OwedToExecute | OwedToScoped
 export type OwedToExecute = `Saga.execute ${string}`
 export type OwedToScoped = `Saga.scoped ${string}`
+
+/** What later steps see of a step that may be skipped. */
+export type WhenOutput<Output, When> = [When] extends [NotGiven] ? Output : Option.Option<Output>
+
+/** What a timeout adds to a step's errors. */
+export type CutOff<Timeout, TimeoutError> = [Timeout] extends [NotGiven] ? never : TimeoutError
+
+/** The sentence about the Final in a nested saga, if it has one. */
+export type NestedFinal<Owed extends string> = Extract<Owed, Message.FinalInScope<string>>
+
+/** A nested saga may stand in a parallel block unless it has a Final. */
+export type NoFinal<Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never] ? unknown
+  : Message.FinalInParallel<Name>

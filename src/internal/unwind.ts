@@ -35,16 +35,15 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const error = new FailedAfterCommit({
     saga: program.name,
     executionId,
-    step: failed[0]?.step.path ?? "output",
+    step: failed[0]?.step.path,
     cause,
     stands: [...stepsOf(armed).map(({ step }) => step.path), ...committed],
     parked: recorder?.durable === true
   })
-  if (recorder === undefined) return Effect.fail(error)
-  return Effect.zipRight(
-    park(recorder, doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"),
-    Effect.fail(error)
-  )
+  // A projection that throws is a defect of the definition, and no error in its type.
+  const end = failed.length === 0 && Cause.isDie(cause) ? Effect.die(error) : Effect.fail(error)
+  if (recorder === undefined) return end
+  return Effect.zipRight(park(recorder, doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"), end)
 }
 
 /** Oldest first. */
@@ -128,7 +127,11 @@ class Unwinding {
   }
 }
 
-const undo = (run: Run, { frame, output, step }: Armed, cause: Cause.Cause<unknown>): AnyEffect<Exit.Exit<unknown, unknown>> => {
+const undo = (
+  run: Run,
+  { frame, output, step }: Armed,
+  cause: Cause.Cause<unknown>
+): AnyEffect<Exit.Exit<unknown, unknown>> => {
   const { past, recorder } = run
   const recorded = past === undefined ? undefined : Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
   if (recorded?.status === "Undone") return Effect.succeed(Exit.void)
@@ -140,13 +143,15 @@ const undo = (run: Run, { frame, output, step }: Armed, cause: Cause.Cause<unkno
       outputs: frame.outputs,
       output,
       cause,
-      idempotencyKey: keyOf(run, step, "compensation"),
-      actionIdempotencyKey: keyOf(run, step, "action"),
+      idempotencyKey: keyOf(run.key, step, "compensation"),
+      actionIdempotencyKey: keyOf(run.key, step, "action"),
       executionId: run.executionId,
       attempt: ++attempt
     })
   )
-  const bounded = compensationTimeout === undefined ? once : Effect.timeout(Effect.interruptible(once), compensationTimeout)
+  const bounded = compensationTimeout === undefined
+    ? once
+    : Effect.timeout(Effect.interruptible(once), compensationTimeout)
   const exit = Effect.exit(
     compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
   )

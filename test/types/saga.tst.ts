@@ -308,7 +308,7 @@ describe("a run's type", () => {
     const other = begin.compensatable("flight", { success: Flight, action: () => bookFlight, compensate: undo }).build()
     expect(Recovery.run([saga, other])).type.toBe<
       Effect.Effect<
-        ReadonlyArray<Recovery.Recovered>,
+        ReadonlyArray<Recovery.Recovered<number | { readonly flight: Flight }>>,
         SagaError.CheckpointError,
         Checkpoint.Checkpoint | Bank | Airline
       >
