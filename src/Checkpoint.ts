@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Stream } from "effect"
 import type { Deferred } from "effect"
+import type { Program } from "./internal/program.ts"
 import type { Status } from "./Journal.ts"
 import { type CheckpointError, ExecutionConflict } from "./SagaError.ts"
 
@@ -50,10 +51,10 @@ export interface Store {
   readonly unfinished: Stream.Stream<UnfinishedExecution, CheckpointError>
 }
 
-/** An execution that this process drives now. */
+/** An execution that this process drives now. Opaque: it is what the library needs to join it. */
 export interface DrivenExecution {
-  readonly saga: string
-  readonly input: unknown
+  readonly program: Program
+  readonly input: string | undefined
   readonly result: Deferred.Deferred<unknown, unknown>
 }
 

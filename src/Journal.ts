@@ -5,7 +5,7 @@
  * `Exit` or `Cause` of Effect, and so outlives its major versions. Times are epoch milliseconds. One pure table,
  * {@link transition}, says which event may follow which state; any other event is an error.
  */
-import { Data, HashMap, Option, ParseResult, Schema } from "effect"
+import { Data, Effect, HashMap, Option, ParseResult, Schema } from "effect"
 
 /** The number of the format that this release writes. */
 export const format = 1
@@ -95,8 +95,12 @@ export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
   attempts: Attempts,
   at: Timestamp
 })
-/** The execution waits for a person or a retry. */
-export const Parked = Schema.TaggedStruct("Parked", { reason: ParkedReason, at: Timestamp })
+/** The execution waits for a person or a retry. `failures` says why where no step does. */
+export const Parked = Schema.TaggedStruct("Parked", {
+  reason: ParkedReason,
+  failures: Schema.optional(Failures),
+  at: Timestamp
+})
 /** Somebody set a parked execution going again, in the direction it had. */
 export const Resumed = Schema.TaggedStruct("Resumed", { at: Timestamp })
 /** The end: everything took effect, or everything was undone. Nothing follows. */
@@ -163,7 +167,7 @@ export interface ExecutionState {
   /** Which way it goes, or went when it was parked. */
   readonly direction: "Forward" | "Back"
   readonly steps: HashMap.HashMap<string, StepState>
-  /** Why it was unwound. Empty while it goes forward. */
+  /** Why it was unwound, or is parked where no step says why. */
   readonly failures: ReadonlyArray<StoredFailure>
   readonly parked: ParkedReason | undefined
   readonly startedAt: number
@@ -213,7 +217,9 @@ export const transition = (
 
   if (event._tag === "Resumed") {
     if (state.status !== "Parked") return invalid(event, "the execution is not parked")
-    return { ...state, status: state.direction === "Forward" ? "Running" : "Unwinding", parked: undefined }
+    return state.direction === "Forward"
+      ? { ...state, status: "Running", parked: undefined, failures: [] }
+      : { ...state, status: "Unwinding", parked: undefined }
   }
   if (state.status === "Parked") return invalid(event, "the execution is parked")
 
@@ -236,7 +242,7 @@ export const transition = (
       return { ...state, status: "Unwinding", direction: "Back", failures: event.failures }
     }
     case "Parked":
-      return { ...state, status: "Parked", parked: event.reason }
+      return { ...state, status: "Parked", parked: event.reason, failures: event.failures ?? state.failures }
     case "Finished": {
       if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
         return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
@@ -352,11 +358,21 @@ export const Commit = Schema.parseJson(Schema.Struct({
 /** The text that is stored for a commit. */
 export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.stringify({ format, events })
 
-/** Reads the text of a commit. */
-export const decodeCommit = Schema.decodeUnknown(Commit)
+const formatOf = Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ format: Schema.Number })))
+
+/** Reads the text of a commit, or says in one line why it cannot be read. */
+export const decodeCommit = (body: string): Effect.Effect<ReadonlyArray<Event>, string> =>
+  Effect.flatMap(Effect.mapError(formatOf(body), firstProblem), (commit) =>
+    // First the number: what a newer format holds is nobody's business here.
+    commit.format > format
+      ? Effect.fail(`it has format ${commit.format}, and this release reads up to ${format}`)
+      : Effect.mapBoth(Schema.decodeUnknown(Commit)(body), {
+        onSuccess: ({ events }) => events,
+        onFailure: firstProblem
+      }))
 
 /** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
-export const firstProblem = (error: ParseResult.ParseError): string => {
+const firstProblem = (error: ParseResult.ParseError): string => {
   const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
   return issue === undefined
     ? "it does not match"

@@ -134,12 +134,14 @@ export const parked = (
         const { executionId, saga: name, version } = execution
         const found = sagaOf(sagas, execution)
         const why = found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
-        return Effect.matchEffect(why, {
-          onSuccess: (error) => Effect.succeed({ executionId, saga: name, version, error }),
-          onFailure: (error) =>
-            error instanceof CheckpointError
+        return Effect.matchCauseEffect(why, {
+          onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),
+          onFailure: (cause) => {
+            const error = Cause.squash(cause) as NonNullable<Parked["error"]> | CheckpointError
+            return error instanceof CheckpointError
               ? Effect.fail(error)
               : Effect.succeed({ executionId, saga: name, version, error })
+          }
         })
       }),
       Stream.runCollect

@@ -93,10 +93,10 @@ export const make = <
 ): SagaBuilder<
   Input,
   {},
-  | ([Encoded] extends [NotGiven] ? never : ParseResult.ParseError)
+  | (NotGiven extends Encoded ? never : ParseResult.ParseError)
   | CutOff<Timeout, OutcomeUnknown | Cause.TimeoutException>,
   RetryRequirements,
-  [Timeout] extends [NotGiven] ? never : [InDoubt] extends [NotGiven] ? MissingDefaultInDoubt : never
+  NotGiven extends Timeout ? never : NotGiven extends InDoubt ? MissingDefaultInDoubt : never
 > => {
   const header: Builder["header"] = {
     name,
@@ -232,8 +232,11 @@ const unwindLater = (
   Effect.matchCauseEffect(Effect.provide(Effect.uninterruptible(unwind(armed, cause)), context), {
     onSuccess: () => Effect.void,
     onFailure: (ended) => {
+      // What closed the scope may be another saga's failure: only this one's is news.
       const error = Cause.squash(ended)
-      return error instanceof CompensationFailed ? Effect.die(error) : Effect.void
+      return error instanceof CompensationFailed && error.executionId === armed.executionId
+        ? Effect.die(error)
+        : Effect.void
     }
   })
 

@@ -89,8 +89,8 @@ export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommi
  *
  * An action fails with it when it cannot tell: a reply was lost, a connection broke after the request was sent. The step's
  * `inDoubt` policy then settles it. When it comes out of a run, it could not be settled: `saga`, `executionId` and `step`
- * say which step, and `parked` whether the execution waits (durable: nothing was undone, `Saga.resume` settles it) or
- * whether the completed steps before it were undone (in process).
+ * say which step. `parked: true`: the execution waits, nothing was undone, and `Saga.resume` settles it. `parked: false`: in
+ * process, the completed steps before it were unwound. Neither: in process, after the point of no return.
  */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-saga/OutcomeUnknown")("OutcomeUnknown", {
   reason: Schema.String,
@@ -107,14 +107,15 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
     if (this.step === undefined) return `the outcome is unknown: ${this.reason}`
     if (this.happened === false) {
       return `step "${this.step}" of ${this.saga} (${this.executionId}) gave no answer, also when it was run again, and ` +
-        `verify says that it did not happen: ${this.reason}. Everything before it was undone`
+        `verify says that it did not happen: ${this.reason}`
     }
-    return `nobody knows whether step "${this.step}" of ${this.saga} (${this.executionId}) happened: ${this.reason}. ` +
-      (this.parked
-        ? `The execution is parked and nothing was undone: find out by the idempotency key ${this.idempotencyKey}, then call ` +
-          "Saga.resume with what you found"
-        : `The completed steps before it were undone: find out by the idempotency key ${this.idempotencyKey}, and undo it by ` +
-          "hand if it happened")
+    const unknown =
+      `nobody knows whether step "${this.step}" of ${this.saga} (${this.executionId}) happened: ${this.reason}. `
+    const findOut = `find out by the idempotency key ${this.idempotencyKey}`
+    if (this.parked === undefined) return unknown + `Somebody must ${findOut}, and finish the rest by hand`
+    return unknown + (this.parked
+      ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with what you found`
+      : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
   }
 }
 
@@ -126,6 +127,8 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
  * - `ReadOnly`: the database cannot be written to
  * - `Full`: no room is left
  * - `NotADatabase`: the file is something else, or is damaged
+ * - `InTransaction`: the caller is in a transaction of the same database, which could take the journal back; whoever wrote
+ *   the call must make it outside
  * - `Encode`: an input or output is not what its schema encodes to plain JSON, and so cannot be stored; whoever wrote the
  *   schema or gave the value must act
  *
@@ -135,7 +138,7 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
 export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
   "CheckpointError",
   {
-    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "Encode"),
+    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "InTransaction", "Encode"),
     operation: Schema.Literal("open", "append", "load", "list"),
     executionId: Schema.optional(Schema.String),
     detail: Schema.String,

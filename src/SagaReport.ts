@@ -2,6 +2,7 @@
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
 import { Cause, Exit, HashMap, Option } from "effect"
+import { tookEffect } from "./internal/interpreter.ts"
 import type { Program, StepNode } from "./internal/program.ts"
 import type { Classification, ExecutionState, StepState } from "./Journal.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
@@ -12,11 +13,12 @@ export interface StepReport {
   readonly classification: Classification
   /**
    * - `NotStarted`: the run ended before it
+   * - `Skipped`: its condition did not hold
    * - `Succeeded`: it took effect (and was undone, if a compensation says so)
    * - `Failed`: it ended with an error, a defect or an interruption
    * - `InDoubt`: nobody knows
    */
-  readonly status: "NotStarted" | "Succeeded" | "Failed" | "InDoubt"
+  readonly status: "NotStarted" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
   /** Calls of the action. */
   readonly attempts: number
   /** Epoch milliseconds. */
@@ -73,7 +75,7 @@ export interface PartlyUndone<out Error> extends ReportDetails {
 /** A Final failed after another took effect: `error` says what stands. */
 export interface CommittedThenFailed<out Error> extends ReportDetails {
   readonly _tag: "CommittedThenFailed"
-  readonly error: FailedAfterCommit<Error>
+  readonly error: Error
 }
 
 /** Nobody knows whether a step happened; the steps before it were undone. */
@@ -85,9 +87,9 @@ export interface InDoubt extends ReportDetails {
 /** Every way a run can end. */
 export type SagaReport<Output, Error> =
   | Succeeded<Output>
-  | Undone<Error>
-  | PartlyUndone<Error>
-  | CommittedThenFailed<Error>
+  | Undone<Exclude<Error, FailedAfterCommit<any>>>
+  | PartlyUndone<Exclude<Error, FailedAfterCommit<any>>>
+  | CommittedThenFailed<Extract<Error, FailedAfterCommit<any>> | FailedAfterCommit<never>>
   | InDoubt
 
 const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
@@ -95,7 +97,7 @@ const stepReport = (node: StepNode, state: StepState | undefined): StepReport =>
   classification: node.classification,
   status: state === undefined
     ? "NotStarted"
-    : state.status === "Failed" || state.status === "InDoubt"
+    : state.status === "Failed" || state.status === "InDoubt" || state.status === "Skipped"
     ? state.status
     : "Succeeded",
   attempts: state?.attempts ?? 0,
@@ -148,15 +150,16 @@ export const make = (options: {
   const { endedAt, executionId, exit, program, state } = options
   const stateOf = (step: StepNode) => Option.getOrUndefined(HashMap.get(state.steps, step.path))
   const steps = program.steps.map((step) => stepReport(step, stateOf(step)))
-  const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  // A step may run another saga, and fail with its errors: only those of this execution are this run's own.
+  const ended = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  const error = (ended as { readonly executionId?: unknown } | undefined)?.executionId === executionId
+    ? ended
+    : undefined
   const partly = error instanceof CompensationFailed ? error : undefined
   const compensations = state.direction === "Forward" ? [] : program.steps
     .flatMap((step) => {
       const stepState = step.classification === "Compensatable" ? stateOf(step) : undefined
-      return stepState === undefined || stepState.status === "Failed" || stepState.status === "InDoubt" ||
-          stepState.status === "Started"
-        ? []
-        : [compensationReport(stepState, partly)]
+      return stepState !== undefined && tookEffect(stepState) ? [compensationReport(stepState, partly)] : []
     })
     .reverse()
   const details = (summary: string): ReportDetails => ({
@@ -170,26 +173,33 @@ export const make = (options: {
     summary
   })
   if (Exit.isSuccess(exit)) {
-    const summary = `${program.name} succeeded: ${steps.length} ${steps.length === 1 ? "step" : "steps"} took effect`
+    const skipped = steps.filter(({ status }) => status === "Skipped").length
+    const took = steps.length - skipped
+    const summary = `${program.name} succeeded: ${took} ${took === 1 ? "step" : "steps"} took effect` +
+      (skipped === 0 ? "" : `, ${skipped} ${skipped === 1 ? "was" : "were"} skipped`)
     return { _tag: "Succeeded", output: exit.value, ...details(summary) }
   }
   const undone = compensations.filter(({ status }) => status === "Undone")
-  const whatWasUndone = undone.length === 0 ? "there was nothing to undo" : `${names(undone)} undone`
+  const whatWasUndone = undone.length > 0
+    ? `undone: ${names(undone)}`
+    : compensations.length === 0
+    ? "there was nothing to undo"
+    : "nothing could be undone"
   if (partly !== undefined) {
     const stand = compensations.filter(({ status }) => status !== "Undone")
     return {
       _tag: "PartlyUndone",
       error: partly,
-      ...details(`${sayWhy(program, steps, partly.cause)}; ${whatWasUndone}, ${names(stand)} still stand`)
+      ...details(`${sayWhy(program, steps, partly.cause)}; ${whatWasUndone}; still in effect: ${names(stand)}`)
     }
   }
   if (error instanceof FailedAfterCommit) {
     return {
       _tag: "CommittedThenFailed",
-      error,
+      error: error as FailedAfterCommit<never>,
       ...details(
         `${sayWhy(program, steps, error.cause)} after its point of no return; ` +
-          `${error.stands.map((step) => `"${step}"`).join(", ")} stand`
+          `in effect: ${error.stands.map((step) => `"${step}"`).join(", ")}`
       )
     }
   }

@@ -226,7 +226,7 @@ describe("Saga.report", () => {
           duration: 3000,
           cause: undefined
         }],
-        summary: `Trip failed with Refused at step "charge"; "hotel" undone`
+        summary: `Trip failed with Refused at step "charge"; undone: "hotel"`
       })
     }))
 
@@ -249,7 +249,7 @@ describe("Saga.report", () => {
           { step: "flight", status: "Failed", cause: Cause.fail(new Refused({ step: "undo" })) },
           { step: "hotel", status: "NotTried", attempts: 0 }
         ],
-        summary: `Trip died at step "check"; "car" undone, "flight", "hotel" still stand`
+        summary: `Trip died at step "check"; undone: "car"; still in effect: "flight", "hotel"`
       })
     }))
 
@@ -265,7 +265,7 @@ describe("Saga.report", () => {
         error: { step: "email", stands: ["charge"] },
         steps: [{ status: "Succeeded" }, { status: "Failed", attempts: 2 }],
         compensations: [],
-        summary: `Trip failed with Refused at step "email" after its point of no return; "charge" stand`
+        summary: `Trip failed with Refused at step "email" after its point of no return; in effect: "charge"`
       })
     }))
 
@@ -281,7 +281,7 @@ describe("Saga.report", () => {
         error: { step: "charge", parked: false },
         steps: [{ status: "Succeeded" }, { status: "InDoubt" }],
         compensations: [{ step: "hotel", status: "Undone" }],
-        summary: `nobody knows whether step "charge" of Trip happened; "hotel" undone`
+        summary: `nobody knows whether step "charge" of Trip happened; undone: "hotel"`
       })
     }))
 

@@ -56,7 +56,7 @@ describe("every message says what is true now and who must act", () => {
         reason: "no reply",
         parked: false
       }),
-      `nobody knows whether step "charge" of Trip (7) happened: no reply. The completed steps before it were undone: find ` +
+      `nobody knows whether step "charge" of Trip (7) happened: no reply. The completed steps before it were unwound: find ` +
       `out by the idempotency key k, and undo it by hand if it happened`
     ],
     "OutcomeUnknown, parked": [
@@ -66,8 +66,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "OutcomeUnknown, verified not to have happened": [
       new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", happened: false }),
-      `step "charge" of Trip (7) gave no answer, also when it was run again, and verify says that it did not happen: no ` +
-      `reply. Everything before it was undone`
+      `step "charge" of Trip (7) gave no answer, also when it was run again, and verify says that it did not happen: no reply`
     ],
     "CheckpointError of a write": [
       new SagaError.CheckpointError({ reason: "Full", operation: "append", executionId: "7", detail: "disk is full" }),

@@ -228,9 +228,12 @@ describe("S8: parallel blocks", () => {
       const store = yield* Checkpoint.Checkpoint
       const world = makeWorld()
       const nested = (name: string) =>
-        Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`)).build()
+        Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`))
+          .build()
       const saga = Saga.make("Lost")
-        .parallel((branch) => branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} }))
+        .parallel((branch) =>
+          branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} })
+        )
         .build()
       const exit = yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(
@@ -277,12 +280,16 @@ describe("S9: nested sagas", () => {
   const trip = (world: World, value: number) =>
     Saga.make("Trip", { input: Schema.Int })
       .compensatable("flight", step(world, "flight"))
-      .saga("insurance", insure(world), { input: ({ input, outputs }) => ({ value: input * value + 0 * outputs.flight.length }) })
+      .saga("insurance", insure(world), {
+        input: ({ input, outputs }) => ({ value: input * value + 0 * outputs.flight.length })
+      })
 
   it.effect("their input is made of what came before, their output is the step's", () =>
     Effect.gen(function*() {
       const world = makeWorld()
-      const saga = trip(world, 10).compensatable("hotel", step(world, "hotel")).build(({ outputs }) => outputs.insurance)
+      const saga = trip(world, 10).compensatable("hotel", step(world, "hotel")).build(({ outputs }) =>
+        outputs.insurance
+      )
       expect(yield* Saga.run(saga, 5)).toEqual({ policy: "policy-output", premium: 5 })
       expect(world.log).toEqual(["+flight", "+policy", "+hotel"])
     }))
@@ -336,7 +343,10 @@ describe("S9: nested sagas", () => {
         .saga("out", inner, { input: () => {} })
         .saga("back", inner, { input: () => {} })
         .build()
-      expect(yield* Saga.execute(saga, undefined, { executionId: "1" })).toEqual({ out: "book-output", back: "book-output" })
+      expect(yield* Saga.execute(saga, undefined, { executionId: "1" })).toEqual({
+        out: "book-output",
+        back: "book-output"
+      })
       expect(world.keys).toEqual(["1/out/book/action", "1/back/book/action"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -368,7 +378,9 @@ describe("S9: nested sagas", () => {
         yield* Effect.gen(function*() {
           const store = yield* Checkpoint.Checkpoint
           const world = makeWorld()
-          const saga = trip(world, 10).compensatable("hotel", step(world, "hotel")).build(({ outputs }) => outputs.insurance)
+          const saga = trip(world, 10).compensatable("hotel", step(world, "hotel")).build(({ outputs }) =>
+            outputs.insurance
+          )
           yield* Effect.exit(
             Saga.execute(saga, 5, { executionId: "1" }).pipe(
               Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
@@ -403,7 +415,11 @@ describe("S9: nested sagas", () => {
 })
 
 describe("timeouts", () => {
-  const charge = (world: World, inDoubt: "retry" | "verify" | "park", times: ReadonlyArray<"1 second" | "9 seconds">) => {
+  const charge = (
+    world: World,
+    inDoubt: "retry" | "verify" | "park",
+    times: ReadonlyArray<"1 second" | "9 seconds">
+  ) => {
     let calls = 0
     return Saga.make("Slow")
       .compensatable("hotel", step(world, "hotel"))
@@ -569,7 +585,8 @@ describe("conditions", () => {
         .compensatable("seat", {
           ...step(world, "seat"),
           when: ({ input }) => input,
-          compensate: (context) => Effect.andThen(Effect.sync(() => outputs.push(context.output)), world.undo("seat")(context))
+          compensate: (context) =>
+            Effect.andThen(Effect.sync(() => outputs.push(context.output)), world.undo("seat")(context))
         })
         .readOnly("check", { action: world.refuse("check") })
         .build()
@@ -638,7 +655,9 @@ describe("defaults of a saga", () => {
   it.effect("a timeout for all, and what a cut-off action then means", () =>
     Effect.gen(function*() {
       const world = makeWorld()
-      const saga = Saga.make("Defaults", { defaults: { timeout: "2 seconds", inDoubt: "park", compensationTimeout: "1 second" } })
+      const saga = Saga.make("Defaults", {
+        defaults: { timeout: "2 seconds", inDoubt: "park", compensationTimeout: "1 second" }
+      })
         .compensatable("quick", slow(world, "quick", "1 second"))
         .compensatable("slow", slow(world, "slow", "3 seconds"))
         .build()
@@ -647,4 +666,3 @@ describe("defaults of a saga", () => {
       expect(world.log).toEqual(["+quick", "-quick"])
     }))
 })
-

@@ -172,6 +172,12 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
           return
         }
         const ended = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        if (failureOf(ended) instanceof SagaError.OutcomeUnknown) {
+          // A step that was in doubt died when it was run again, which settles nothing: it waits, and nothing is undone.
+          expect(sentences.some((sentence) => sentence.endsWith("that dies"))).toBe(true)
+          expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
+          return
+        }
         // Doing a thing again under its key does it once, so the world must be as after a run without a loss.
         const undisturbed = makeWorld()
         const expected = yield* Effect.exit(Saga.run(build(sentences, policy, undisturbed), undefined))

@@ -1,7 +1,7 @@
 /**
  * One action: its attempts, its pauses, its timeout, and how its doubt is settled.
  */
-import { Cause, Duration, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, RetryPolicy } from "../Step.ts"
 import type { StepNode } from "./program.ts"
@@ -48,29 +48,27 @@ export class Action {
   /** The outcome of an action with a side effect, its doubt settled by the step's policy (S7). */
   get outcome(): AnyEffect {
     const { inDoubt, retry } = this.step
-    if (inDoubt === undefined && retry === undefined) {
-      return Effect.catchAllCause(this.bounded, (cause) => endOf(this, cause))
-    }
-    const settled = Effect.catchAllCause(this.bounded, (cause) => {
-      const doubt = doubtOf(cause)
-      return doubt === undefined || inDoubt === "retry" ? Effect.failCause(cause) : settle(this, doubt)
-    })
-    return Effect.catchAllCause(withPauses(this.run, settled, retryOfDoubt(retry)), (cause) => endOf(this, cause))
+    return inDoubt === undefined && retry === undefined
+      ? Effect.catchAllCause(this.bounded, (cause) => {
+        const doubt = doubtOf(cause)
+        return doubt === undefined ? Effect.failCause(cause) : remainsUnknown(this, doubt.reason)
+      })
+      : attempts(this, undefined)
   }
 
   /** One call, ended by its timeout and, where the step allows it, by an interruption: then it is in doubt (S2, S7). */
-  private get bounded(): AnyEffect {
+  get bounded(): AnyEffect {
     const { interruptible, timeout } = this.step
-    if (interruptible !== true) return timeout === undefined ? this.once : cutAfter(this.once, timeout)
+    if (interruptible !== true) {
+      return timeout === undefined ? this.once : cutAfter(this.once, timeout, () => tookTooLong(timeout))
+    }
     const once = timeout === undefined
       ? this.once
       : Effect.timeoutFail(this.once, { duration: timeout, onTimeout: () => tookTooLong(timeout) })
     return Effect.catchAllCause(this.run.restore(once), (cause) =>
-      Effect.failCause(
-        Cause.isInterrupted(cause)
-          ? Cause.parallel(Cause.fail(new OutcomeUnknown({ reason: "it was interrupted" })), cause)
-          : cause
-      ))
+      Cause.isInterrupted(cause)
+        ? Effect.fail(new OutcomeUnknown({ reason: "it was interrupted" }))
+        : Effect.failCause(cause))
   }
 }
 
@@ -78,86 +76,125 @@ const tookTooLong = (timeout: Duration.DurationInput) =>
   new OutcomeUnknown({ reason: `it took longer than ${Duration.format(timeout)}` })
 
 /**
- * Interrupts an action after a time, although the region around it is uninterruptible. An action that succeeds in the same
- * moment has succeeded; otherwise nobody knows.
+ * Interrupts an effect after a time, and nothing else does: the effect runs in a daemon, for an interruption of this fiber
+ * would reach its children although it is uninterruptible itself. An effect that succeeds in the same moment has succeeded.
  */
-const cutAfter = (action: AnyEffect, timeout: Duration.DurationInput): AnyEffect =>
-  Effect.flatMap(Effect.fork(Effect.interruptible(action)), (fiber) =>
-    Effect.flatMap(
-      Effect.raceFirst(
-        Effect.interruptible(Effect.as(Fiber.await(fiber), true)),
-        Effect.interruptible(Effect.as(Effect.sleep(timeout), false))
-      ),
-      (inTime) =>
-        inTime ?
-          Fiber.join(fiber) :
-          Effect.flatMap(Fiber.interrupt(fiber), (exit) =>
-            Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
-              ? Effect.fail(tookTooLong(timeout))
-              : exit)
+export const cutAfter = (effect: AnyEffect, timeout: Duration.DurationInput, onCut: () => unknown): AnyEffect =>
+  Effect.gen(function*() {
+    let cut = false
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect))
+    const timer = yield* Effect.forkDaemon(Effect.interruptible(
+      Effect.zipRight(
+        Effect.sleep(timeout),
+        Effect.suspend(() => {
+          cut = true
+          return Fiber.interruptFork(fiber)
+        })
+      )
     ))
+    const exit = yield* Fiber.await(fiber)
+    yield* Fiber.interruptFork(timer)
+    if (Exit.isSuccess(exit)) yield* Fiber.inheritAll(fiber)
+    return yield* cut && Exit.isInterrupted(exit) ? Effect.fail(onCut()) : exit
+  })
 
 export const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
 
+/** What is in doubt after a failure; a doubt that `verify` has settled is none. */
 const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
-  Array.from(Cause.failures(cause)).find((error) => error instanceof OutcomeUnknown)
-
-/** Ends the attempts at an action: nobody can say, or should say without being asked, whether it happened. */
-class Unsettled {
-  readonly reason: string
-  constructor(reason: string) {
-    this.reason = reason
-  }
-}
+  Array.from(Cause.failures(cause)).find((error) => error instanceof OutcomeUnknown && error.happened === undefined) as
+    | OutcomeUnknown
+    | undefined
 
 /**
- * The step's own retry; without one, an action whose doubt is settled by running it again is run again once. What stays
- * unsettled is never tried again.
+ * Calls the action until it has an outcome or its attempts are used up. Each attempt is uninterruptible, the pauses between
+ * them are not.
+ *
+ * A doubt sticks. It ends when an attempt succeeds; when `verify` says that it did not happen; or when the step says
+ * `inDoubt: "retry"`, which vouches that the key is honoured, and an attempt fails with a typed error. A defect or an
+ * interruption never ends it.
  */
-const retryOfDoubt = (retry: StepNode["retry"]): Effect.Retry.Options<unknown> =>
-  retry === undefined
-    ? { times: 1, while: (error) => error instanceof OutcomeUnknown }
-    : { ...retryOptions(retry), while: (error) => !(error instanceof Unsettled) && (retry.while?.(error) ?? true) }
-
-/**
- * Tries again: each attempt is uninterruptible, the pauses between them are not, and an attempt that succeeded is never lost
- * to an interruption.
- */
-const withPauses = (run: Run, attempt: AnyEffect, retry: Effect.Retry.Options<unknown>): AnyEffect =>
-  Effect.suspend(() => {
-    let last: Exit.Exit<unknown, unknown> | undefined
-    const noted = Effect.flatMap(Effect.exit(attempt), (exit) => {
-      last = exit
-      return exit
+const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEffect => {
+  const { inDoubt, retry } = action.step
+  const { run } = action
+  const times = retry === undefined ? 1 : retry.times ?? Infinity
+  let tried = 0
+  let doubt = inherited
+  const attempt = (next: (error: unknown) => AnyEffect): AnyEffect =>
+    Effect.catchAllCause(action.bounded, (cause) => {
+      const error = Option.getOrUndefined(Cause.failureOption(cause))
+      const again = doubtOf(cause)
+      if (again !== undefined) {
+        doubt = again
+        return inDoubt === "retry" ? pause(again, cause, next) : settleAndGoOn(again, next)
+      }
+      if (error === undefined || (doubt !== undefined && inDoubt !== "retry")) return endOf(cause)
+      doubt = undefined
+      return pause(error, cause, next)
     })
-    return Effect.catchAllCause(
-      run.restore(Effect.retry(Effect.uninterruptible(noted), retry)),
-      (cause) => last !== undefined && Exit.isSuccess(last) ? last : Effect.failCause(cause)
-    )
-  })
 
-/** What an action in doubt comes to: that it happened, that it did not (which may be tried again), or that nobody can say. */
-const settle = (action: Action, doubt: OutcomeUnknown): AnyEffect =>
-  action.step.inDoubt !== "verify"
-    ? Effect.fail(new Unsettled(doubt.reason))
-    : Effect.matchCauseEffect(Effect.suspend(() => action.step.verify!(action.context())), {
-      onFailure: (cause) =>
-        Effect.fail(new Unsettled(`${doubt.reason}; and verify could not tell: ${Cause.pretty(cause)}`)),
+  /** In doubt: `verify` says that it happened, or that it did not, which is a failure like any other. */
+  const settleAndGoOn = (open: OutcomeUnknown, next: (error: unknown) => AnyEffect): AnyEffect =>
+    Effect.matchCauseEffect(ask(action, open), {
+      onFailure: (cause) => remainsUnknown(action, reasonOf(cause)),
       onSuccess: Option.match({
-        onSome: (output) => Effect.succeed(output),
-        onNone: () => Effect.fail(new OutcomeUnknown({ ...named(action, doubt.reason), happened: false }))
+        onSome: Effect.succeed,
+        onNone: () => {
+          doubt = undefined
+          const error = new OutcomeUnknown({ ...named(action, open.reason), happened: false })
+          return pause(error, Cause.fail(error), next)
+        }
       })
     })
+
+  const pause = (error: unknown, cause: Cause.Cause<unknown>, next: (error: unknown) => AnyEffect): AnyEffect => {
+    const worthIt = retry === undefined ? error instanceof OutcomeUnknown : retry.while?.(error) ?? true
+    if (tried >= times || !worthIt) return endOf(cause)
+    tried++
+    return Effect.matchCauseEffect(run.restore(next(error)), {
+      onSuccess: () => attempt(next),
+      // The schedule is through, or an interruption came: then nothing was done since the last attempt.
+      onFailure: (paused) => endOf(Cause.isInterrupted(paused) && doubt === undefined ? paused : cause)
+    })
+  }
+
+  const endOf = (cause: Cause.Cause<unknown>): AnyEffect =>
+    doubt === undefined
+      ? Effect.failCause(cause)
+      : remainsUnknown(
+        action,
+        doubtOf(cause) === doubt ? doubt.reason : `${doubt.reason}; and, run again: ${oneLine(cause)}`
+      )
+
+  return retry?.schedule === undefined
+    ? attempt(() => Effect.void)
+    : Effect.flatMap(Schedule.driver(retry.schedule), (driver) => attempt((error) => driver.next(error)))
+}
+
+const oneLine = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).split("\n", 1)[0] ?? ""
+
+/** Asks the step whether its action happened; fails with a reason where it does not say or cannot tell. */
+const ask = (action: Action, doubt: OutcomeUnknown): AnyEffect<Option.Option<unknown>> => {
+  const { inDoubt, verify } = action.step
+  if (inDoubt !== "verify" || verify === undefined) return Effect.fail(doubt.reason)
+  return Effect.catchAllCause(
+    Effect.suspend(() => verify(action.context())),
+    (cause) => Effect.fail(`${doubt.reason}; and verify could not tell: ${oneLine(cause)}`)
+  )
+}
+
+const reasonOf = (cause: Cause.Cause<unknown>) => String(Cause.squash(cause))
 
 /** The outcome of an action that an earlier process left in doubt. */
 export const settleFirst = (action: Action, reason: string): AnyEffect => {
   const { step } = action
+  const doubt = new OutcomeUnknown({ reason })
   const policy = step.inDoubt ?? (step.classification === "Compensatable" ? "retry" : "park")
-  if (policy === "retry") return action.outcome
-  return Effect.catchAllCause(
-    settle(action, new OutcomeUnknown({ reason })),
-    (cause) => doubtOf(cause)?.happened === false ? action.outcome : endOf(action, cause)
-  )
+  if (policy === "retry") return attempts(action, doubt)
+  return Effect.matchCauseEffect(ask(action, doubt), {
+    onFailure: (cause) => remainsUnknown(action, reasonOf(cause)),
+    onSuccess: Option.match({ onSome: Effect.succeed, onNone: () => action.outcome })
+  })
 }
 
 const named = ({ run, step }: Action, reason: string) => ({
@@ -168,14 +205,15 @@ const named = ({ run, step }: Action, reason: string) => ({
   step: step.path
 })
 
-/** How the failure of an action ends it. What is still in doubt is noted, so that a durable run waits with it. */
-const endOf = (action: Action, cause: Cause.Cause<unknown>): AnyEffect => {
-  const error = Array.from(Cause.failures(cause)).find((error) =>
-    error instanceof Unsettled || (error instanceof OutcomeUnknown && error.happened === undefined)
-  ) as Unsettled | OutcomeUnknown | undefined
-  if (error === undefined) return Effect.failCause(cause)
-  const { run } = action
-  const doubt = new OutcomeUnknown({ ...named(action, error.reason), parked: run.recorder?.durable === true })
-  run.doubts.push(doubt)
-  return Effect.fail(doubt)
-}
+/** A durable execution waits with its doubt; in process the steps before are undone, unless a Final has taken effect. */
+const remainsUnknown = (action: Action, reason: string): AnyEffect =>
+  Effect.suspend(() => {
+    const { run } = action
+    const parked = run.recorder?.durable === true
+    const doubt = new OutcomeUnknown({
+      ...named(action, reason),
+      ...(parked || run.committed.length === 0 ? { parked } : undefined)
+    })
+    run.doubts.push(doubt)
+    return Effect.fail(doubt)
+  })

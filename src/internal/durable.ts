@@ -16,7 +16,8 @@ import {
   RecoveredFailure
 } from "../SagaError.ts"
 import { drive, isInDoubt, tookEffect, wayForward } from "./interpreter.ts"
-import { difference, type Program } from "./program.ts"
+import { canonical } from "./json.ts"
+import { difference, isWellFormed, type Program } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
 import { type AnyEffect, type Finding, keyOf, type Past, Run } from "./run.ts"
 
@@ -40,16 +41,16 @@ export const execute = (
     }
     if (program.input !== undefined) yield* Schema.validate(program.input)(input)
     const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
-    return yield* driveOnce(program, executionId, encoded, (checkpoint) =>
+    return yield* driveOnce(program, executionId, canonical(encoded), (checkpoint) =>
       Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
         if (stored === undefined) {
           return start(checkpoint, program, { ...options, input, encoded })
         }
-        if (JSON.stringify(stored.past.state.input) !== JSON.stringify(encoded)) {
+        if (canonical(stored.past.state.input) !== canonical(encoded)) {
           return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
         }
         return stored.past.state.status === "Parked"
-          ? Effect.fail(whyParked(program, executionId, stored.past))
+          ? whyParked(program, executionId, stored.past)
           : goOn(checkpoint, program, stored, options)
       }))
   })
@@ -93,42 +94,43 @@ const checkFinding = (
     : Effect.void
 }
 
-const isWellFormed = (executionId: string): boolean => {
-  try {
-    return encodeURIComponent(executionId) !== ""
-  } catch {
-    return false
-  }
-}
-
-/** Drives an execution unless this process does so already; then waits for what comes out of that. */
+/**
+ * Drives an execution unless this process does so already; then it joins: it waits, and shares what comes out where both
+ * calls are known to ask for the same. In any other case it asks the journal afterwards, which is then the judge.
+ *
+ * `input` is what the call gave, as one text, or undefined where it gave none.
+ */
 const driveOnce = (
   program: Program,
   executionId: string,
-  input: unknown,
+  input: string | undefined,
   driver: (checkpoint: Checkpoint.Service) => AnyEffect
 ): AnyEffect =>
   Effect.flatMap(Checkpoint.Checkpoint, (checkpoint) =>
     // Nothing may come between the entry and what removes it, or the id would be joined for ever.
     Effect.uninterruptibleMask((restore) => {
       const driven = checkpoint.driven.get(executionId)
-      if (driven !== undefined) {
-        const other = driven.saga !== program.name
-          ? "OtherSaga"
-          : input !== undefined && driven.input !== undefined && JSON.stringify(input) !== JSON.stringify(driven.input)
-          ? "OtherInput"
-          : undefined
-        return other === undefined
-          ? restore(Deferred.await(driven.result))
-          : Effect.fail(new ExecutionConflict({ reason: other, saga: program.name, executionId }))
+      if (driven === undefined) {
+        const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
+        checkpoint.driven.set(executionId, { program, input, result })
+        return Effect.onExit(restore(driver(checkpoint)), (exit) => {
+          checkpoint.driven.delete(executionId)
+          return Deferred.done(result, exit)
+        })
       }
-      const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
-      checkpoint.driven.set(executionId, { saga: program.name, input, result })
-      return Effect.onExit(restore(driver(checkpoint)), (exit) => {
-        checkpoint.driven.delete(executionId)
-        // Whoever joined has not been interrupted, and must not look as if.
-        return Deferred.done(result, Exit.isInterrupted(exit) ? Exit.fail(interruptedBefore) : exit)
-      })
+      const conflict = driven.program.name !== program.name
+        ? "OtherSaga"
+        : input !== undefined && driven.input !== undefined && input !== driven.input
+        ? "OtherInput"
+        : undefined
+      if (conflict !== undefined) {
+        return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
+      }
+      const same = input !== undefined && input === driven.input && difference(program, driven.program) === undefined
+      return restore(Effect.flatMap(
+        Effect.exit(Deferred.await(driven.result)),
+        (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, executionId, input, driver)
+      ))
     }))
 
 const now = Effect.clockWith((clock) => Effect.succeed(() => clock.unsafeCurrentTimeMillis()))
@@ -194,14 +196,9 @@ const load = (
     const events: Array<Journal.Event> = []
     for (const [index, { body, sequence }] of commits.entries()) {
       if (sequence !== index) return yield* corrupt(`commit ${index} is missing`)
-      const commit = yield* Effect.mapError(
-        Journal.decodeCommit(body),
-        (error) => corrupt(`commit ${index}: ${Journal.firstProblem(error)}`)
+      events.push(
+        ...(yield* Effect.mapError(Journal.decodeCommit(body), (problem) => corrupt(`commit ${index}: ${problem}`)))
       )
-      if (commit.format > Journal.format) {
-        return yield* corrupt(`commit ${index} has format ${commit.format}, this release reads up to ${Journal.format}`)
-      }
-      events.push(...commit.events)
     }
     const state = Journal.fold(events)
     if (state === undefined) return undefined
@@ -246,15 +243,13 @@ const restoreCause = (program: Program, failures: ReadonlyArray<Journal.StoredFa
     ? Cause.empty
     : failures.map((failure) => restoreFailure(program, failure)).reduce((all, cause) => Cause.parallel(all, cause))
 
-const interruptedBefore = new RecoveredFailure({
-  tag: "Interrupted",
-  detail: "whoever drove the execution was interrupted"
-})
-
 const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause.Cause<unknown> => {
   switch (failure.kind) {
     case "Interrupt":
-      return Cause.fail(interruptedBefore)
+      // Whoever asks later has not been interrupted, and an interruption passes by every handler.
+      return Cause.fail(
+        new RecoveredFailure({ tag: "Interrupted", detail: "whoever drove the execution was interrupted" })
+      )
     case "Die":
       return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))
     case "Fail": {
@@ -269,46 +264,49 @@ const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause
   }
 }
 
-/** Why a stored execution is parked; its journal is only read. */
-export const inspect = (program: Program, executionId: string): AnyEffect =>
-  Effect.flatMap(
-    Checkpoint.Checkpoint,
-    (store) =>
-      Effect.map(load(store, program, executionId), (stored) =>
-        stored?.past.state.status === "Parked" ? whyParked(program, executionId, stored.past) : undefined)
-  )
+/** Fails with why a stored execution is parked; its journal is only read. */
+export const inspect = (program: Program, executionId: string): AnyEffect<void> =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.flatMap(
+      load(store, program, executionId),
+      (stored) => stored?.past.state.status === "Parked" ? whyParked(program, executionId, stored.past) : Effect.void
+    ))
 
-/** The error of a parked execution, made from its journal. */
-const whyParked = (program: Program, executionId: string, { cause, state }: Past) => {
+/** Ends as the run did that parked the execution, by what its journal says. */
+const whyParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const whose = { saga: program.name, executionId, parked: true }
   const steps = Journal.steps(state)
   const inDoubt = steps.find(({ status }) => status === "InDoubt")
-  if (state.parked === "OutcomeUnknown" && inDoubt !== undefined) {
-    const step = program.steps.find(({ path }) => path === inDoubt.step)
+  const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
+  const stands = sideEffects.filter(tookEffect).map(({ step }) => step)
+  const doubt = () => {
+    const step = program.steps.find(({ path }) => path === inDoubt?.step)
     return new OutcomeUnknown({
       ...whose,
-      step: inDoubt.step,
-      reason: inDoubt.doubt ?? "",
-      ...(step === undefined ? {} : { idempotencyKey: keyOf(encodeURIComponent(executionId), step, "action") })
+      reason: inDoubt?.doubt ?? "",
+      ...(step === undefined
+        ? {}
+        : { step: step.path, idempotencyKey: keyOf(encodeURIComponent(executionId), step, "action") })
     })
   }
-  const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
-  if (state.parked === "FailedAfterCommit") {
+  const committed = steps.some((step) => step.classification === "Final" && tookEffect(step))
+  if (state.parked === "OutcomeUnknown" && !committed) return Effect.fail(doubt())
+  if (state.parked !== "CompensationFailed") {
     const failed = sideEffects.find(({ status }) => status === "Failed")
-    return new FailedAfterCommit({
-      ...whose,
-      step: failed?.step,
-      cause: restoreCause(program, failed?.failures ?? []),
-      stands: sideEffects.filter(tookEffect).map(({ step }) => step)
-    })
+    const step = inDoubt ?? failed
+    const why = inDoubt !== undefined ? Cause.fail(doubt()) : restoreCause(program, failed?.failures ?? state.failures)
+    const error = new FailedAfterCommit({ ...whose, step: step?.step, cause: why, stands })
+    return step === undefined ? Effect.die(error) : Effect.fail(error)
   }
   const owed = sideEffects.filter(tookEffect).reverse()
-  return new CompensationFailed({
-    ...whose,
-    cause,
-    undone: owed.filter(({ status }) => status === "Undone").map(({ step }) => step),
-    failed: owed.filter(({ status }) => status === "UndoFailed")
-      .map(({ step, undoFailures }) => ({ step, cause: restoreCause(program, undoFailures) })),
-    notTried: owed.filter(({ status }) => status === "Succeeded").map(({ step }) => step)
-  })
+  return Effect.fail(
+    new CompensationFailed({
+      ...whose,
+      cause,
+      undone: owed.filter(({ status }) => status === "Undone").map(({ step }) => step),
+      failed: owed.filter(({ status }) => status === "UndoFailed")
+        .map(({ step, undoFailures }) => ({ step, cause: restoreCause(program, undoFailures) })),
+      notTried: owed.filter(({ status }) => status === "Succeeded").map(({ step }) => step)
+    })
+  )
 }

@@ -36,16 +36,20 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
     })
     return run.recorder === undefined
       ? driven
-      : Effect.mapError(driven, (error) => error instanceof Halt ? error.error : error)
+      : Effect.mapErrorCause(driven, (cause) => {
+        const halt = Array.from(Cause.failures(cause)).find((error) => error instanceof Halt)
+        return halt === undefined ? cause : Cause.fail(halt.error)
+      })
   })
 
 /** All steps, and what is made of their outputs. */
 export const wayForward = (run: Run): AnyEffect => {
   const steps = inOrder(run, run, run.program.nodes)
-  return run.past?.state.direction === "Back"
-    ? Effect.zipRight(steps, Effect.failCause(run.past.cause))
-    // The projection counts as part of the way forward: when it throws, what can be undone still is.
-    : Effect.map(steps, () => run.program.project(seen(run)))
+  if (run.past?.state.direction === "Back") return Effect.zipRight(steps, Effect.failCause(run.past.cause))
+  // An interruption that came during the last step arrives here, while what was done can still be undone.
+  const lastChance = Effect.suspend(() => run.committed.length > 0 ? Effect.void : run.restore(Effect.void))
+  // The projection counts as part of the way forward: when it throws, what can be undone still is.
+  return Effect.map(Effect.zipRight(steps, lastChance), () => run.program.project(seen(run)))
 }
 
 /** What a function that looks back is given. */
@@ -154,7 +158,10 @@ const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect =
   const action = new Action(run, frame, step)
   const { finding } = past
   if (finding?.step === step.path) {
-    return finding.happened ? recordOutcome(action, Effect.succeed(finding.output)) : begin(run, frame, step)
+    if (finding.happened) return recordOutcome(action, Effect.succeed(finding.output))
+    const { recorder } = run
+    recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
+    return begin(run, frame, step)
   }
   return recordOutcome(action, settleFirst(action, recorded.doubt ?? "the process ended before the outcome was stored"))
 }

@@ -1,5 +1,6 @@
 /** Names the first value that JSON would lose or change, and where it is; nothing where the value is plain JSON. */
-export const notJson = (value: unknown, path = "value"): string | undefined => {
+export const notJson = (value: unknown, path = "value", depth = 0): string | undefined => {
+  if (depth > 1000) return `${path.slice(0, 100)}… is nested too deeply, or in itself`
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -10,7 +11,7 @@ export const notJson = (value: unknown, path = "value"): string | undefined => {
       if (value === null) return undefined
       if (Array.isArray(value)) {
         for (let index = 0; index < value.length; index++) {
-          const problem = notJson(value[index], `${path}[${index}]`)
+          const problem = notJson(value[index], `${path}[${index}]`, depth + 1)
           if (problem !== undefined) return problem
         }
         return undefined
@@ -20,7 +21,7 @@ export const notJson = (value: unknown, path = "value"): string | undefined => {
         return `${path} is a ${prototype.constructor?.name ?? "class instance"}`
       }
       for (const [key, member] of Object.entries(value)) {
-        const problem = member === undefined ? undefined : notJson(member, `${path}.${key}`)
+        const problem = member === undefined ? undefined : notJson(member, `${path}.${key}`, depth + 1)
         if (problem !== undefined) return problem
       }
       return undefined
@@ -29,3 +30,10 @@ export const notJson = (value: unknown, path = "value"): string | undefined => {
       return `${path} is a ${typeof value}`
   }
 }
+
+/** The same text for the same JSON, in whatever order its members stand. */
+export const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, member) =>
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
+      : member) ?? "undefined"

@@ -108,7 +108,9 @@ const problemsOf = (definition: Definition): Array<string> => {
   let final: string | undefined
   const check = (node: StepDefinition | Nested) => {
     if (node.name === "") problems.push(Message.emptyStepName)
-    if (node.name.includes("/") || node.name === "__proto__") problems.push(Message.reservedStepName(node.name))
+    else if (node.name.includes("/") || node.name === "__proto__" || !isWellFormed(node.name)) {
+      problems.push(Message.reservedStepName(node.name))
+    }
     if (names.has(node.name)) problems.push(Message.duplicateStep(node.name))
     names.add(node.name)
     const kind = node._tag === "Nested" ? "nested saga" : `${node.classification} step`
@@ -139,6 +141,15 @@ const problemsOf = (definition: Definition): Array<string> => {
     }
   }
   return problems
+}
+
+/** Fit to be part of a key: not empty, and no lone surrogate in it. */
+export const isWellFormed = (name: string): boolean => {
+  try {
+    return encodeURIComponent(name) !== ""
+  } catch {
+    return false
+  }
 }
 
 const problemsOfStep = (step: StepDefinition): ReadonlyArray<string> => {

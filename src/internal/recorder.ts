@@ -73,7 +73,6 @@ export const toCheckpoint = (options: {
 }): Recorder => {
   const { executionId, program, store } = options
   const events = sum(options.state)
-  const oneAtATime = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
   let halted: Halt | undefined
@@ -84,17 +83,18 @@ export const toCheckpoint = (options: {
     if (pending.length === 0 || state === undefined) return Effect.void
     const body = Journal.encodeCommit(pending)
     pending = []
-    return Effect.mapError(
-      store.append({
-        executionId,
-        saga: program.name,
-        version: program.version,
-        sequence: sequence++,
-        status: state.status,
-        body
-      }),
-      (error) => halted = new Halt(error)
-    )
+    const commit = {
+      executionId,
+      saga: program.name,
+      version: program.version,
+      sequence: sequence++,
+      status: state.status,
+      body
+    }
+    return Effect.catchAllCause(Effect.suspend(() => store.append(commit)), (cause) => {
+      halted = new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
+      return Effect.fail(halted)
+    })
   })
   return {
     durable: true,
@@ -103,7 +103,7 @@ export const toCheckpoint = (options: {
       events.add(event)
       pending.push(event)
     },
-    commit: oneAtATime.withPermits(1)(append),
+    commit: hasParallel(program) ? inTurn(append) : append,
     encodeOutput: (step, output) =>
       Effect.mapError(
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
@@ -112,6 +112,25 @@ export const toCheckpoint = (options: {
     now: options.now
   }
 }
+
+/** One at a time, and after the siblings that are as far have noted what they mean to do. */
+const inTurn = (append: Effect.Effect<void, Halt>): Effect.Effect<void, Halt> => {
+  const turn = Effect.unsafeMakeSemaphore(1)
+  return Effect.zipRight(Effect.yieldNow(), turn.withPermits(1)(append))
+}
+
+const hasParallel = (program: Program): boolean =>
+  program.nodes.some((node) => node._tag === "Parallel" || (node._tag === "Nested" && hasParallel(node.program)))
+
+/** A store that dies has not said what it did, as little as one that fails. */
+const died = (operation: CheckpointError["operation"], executionId: string, cause: Cause.Cause<unknown>) =>
+  new CheckpointError({
+    reason: "Unavailable",
+    operation,
+    executionId,
+    detail: Cause.pretty(cause).split("\n", 1)[0] ?? "",
+    cause: Cause.squash(cause)
+  })
 
 /** Encodes a value with its schema to plain JSON, or says why it cannot be stored. */
 export const encodeValue = (
@@ -127,12 +146,18 @@ export const encodeValue = (
       detail: `${context.what} cannot be stored: ${detail}`
     })
   if (schema === undefined) return Effect.void
-  return Schema.encodeUnknown(schema)(value).pipe(
-    Effect.mapError((error) => failed(error.message)),
-    Effect.filterOrFail(
-      (encoded) => encoded === undefined || notJson(encoded) === undefined,
-      (encoded) => failed(`encoded by its schema, ${notJson(encoded)}, which is not plain JSON`)
-    )
+  return Effect.suspend(() => Schema.encodeUnknown(schema)(value)).pipe(
+    Effect.flatMap((encoded) => {
+      const problem = encoded === undefined ? undefined : notJson(encoded)
+      return problem === undefined
+        ? Effect.succeed(encoded)
+        : Effect.fail({ message: `encoded by its schema, ${problem}, which is not plain JSON` })
+    }),
+    // A transformation that throws has failed to encode too.
+    Effect.catchAllCause((cause) => {
+      const problem = Cause.squash(cause) as { readonly message?: unknown } | null | undefined
+      return Effect.fail(failed(typeof problem?.message === "string" ? problem.message : String(problem)))
+    })
   )
 }
 
@@ -143,17 +168,22 @@ export const storeCause = (
 ): ReadonlyArray<Journal.StoredFailure> => {
   const stored: Array<Journal.StoredFailure> = []
   for (const error of Cause.failures(cause)) {
-    const encoded = step?.error === undefined ? Option.none() : Schema.encodeUnknownOption(step.error)(error)
-    stored.push({
-      kind: "Fail",
-      step: step?.path ?? "",
-      ...describe(error),
-      ...(Option.isSome(encoded) && notJson(encoded.value) === undefined ? { encoded: encoded.value } : undefined)
-    })
+    stored.push({ kind: "Fail", step: step?.path ?? "", ...describe(error), ...encodedError(step, error) })
   }
   for (const defect of Cause.defects(cause)) stored.push({ kind: "Die", ...describe(defect) })
   if (Cause.isInterrupted(cause)) stored.push({ kind: "Interrupt" })
   return stored
+}
+
+/** An error that cannot be encoded is stored by its tag and message only: why it failed must not keep a saga from unwinding. */
+const encodedError = (step: StepNode | undefined, error: unknown): { readonly encoded?: unknown } => {
+  if (step?.error === undefined) return {}
+  try {
+    const encoded = Schema.encodeUnknownOption(step.error)(error)
+    return Option.isSome(encoded) && notJson(encoded.value) === undefined ? { encoded: encoded.value } : {}
+  } catch {
+    return {}
+  }
 }
 
 const describe = (error: unknown): { readonly tag: string; readonly message: string } => {

@@ -10,10 +10,11 @@ import type { Option } from "effect"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Message from "./messages.ts"
 
-/** Says, as a type, that an option was left out. */
-export interface NotGiven {
-  readonly _: unique symbol
-}
+/**
+ * The default of a type parameter that says whether an option was given: not, where `undefined` is among what it may be, so
+ * that an option that is there with the value `undefined` counts as left out.
+ */
+export type NotGiven = undefined
 
 /** The outputs of the earlier steps, by name. `& {}` makes the compiler show the members and not this alias. */
 export type EarlierOutputs<Outputs> = { readonly [Name in keyof Outputs]: Outputs[Name] } & {}
@@ -36,20 +37,24 @@ export type Version<Value extends number> = number extends Value ? number
 /** Requirements that were given; `never` where the option was left out. */
 export type Given<Requirements> = Requirements extends NotGiven ? never : Requirements
 
-export type OwesSuccess<Name extends string, Output, Success> = [Success] extends [NotGiven]
-  ? [Output] extends [void] ? never : Message.MissingSuccess<Name>
+export type OwesSuccess<Name extends string, Output, Success> = NotGiven extends Success
+  ? IsAny<Output> extends true ? Message.MissingSuccess<Name>
+  : [Output] extends [void] ? never
+  : Message.MissingSuccess<Name>
   : never
 
-export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = [InDoubt] extends [NotGiven]
-  ? [Timeout] extends [NotGiven] ?
-    [Extract<Error, OutcomeUnknown>] extends [never] ? never : Message.MissingInDoubt<Name>
+type IsAny<Value> = 0 extends 1 & Value ? true : false
+
+export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = NotGiven extends InDoubt
+  ? NotGiven extends Timeout ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : Message.MissingInDoubt<Name>
   : Message.MissingInDoubt<Name>
-  : [InDoubt] extends ["verify"] ? IsNotGiven<VerifyRequirements> extends true ? Message.MissingVerify<Name> : never
+  : [InDoubt] extends ["retry" | "park"] ? never
+  : IsNotGiven<VerifyRequirements> extends true ? Message.MissingVerify<Name>
   : never
 
-type IsNotGiven<Option> = [Option] extends [never] ? false : [Option] extends [NotGiven] ? true : false
+type IsNotGiven<Option> = [Option] extends [never] ? false : NotGiven extends Option ? true : false
 
-export type OwesFinalInDoubt<Name extends string, InDoubt> = [InDoubt] extends [NotGiven]
+export type OwesFinalInDoubt<Name extends string, InDoubt> = NotGiven extends InDoubt
   ? Message.MissingFinalInDoubt<Name>
   : never
 
@@ -64,10 +69,10 @@ export type OwedToExecute = `Saga.execute ${string}`
 export type OwedToScoped = `Saga.scoped ${string}`
 
 /** What later steps see of a step that may be skipped. */
-export type WhenOutput<Output, When> = [When] extends [NotGiven] ? Output : Option.Option<Output>
+export type WhenOutput<Output, When> = NotGiven extends When ? Output : Option.Option<Output>
 
 /** What a timeout adds to a step's errors. */
-export type CutOff<Timeout, TimeoutError> = [Timeout] extends [NotGiven] ? never : TimeoutError
+export type CutOff<Timeout, TimeoutError> = NotGiven extends Timeout ? never : TimeoutError
 
 /** The sentence about the Final in a nested saga, if it has one. */
 export type NestedFinal<Owed extends string> = Extract<Owed, Message.FinalInScope<string>>

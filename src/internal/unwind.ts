@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, HashMap, Option } from "effect"
 import type * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
-import { retryOptions } from "./action.ts"
+import { cutAfter, retryOptions } from "./action.ts"
 import { Halt, type Recorder, storeCause } from "./recorder.ts"
 import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./run.ts"
 
@@ -10,13 +10,22 @@ import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./r
 export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
   const halt = Array.from(Cause.failures(ended)).find((error) => error instanceof Halt)
   if (halt !== undefined) return Effect.fail(halt)
-  const { doubts, past, recorder } = run
+  const { past, recorder } = run
   if (past?.state.direction === "Back") return unwind(run, past.cause)
+  // A step may also end with an interruption of its own making, which is a failure like any other.
+  return Cause.isInterruptedOnly(ended) && recorder?.durable === true
+    ? Effect.matchCauseEffect(run.restore(Effect.void), {
+      onSuccess: () => decide(run, ended, false),
+      onFailure: () => decide(run, ended, true)
+    })
+    : decide(run, ended, false)
+}
+
+const decide = (run: Run, ended: Cause.Cause<unknown>, interrupted: boolean): AnyEffect => {
+  const { doubts, recorder } = run
   const committed = run.committed.length > 0
   if (recorder?.durable === true) {
-    if (Cause.isInterruptedOnly(ended) && (run.suspend || committed)) {
-      return Effect.zipRight(recorder.commit, Effect.failCause(ended))
-    }
+    if (interrupted && (run.suspend || committed)) return Effect.zipRight(recorder.commit, Effect.failCause(ended))
     if (doubts.length > 0 && !committed) {
       return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
     }
@@ -24,8 +33,17 @@ export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
   return committed ? failAfterCommit(run, ended) : unwind(run, ended)
 }
 
-const park = (recorder: Recorder, reason: Journal.ParkedReason): Effect.Effect<void, Halt> => {
-  recorder.record({ _tag: "Parked", reason, at: recorder.now() })
+const park = (
+  recorder: Recorder,
+  reason: Journal.ParkedReason,
+  failures?: ReadonlyArray<Journal.StoredFailure>
+): Effect.Effect<void, Halt> => {
+  recorder.record({
+    _tag: "Parked",
+    reason,
+    ...(failures === undefined ? undefined : { failures }),
+    at: recorder.now()
+  })
   return recorder.commit
 }
 
@@ -41,9 +59,11 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     parked: recorder?.durable === true
   })
   // A projection that throws is a defect of the definition, and no error in its type.
-  const end = failed.length === 0 && Cause.isDie(cause) ? Effect.die(error) : Effect.fail(error)
+  const projection = failed.length === 0
+  const end = projection ? Effect.die(error) : Effect.fail(error)
   if (recorder === undefined) return end
-  return Effect.zipRight(park(recorder, doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"), end)
+  const reason = doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"
+  return Effect.zipRight(park(recorder, reason, projection ? storeCause(undefined, cause) : undefined), end)
 }
 
 /** Oldest first. */
@@ -151,7 +171,7 @@ const undo = (
   )
   const bounded = compensationTimeout === undefined
     ? once
-    : Effect.timeout(Effect.interruptible(once), compensationTimeout)
+    : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
   const exit = Effect.exit(
     compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
   )

@@ -4,7 +4,7 @@
  * It makes its own tables, named `effect_saga_*`, so that journals can live beside an application's data.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Chunk, Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { Cause, Chunk, Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { migrate } from "./migrations.ts"
@@ -21,8 +21,15 @@ const make = (options?: Options) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const whileLocked = retryWhileLocked(options)
+    // The migrator takes any failure of its own bookkeeping for "another process does it", and goes on: so look.
     yield* migrate.pipe(
-      Effect.mapError((error) => toCheckpointError("open", error)),
+      Effect.zipRight(sql`SELECT 1 FROM effect_saga_unfinished LIMIT 1`),
+      Effect.catchAllCause((cause) => {
+        const error = toCheckpointError("open", Cause.squash(cause))
+        return Effect.fail(
+          /no such table/.test(error.detail) ? new CheckpointError({ ...error, reason: "Locked" }) : error
+        )
+      }),
       whileLocked
     )
 
@@ -42,7 +49,8 @@ const make = (options?: Options) =>
           rows.length === 1
             ? Effect.void
             : Effect.fail(new ExecutionConflict({ reason: "OtherDriver", saga, executionId }))
-        )
+        ),
+        outsideTransactions(executionId)
       )
 
     const load: Checkpoint.Store["load"] = (executionId) =>
@@ -50,7 +58,9 @@ const make = (options?: Options) =>
         SELECT sequence, body FROM effect_saga_commit WHERE execution_id = ${executionId} ORDER BY sequence`
         .withoutTransform.pipe(
           Effect.mapError((error) => toCheckpointError("load", error, executionId)),
-          whileLocked
+          whileLocked,
+          // With `SafeIntegers` a client returns bigints.
+          Effect.map((rows) => rows.map(({ body, sequence }) => ({ body, sequence: Number(sequence) })))
         )
 
     interface Row {
@@ -73,13 +83,31 @@ const make = (options?: Options) =>
           executionId,
           saga,
           status,
-          version
+          version: Number(version)
         })),
         rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1]!.id)
       ]))
 
     return Checkpoint.make({ append, load, unfinished })
   })
+
+/** In a transaction of its caller a commit would be taken back with it, and nobody else would see it meanwhile. */
+const outsideTransactions = (executionId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    Effect.serviceOption(SqlClient.TransactionConnection),
+    Option.match({
+      onNone: (): Effect.Effect<A, E | CheckpointError, R> => effect,
+      onSome: () =>
+        Effect.fail(
+          new CheckpointError({
+            reason: "InTransaction",
+            operation: "append",
+            executionId,
+            detail: "a journal cannot be kept inside a transaction of its caller"
+          })
+        )
+    })
+  )
 
 /** Waits without blocking the process, where SQLite's own waiting would. */
 const retryWhileLocked = (options: Options | undefined) => {

@@ -27,6 +27,6 @@ export const failingStore = (store: Checkpoint.Store, options: { readonly failAt
 export const eventsOf = (store: Checkpoint.Store, executionId: string) =>
   Effect.gen(function*() {
     const events: Array<Journal.Event> = []
-    for (const { body } of yield* store.load(executionId)) events.push(...(yield* Journal.decodeCommit(body)).events)
+    for (const { body } of yield* store.load(executionId)) events.push(...(yield* Journal.decodeCommit(body)))
     return events
   })
