@@ -186,6 +186,14 @@ const invalid = (event: Event, problem: string) => new InvalidTransition({ event
 export const steps = (state: ExecutionState): ReadonlyArray<StepState> =>
   Array.from(HashMap.values(state.steps)).sort((a, b) => a.index - b.index)
 
+/** Whether a step's action has succeeded, whatever became of it later. */
+export const tookEffect = ({ status }: StepState): boolean =>
+  status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "UndoFailed"
+
+/** Whether a step's action has started, and nobody has said how it ended. */
+export const isInDoubt = ({ classification, status }: StepState): boolean =>
+  classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
+
 /**
  * The transition table: the state after an event, or what is wrong with it.
  *

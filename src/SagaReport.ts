@@ -2,9 +2,8 @@
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
 import { Cause, Exit, HashMap, Option } from "effect"
-import { tookEffect } from "./internal/interpreter.ts"
 import type { Program, StepNode } from "./internal/program.ts"
-import type { Classification, ExecutionState, StepState } from "./Journal.ts"
+import { type Classification, type ExecutionState, type StepState, tookEffect } from "./Journal.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
 
 /** What became of one step's action. Durations are in milliseconds. */

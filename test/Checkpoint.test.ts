@@ -163,6 +163,48 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       expect(yield* running).toBe("hotel-output")
     }))
 
+  it.scopedLive("a fresh database that another process holds is waited for, and then has its tables", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      yield* Effect.scoped(Layer.build(SqliteClient.layer({ filename })))
+      const lock = yield* holdLock(filename)
+      expect(yield* openError(filename)).toMatchObject({ reason: "Locked", operation: "open" })
+      const opening = yield* Effect.fork(Layer.build(SqliteCheckpoint.layer({ filename })))
+      yield* Effect.yieldNow()
+      yield* lock.letGo
+      const context = yield* opening
+      expect(yield* Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "1" }), context)).toBe(
+        "hotel-output"
+      )
+    }))
+
+  it.scoped("a transaction of the caller, which could take the journal back", () =>
+    Effect.gen(function*() {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: yield* temporaryFile }))
+      const context = yield* Effect.provide(Layer.build(SqlCheckpoint.layer()), client)
+      const sql = Context.get(client, SqlClient.SqlClient)
+      const { saga, world } = reserve()
+      const exit = yield* Effect.exit(
+        sql.withTransaction(Effect.provide(Saga.execute(saga, undefined, { executionId: "1" }), context))
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "InTransaction" })
+      expect(world.log).toEqual([])
+    }))
+
+  it.scoped("not so a client that returns bigints", () =>
+    Effect.gen(function*() {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: yield* temporaryFile }))
+      const context = yield* Effect.provide(Layer.build(SqlCheckpoint.layer()), client)
+      const { saga } = reserve()
+      const program = Effect.andThen(
+        Saga.execute(saga, undefined, { executionId: "1" }),
+        Saga.resume(saga, "1")
+      )
+      expect(
+        yield* program.pipe(Effect.provide(context), Effect.provideService(SqlClient.SafeIntegers, true))
+      ).toBe("hotel-output")
+    }))
+
   it.scoped("a disk without room", () =>
     Effect.gen(function*() {
       const client = yield* Layer.build(SqliteClient.layer({ filename: yield* temporaryFile }))

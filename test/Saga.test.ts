@@ -49,6 +49,30 @@ describe("build() refuses what the compiler could not see, in the compiler's wor
       `step "__proto__" cannot have this name: "/" separates the parts of a path, and "__proto__" is no ordinary property`,
       `step "c" is already declared in this saga`
     ])
+    expect(problemsOf(() => make("Trip").readOnly("\ud800", step).build()).length).toBe(1)
+  })
+
+  it("parallel blocks and nested sagas that break the rules", () => {
+    const pay = Saga.make("Pay").final("charge", step).build()
+    const problems = problemsOf(() =>
+      make("Trip")
+        .readOnly("a", step)
+        .parallel((branch: any) => branch)
+        .parallel((branch: any) => branch.readOnly("a", step).readOnly("b", step), { concurrency: 0 })
+        .parallel((branch: any) => branch.saga("p", pay, { input: () => {} }))
+        .saga("payment", pay, { input: () => {} })
+        .readOnly("late", step)
+        .saga("again", pay, { input: () => {} })
+        .build()
+    )
+    expect(problems).toEqual([
+      "a parallel block needs at least one step",
+      "concurrency 0 is not a positive integer",
+      `step "a" is already declared in this saga`,
+      `"p" has a Final step: in a parallel block its siblings could still fail, and not be undone`,
+      `ReadOnly step "late" stands after Final step "payment": after the point of no return only Final steps may follow`,
+      `nested saga "again" stands after Final step "payment": after the point of no return only Final steps may follow`
+    ])
   })
 
   it("steps after a Final, missing functions, and a retry without an end or a pause", () => {

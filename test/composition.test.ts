@@ -481,6 +481,25 @@ describe("timeouts", () => {
       expect(world.log).toEqual(["+hotel", "-hotel"])
     }))
 
+  it.effect("nor the compensation that one guards", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Guarded")
+        .compensatable("hotel", {
+          ...step(world, "hotel"),
+          compensate: (context) => Effect.delay(world.undo("hotel")(context), "2 seconds"),
+          compensationTimeout: "5 seconds"
+        })
+        .readOnly("check", { action: world.refuse("check") })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* TestClock.adjust("1 second")
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(interruption)
+      expect(world.log).toEqual(["+hotel", "!check", "-hotel"])
+    }))
+
   it.effect("a ReadOnly action that takes too long fails with TimeoutException, each attempt by itself", () =>
     Effect.gen(function*() {
       const world = makeWorld()

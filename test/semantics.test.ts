@@ -122,6 +122,26 @@ describe("S2: an interruption arrives before an action or after its compensation
       expect(world.log).toEqual(["+hotel", "+flight", "!car", "+car", "-car", "-flight", "-hotel"])
     }))
 
+  it.effect("an interruption during the last step is in time to undo it", () =>
+    Effect.gen(function*() {
+      for (const durable of [false, true]) {
+        const world = makeWorld()
+        const saga = Saga.make("Last")
+          .compensatable("hotel", {
+            ...{ success: Text, compensate: world.undo("hotel") },
+            action: (context) => Effect.delay(world.do("hotel")(context), "1 second")
+          })
+          .build()
+        const run = durable ? Saga.execute(saga, undefined, { executionId: "1" }) : Saga.run(saga, undefined)
+        const fiber = yield* Effect.fork(Effect.provide(run, Checkpoint.layerMemory))
+        yield* TestClock.adjust("500 millis")
+        const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+        yield* TestClock.adjust("1 second")
+        expect(Exit.isInterrupted(yield* Fiber.join(interruption))).toBe(true)
+        expect(world.log).toEqual(["+hotel", "-hotel"])
+      }
+    }))
+
   it.effect("Saga.scoped keeps the compensations armed until the surrounding scope fails", () =>
     Effect.gen(function*() {
       const world = makeWorld()
@@ -154,6 +174,30 @@ describe("S2: an interruption arrives before an action or after its compensation
       expect(failureOf(exit)).toEqual(new Refused({ step: "after" }))
       const [defect] = Array.from(Exit.isFailure(exit) ? Cause.defects(exit.cause) : [])
       expect(defect).toBeInstanceOf(SagaError.CompensationFailed)
+    }))
+})
+
+describe("S2, where another saga fails in the same scope", () => {
+  it.effect("its CompensationFailed is not taken for one's own", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const broken = Saga.make("Broken")
+        .compensatable("car", { action: world.do("car"), compensate: world.refuse("undo car") })
+        .readOnly("check", { action: world.refuse("check") })
+        .build()
+      const exit = yield* Effect.exit(Effect.scoped(
+        Effect.andThen(Saga.scoped(reserve(world).build(), undefined), Saga.run(broken, undefined))
+      ))
+      expect(failureOf(exit)).toMatchObject({ _tag: "CompensationFailed", saga: "Broken" })
+      expect(Exit.isFailure(exit) && Array.from(Cause.defects(exit.cause))).toEqual([])
+      const report = yield* Saga.report(
+        Saga.make("Outer")
+          .compensatable("hotel", { action: world.do("hotel"), compensate: world.undo("hotel") })
+          .readOnly("inner", { action: () => Saga.run(broken, undefined) })
+          .build(),
+        undefined
+      )
+      expect(report).toMatchObject({ _tag: "Undone", saga: "Outer" })
     }))
 })
 
@@ -354,6 +398,47 @@ describe("S6: the point of no return", () => {
       yield* Fiber.join(interruption)
       expect(world.standing()).toEqual(["hotel", "flight", "charge", "email"])
     }))
+
+  it.effect("also where the later Finals have a retry: they are tried at least once", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", { action: (context) => Effect.delay(world.do("charge")(context), "1 second") })
+        .final("email", { action: world.do("email"), retry: { times: 3 }, inDoubt: "retry" })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga, undefined))
+      yield* TestClock.adjust("500 millis")
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(interruption)
+      expect(world.standing()).toEqual(["hotel", "flight", "charge", "email"])
+    }))
+
+  it.effect("a later Final that ends with an interruption of its own making has failed, and nobody was interrupted", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", { action: () => Effect.interrupt, inDoubt: "retry" })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "FailedAfterCommit", step: "email", parked: true })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("durably, a projection that throws after it says the same when it is asked again", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Projection")
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .build((): string => {
+          throw new TypeError("projection")
+        })
+      const defects = (exit: Exit.Exit<unknown, unknown>) =>
+        Array.from(Exit.isFailure(exit) ? Cause.defects(exit.cause) : [], (defect) => (defect as Error).message)
+      const first = defects(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(first).toEqual([expect.stringContaining("TypeError: projection")])
+      expect(defects(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toEqual(first)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("a projection that throws after it is no reason to undo either", () =>
     Effect.gen(function*() {
@@ -574,6 +659,77 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
+describe("S7: a doubt sticks until something settles it", () => {
+  const unknown = Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+
+  /** Crashes after the hotel took effect and before that is stored; afterwards `then` is what booking it again does. */
+  const crashed = (inDoubt: "retry" | undefined, then: Effect.Effect<string, Refused>) =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      let calls = 0
+      const saga = Saga.make("Crash")
+        .compensatable("first", { success: Text, action: world.do("first"), compensate: world.undo("first") })
+        .compensatable("hotel", {
+          success: Text,
+          action: (context) => ++calls === 1 ? world.do("hotel")(context) : then,
+          compensate: world.undo("hotel"),
+          ...(inDoubt === undefined ? {} : { inDoubt })
+        })
+        .build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      const exit = yield* Effect.exit(Saga.resume(saga, "1"))
+      return { error: failureOf(exit), log: world.log }
+    }).pipe(Effect.provide(Checkpoint.layerMemory))
+
+  it.effect("run again under a key that the step vouches for, a typed error says that it did not happen", () =>
+    Effect.gen(function*() {
+      const { error, log } = yield* crashed("retry", Effect.fail(new Refused({ step: "hotel" })))
+      expect(error).toEqual(new Refused({ step: "hotel" }))
+      expect(log).toEqual(["+first", "+hotel", "-first"])
+    }))
+
+  it.effect("a defect says nothing, and without a policy a typed error does not either: it waits", () =>
+    Effect.gen(function*() {
+      const refused = yield* crashed(undefined, Effect.fail(new Refused({ step: "hotel" })))
+      expect(refused.error).toMatchObject({ _tag: "OutcomeUnknown", step: "hotel", parked: true })
+      expect(refused.log).toEqual(["+first", "+hotel"])
+      const died = yield* crashed("retry", Effect.die(new TypeError("bug")))
+      expect(died.error).toMatchObject({
+        _tag: "OutcomeUnknown",
+        parked: true,
+        reason: "the process ended before the outcome was stored; and, run again: TypeError: bug"
+      })
+      expect(died.log).toEqual(["+first", "+hotel"])
+    }))
+
+  it.effect("an interruption that comes at the same time does not make it forgotten", () =>
+    Effect.gen(function*() {
+      for (const inDoubt of ["park", "retry"] as const) {
+        const world = makeWorld()
+        const saga = reserve(world).final("charge", {
+          success: Text,
+          action: (context) =>
+            Effect.andThen(Effect.delay(world.do("charge")(context), "1 second"), Effect.as(unknown, "")),
+          inDoubt
+        }).build()
+        const fiber = yield* Effect.fork(
+          Effect.provide(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.layerMemory)
+        )
+        yield* TestClock.adjust("500 millis")
+        const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+        yield* TestClock.adjust("5 seconds")
+        const exit = yield* Fiber.join(interruption)
+        expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "charge", parked: true })
+        expect(world.standing()).toEqual(["hotel", "flight", "charge"])
+      }
+    }))
+})
+
 describe("S10: idempotency keys", () => {
   it.effect("differ by execution, step and role, stay the same over retries, and reach the compensation too", () =>
     Effect.gen(function*() {
@@ -738,6 +894,81 @@ describe("S12: an outcome that happened but cannot be stored is never reported a
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
+describe("S12, where storing does not fail but dies", () => {
+  class Odd extends Schema.TaggedError<Odd>()("Odd", {}) {}
+  const throwing = <A>(schema: Schema.Schema<A>): Schema.Schema<A> =>
+    Schema.transformOrFail(schema, schema, {
+      decode: (value) => Effect.succeed(value) as never,
+      encode: () => {
+        throw new RangeError("encode")
+      }
+    })
+
+  it.effect("an output whose encoding throws leaves the execution in doubt, and nothing is undone", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", { success: throwing(Text), action: world.do("charge"), inDoubt: "retry" })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+      expect(world.standing()).toEqual(["hotel", "flight", "charge"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor does an output that contains itself", () =>
+    Effect.gen(function*() {
+      const cycle: Record<string, unknown> = {}
+      cycle["self"] = cycle
+      const saga = Saga.make("Cycle")
+        .compensatable("a", {
+          success: Schema.Unknown,
+          action: () => Effect.succeed(cycle),
+          compensate: () => Effect.void
+        })
+        .build()
+      const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("an error whose encoding throws does not keep the saga from unwinding", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .readOnly("check", { error: throwing(Schema.typeSchema(Odd)), action: () => Effect.fail(new Odd()) })
+        .build()
+      expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toEqual(new Odd())
+      expect(world.standing()).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a store that dies is a store that failed", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      for (const moment of ["before", "after"] as const) {
+        const world = makeWorld()
+        const executionId = moment
+        let appends = 0
+        const dying = Checkpoint.make({
+          ...store,
+          append: (commit) =>
+            appends++ !== 2
+              ? store.append(commit)
+              : moment === "before"
+              ? Effect.die("gone")
+              : Effect.andThen(store.append(commit), Effect.die("gone"))
+        })
+        const saga = reserve(world)
+          .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+          .build(({ outputs }) => outputs.charge)
+        const exit = yield* Effect.exit(
+          Saga.execute(saga, undefined, { executionId }).pipe(Effect.provideService(Checkpoint.Checkpoint, dying))
+        )
+        expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "Unavailable" })
+        expect(world.log).toEqual(["+hotel", "+flight"])
+        expect(yield* Saga.resume(saga, executionId)).toBe("charge-output")
+      }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
 describe("S13: resuming is the same interpreter", () => {
   it.effect("recorded outcomes are taken from the journal, and what follows runs", () =>
     Effect.gen(function*() {
@@ -833,6 +1064,67 @@ describe("S15: the same executionId twice", () => {
       const [first, second, other] = yield* Fiber.join(both)
       expect([first, second, runs.count]).toEqual([2, 2, 1])
       expect(failureOf(other)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherInput" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("joins what recovery drives, and still refuses another input, or another definition", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const saga = counting({ count: 0 })
+      const failing = yield* Effect.fork(Effect.exit(
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
+        )
+      ))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(failing)
+      const recovery = yield* Effect.fork(Recovery.run([saga]))
+      yield* Effect.yieldNow()
+      const second = Saga.make("Once", { input: Schema.Struct({ n: Schema.Number }), version: 2 })
+        .compensatable("hotel", {
+          success: Schema.Number,
+          action: () => Effect.succeed(0),
+          compensate: () => Effect.void
+        })
+        .build(({ outputs }) => outputs.hotel)
+      const joined = yield* Effect.fork(Effect.all([
+        Effect.exit(Saga.execute(saga, { n: 1 }, { executionId: "1" })),
+        Effect.exit(Saga.execute(saga, { n: 1000 }, { executionId: "1" })),
+        Effect.exit(Saga.execute(second, { n: 1 }, { executionId: "1" }))
+      ], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(recovery)
+      const [same, otherInput, otherVersion] = yield* Fiber.join(joined)
+      expect(same).toEqual(Exit.succeed(2))
+      expect(failureOf(otherInput)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherInput" })
+      expect(failureOf(otherVersion)).toMatchObject({ _tag: "DefinitionChanged" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("whoever joined a call that is interrupted asks the journal what came of it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Charge").final("charge", {
+        success: Text,
+        action: (context) => Effect.delay(world.do("charge")(context), "1 second"),
+        inDoubt: "retry"
+      }).build(({ outputs }) => outputs.charge)
+      const driver = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* TestClock.adjust("500 millis")
+      const joiner = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Effect.yieldNow()
+      const interruption = yield* Effect.fork(Fiber.interrupt(driver))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(interruption)
+      expect(yield* Fiber.join(joiner)).toBe("charge-output")
+      expect(world.log).toEqual(["+charge"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("the order of an input's members makes it no other input", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Record", { input: Schema.Record({ key: Schema.String, value: Schema.Number }) })
+        .readOnly("look", { success: Schema.Number, action: () => Effect.succeed(1) })
+        .build()
+      yield* Saga.execute(saga, { a: 1, b: 2 }, { executionId: "1" })
+      expect(yield* Saga.execute(saga, { b: 2, a: 1 }, { executionId: "1" })).toEqual({ look: 1 })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("returns the recorded result afterwards, also a failure", () =>
@@ -939,7 +1231,8 @@ describe("S16: a stored execution that does not fit is reported and left untouch
       expect((error as Error).message).toContain(`the output of step "hotel"`)
       const commit = { executionId: "garbage", saga: "Reserve", version: 1, sequence: 0, status: "Running" } as const
       yield* store.append({ ...commit, body: "{" })
-      yield* store.append({ ...commit, executionId: "newer", body: JSON.stringify({ format: 2, events: [] }) })
+      const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
+      yield* store.append({ ...commit, executionId: "newer", body: newer })
       yield* store.append({
         ...commit,
         executionId: "headless",
@@ -947,11 +1240,13 @@ describe("S16: a stored execution that does not fit is reported and left untouch
       })
       const saga = reserve(makeWorld()).build()
       for (const executionId of ["garbage", "newer", "headless"]) {
-        expect(failureOf(yield* Effect.exit(Saga.resume(saga, executionId)))).toMatchObject({
-          _tag: "JournalCorrupt",
-          executionId
-        })
+        const error = failureOf(yield* Effect.exit(Saga.resume(saga, executionId)))
+        expect(error).toMatchObject({ _tag: "JournalCorrupt", executionId })
+        expect((error as Error).message.length).toBeLessThan(300)
       }
+      expect(String(failureOf(yield* Effect.exit(Saga.resume(saga, "newer"))))).toContain(
+        "it has format 2, and this release reads up to 1"
+      )
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("and does not stop the recovery of the others", () =>

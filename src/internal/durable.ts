@@ -15,7 +15,7 @@ import {
   OutcomeUnknown,
   RecoveredFailure
 } from "../SagaError.ts"
-import { drive, isInDoubt, tookEffect, wayForward } from "./interpreter.ts"
+import { drive, wayForward } from "./interpreter.ts"
 import { canonical } from "./json.ts"
 import { difference, isWellFormed, type Program } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
@@ -82,7 +82,7 @@ const checkFinding = (
   if (finding === undefined) return Effect.void
   const step = program.steps.find(({ path }) => path === finding.step)
   const recorded = Option.getOrUndefined(HashMap.get(state.steps, finding.step))
-  if (step === undefined || recorded === undefined || state.direction === "Back" || !isInDoubt(recorded)) {
+  if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
     return Effect.fail(
       new ExecutionConflict({ reason: "NotInDoubt", saga: program.name, executionId, step: finding.step })
     )
@@ -217,7 +217,7 @@ const load = (
     const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
       const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.path))
-      if (step.success === undefined || recorded === undefined || !tookEffect(recorded)) continue
+      if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
         (error) => corrupt(`the output of step "${step.path}": ${error.message}`)
@@ -278,7 +278,7 @@ const whyParked = (program: Program, executionId: string, { cause, state }: Past
   const steps = Journal.steps(state)
   const inDoubt = steps.find(({ status }) => status === "InDoubt")
   const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
-  const stands = sideEffects.filter(tookEffect).map(({ step }) => step)
+  const stands = sideEffects.filter(Journal.tookEffect).map(({ step }) => step)
   const doubt = () => {
     const step = program.steps.find(({ path }) => path === inDoubt?.step)
     return new OutcomeUnknown({
@@ -289,7 +289,7 @@ const whyParked = (program: Program, executionId: string, { cause, state }: Past
         : { step: step.path, idempotencyKey: keyOf(encodeURIComponent(executionId), step, "action") })
     })
   }
-  const committed = steps.some((step) => step.classification === "Final" && tookEffect(step))
+  const committed = steps.some((step) => step.classification === "Final" && Journal.tookEffect(step))
   if (state.parked === "OutcomeUnknown" && !committed) return Effect.fail(doubt())
   if (state.parked !== "CompensationFailed") {
     const failed = sideEffects.find(({ status }) => status === "Failed")
@@ -298,7 +298,7 @@ const whyParked = (program: Program, executionId: string, { cause, state }: Past
     const error = new FailedAfterCommit({ ...whose, step: step?.step, cause: why, stands })
     return step === undefined ? Effect.die(error) : Effect.fail(error)
   }
-  const owed = sideEffects.filter(tookEffect).reverse()
+  const owed = sideEffects.filter(Journal.tookEffect).reverse()
   return Effect.fail(
     new CompensationFailed({
       ...whose,

@@ -7,7 +7,7 @@
  * its action, at the cost of a push (S2).
  */
 import { Cause, Effect, HashMap, Option, Schema } from "effect"
-import type * as Journal from "../Journal.ts"
+import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
 import { Halt, type Recorder, storeCause } from "./recorder.ts"
@@ -104,7 +104,7 @@ const performNested = (run: Run, parent: Frame, { nestedInput, program }: Nested
 
 /**
  * S8: whatever finishes first, compensations are armed in declared order; when one sibling fails, those that run are waited
- * for, those that have not begun do not, and all failures are kept.
+ * for, those that have not begun do not begin, and all failures are kept.
  */
 const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Nested>): AnyEffect =>
   Effect.suspend(() => {
@@ -119,7 +119,7 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
       branches,
       (branch) =>
         Effect.suspend(() =>
-          failed ? Effect.void : Effect.uninterruptible(Effect.catchAllCause(
+          failed && !isUnderWay(run, branch.node) ? Effect.void : Effect.uninterruptible(Effect.catchAllCause(
             inOrder(run, branch.frame, [branch.node]),
             (cause) =>
               Effect.sync(() => {
@@ -143,6 +143,11 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
     })
   })
 
+/** Whether an earlier process began it: then what it did has to be armed again or settled, whatever becomes of its siblings. */
+const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
+  past !== undefined &&
+  (node._tag === "Step" ? [node] : node.program.steps).some(({ path }) => HashMap.has(past.state.steps, path))
+
 /** Takes a step's outcome from the journal where it is there, and settles it where it is not (S13). */
 const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
   const recorded = Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
@@ -165,14 +170,6 @@ const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect =
   }
   return recordOutcome(action, settleFirst(action, recorded.doubt ?? "the process ended before the outcome was stored"))
 }
-
-/** Whether a step's action has succeeded, whatever became of it later. */
-export const tookEffect = ({ status }: Journal.StepState): boolean =>
-  status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "UndoFailed"
-
-/** Whether a step's action has started, and nobody has said how it ended. */
-export const isInDoubt = ({ classification, status }: Journal.StepState): boolean =>
-  classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
 
 const failAgain = (run: Run, step: StepNode, cause: Cause.Cause<unknown>): AnyEffect => {
   run.failed.push({ step, cause })

@@ -69,7 +69,7 @@ export type OwedToExecute = `Saga.execute ${string}`
 export type OwedToScoped = `Saga.scoped ${string}`
 
 /** What later steps see of a step that may be skipped. */
-export type WhenOutput<Output, When> = NotGiven extends When ? Output : Option.Option<Output>
+export type WhenOutput<Output, When> = [When] extends [never] ? Output : Option.Option<Output>
 
 /** What a timeout adds to a step's errors. */
 export type CutOff<Timeout, TimeoutError> = NotGiven extends Timeout ? never : TimeoutError

@@ -1,6 +1,6 @@
 /** The way back: S3, S4, S5, S6, S8. */
 import { Cause, Effect, Exit, HashMap, Option } from "effect"
-import type * as Journal from "../Journal.ts"
+import * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
 import { cutAfter, retryOptions } from "./action.ts"
 import { Halt, type Recorder, storeCause } from "./recorder.ts"
@@ -25,12 +25,20 @@ const decide = (run: Run, ended: Cause.Cause<unknown>, interrupted: boolean): An
   const { doubts, recorder } = run
   const committed = run.committed.length > 0
   if (recorder?.durable === true) {
-    if (interrupted && (run.suspend || committed)) return Effect.zipRight(recorder.commit, Effect.failCause(ended))
+    // Interrupted before an earlier process's doubt was settled, it can be neither undone nor parked by this one.
+    if (interrupted && (run.suspend || committed || isAnythingInDoubt(recorder))) {
+      return Effect.zipRight(recorder.commit, Effect.failCause(ended))
+    }
     if (doubts.length > 0 && !committed) {
       return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
     }
   }
   return committed ? failAfterCommit(run, ended) : unwind(run, ended)
+}
+
+const isAnythingInDoubt = (recorder: Recorder): boolean => {
+  const state = recorder.state()
+  return state !== undefined && Journal.steps(state).some(Journal.isInDoubt)
 }
 
 const park = (

@@ -2,7 +2,7 @@
  * What the compiler refuses, in the words in which it refuses it, and the types that a user sees. Each
  * `@ts-expect-error` is checked for its text.
  */
-import { Context, Effect, Option, type ParseResult, Schedule, Schema, type Scope } from "effect"
+import { type Cause, Context, Effect, Option, type ParseResult, Schedule, Schema, type Scope } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
 import { describe, expect, test } from "tstyche"
 
@@ -179,6 +179,139 @@ describe("the builder refuses", () => {
   })
 })
 
+describe("composition", () => {
+  const hotel = { success: Flight, action: () => bookFlight, compensate: undo }
+  const reserve = begin.compensatable("flight", hotel).build(({ outputs }) => outputs.flight)
+  const pay = Saga.make("Pay", { input: Schema.Number })
+    .final("charge", { success: Schema.Number, action: () => charge, inDoubt: "retry" })
+    .build(({ outputs }) => outputs.charge)
+
+  test("siblings do not see each other; later steps see them all", () => {
+    begin
+      .readOnly("quote", { success: Schema.Number, action: () => Effect.succeed(1) })
+      .parallel((branch) =>
+        branch
+          .compensatable("hotel", hotel)
+          .readOnly("look", {
+            action: ({ outputs }) => {
+              expect(outputs).type.toBe<{ readonly quote: number }>()
+              // @ts-expect-error Property 'hotel' does not exist on type '{ readonly quote: number; }'.
+              return Effect.succeed(outputs.hotel)
+            }
+          })
+      )
+      .readOnly("after", {
+        action: ({ outputs }) => {
+          expect(outputs.hotel).type.toBe<Flight>()
+          return Effect.void
+        }
+      })
+  })
+
+  test("names are unique across a parallel block and what is around it", () => {
+    const named = begin.readOnly("quote", { action: () => Effect.void })
+    // @ts-expect-error step \"quote\" is already declared in this saga
+    named.parallel((branch) => branch.compensatable("quote", hotel))
+    // @ts-expect-error step \"hotel\" is already declared in this saga
+    named.parallel((branch) => branch.compensatable("hotel", hotel).readOnly("hotel", { action: () => Effect.void }))
+    const after = named.parallel((branch) => branch.compensatable("hotel", hotel))
+    // @ts-expect-error step \"hotel\" is already declared in this saga
+    after.compensatable("hotel", hotel)
+    // @ts-expect-error step \"hotel\" is already declared in this saga
+    after.saga("hotel", reserve, { input: () => "Rome" })
+  })
+
+  test("a parallel block without steps, or with a Final", () => {
+    // @ts-expect-error a parallel block needs at least one step
+    begin.parallel((branch) => branch)
+    begin.parallel((branch) => {
+      // @ts-expect-error Property 'final' does not exist on type 'BranchBuilder<
+      branch.final("charge", { action: () => charge })
+      return branch.compensatable("hotel", hotel)
+    })
+    // @ts-expect-error \"pay\" has a Final step: in a parallel block its siblings could still fail, and not be undone
+    begin.parallel((branch) => branch.saga("pay", pay, { input: () => 1 }))
+  })
+
+  test("a nested saga's outputs, errors, requirements and debts are its parent's", () => {
+    const parent = Saga.make("Parent")
+      .saga("trip", reserve, { input: () => "Rome" })
+      .readOnly("look", {
+        action: ({ outputs }) => {
+          expect(outputs.trip).type.toBe<Flight>()
+          return Effect.void
+        }
+      })
+      .build()
+    expect(parent).type.toBe<
+      Saga.Saga<
+        void,
+        { readonly trip: Flight; readonly look: void },
+        FlightFull | ParseResult.ParseError,
+        Airline,
+        never
+      >
+    >()
+    const owing = Saga.make("Owing").saga("inner", begin.readOnly("a", { action: () => bookFlight }).build(), {
+      input: () => "Rome"
+    }).build()
+    // @ts-expect-error Saga.execute needs a success schema on step \"a\"
+    Saga.execute(owing, undefined, { executionId: "1" })
+    // @ts-expect-error Type 'number' is not assignable to type 'string'.
+    Saga.make("Parent").saga("trip", reserve, { input: () => 1 })
+  })
+
+  test("a nested Final seals its parent from there", () => {
+    const sealed = begin.saga("payment", pay, { input: () => 1 })
+    // @ts-expect-error Property 'readOnly' does not exist on type 'FinalSagaBuilder<
+    sealed.readOnly("late", { action: () => Effect.void })
+    // @ts-expect-error Property 'parallel' does not exist on type 'FinalSagaBuilder<
+    void sealed.parallel
+    // @ts-expect-error Property 'saga' does not exist on type 'FinalSagaBuilder<
+    sealed.saga("again", pay, { input: () => 1 })
+    // @ts-expect-error Saga.scoped cannot undo Final step \"charge\" when the surrounding scope fails
+    Saga.scoped(sealed.build(), "Rome")
+    const later = sealed.final("email", { action: () => Effect.fail(new CardDeclined()), inDoubt: "retry" })
+    // @ts-expect-error every run needs retry on Final step \"email\"
+    Saga.run(later.build(), "Rome")
+  })
+
+  test("a condition makes the output an Option, for later steps and not for the compensation", () => {
+    const saga = begin.compensatable("flight", {
+      success: Flight,
+      when: ({ input }) => input === "Rome",
+      action: () => bookFlight,
+      compensate: ({ output }) => {
+        expect(output).type.toBe<Flight>()
+        return Effect.void
+      }
+    }).build(({ outputs }) => outputs.flight)
+    expect<Saga.Output<typeof saga>>().type.toBe<Option.Option<Flight>>()
+    // @ts-expect-error Type '() => number' is not assignable to type '(earlier: Earlier<string, {}>) => boolean'.
+    begin.readOnly("a", { when: () => 1, action: () => Effect.void })
+  })
+
+  test("a timeout leaves an action with a side effect in doubt", () => {
+    const cut = begin.compensatable("flight", { ...hotel, timeout: "5 seconds" }).build()
+    // @ts-expect-error every run needs inDoubt on step \"flight\": its action can end with OutcomeUnknown
+    Saga.run(cut, "Rome")
+    const settled = begin.compensatable("flight", { ...hotel, timeout: "5 seconds", inDoubt: "retry" }).build()
+    expect<Saga.Error<typeof settled>>().type.toBe<FlightFull | SagaError.OutcomeUnknown | ParseResult.ParseError>()
+    const read = begin.readOnly("look", { action: () => Effect.void, timeout: "1 second" }).build()
+    expect<Saga.Error<typeof read>>().type.toBe<Cause.TimeoutException | ParseResult.ParseError>()
+  })
+
+  test("a default timeout needs a default for doubt", () => {
+    const saga = Saga.make("Defaults", { defaults: { timeout: "1 second" } }).compensatable("flight", hotel).build()
+    // @ts-expect-error every run needs inDoubt beside timeout in the defaults of this saga
+    Saga.run(saga, undefined)
+    const settled = Saga.make("Defaults", { defaults: { timeout: "1 second", inDoubt: "park" } })
+      .compensatable("flight", hotel).build()
+    expect(Saga.run(settled, undefined)).type.not.toRaiseError()
+    expect<Saga.Error<typeof settled>>().type.toBe<FlightFull | SagaError.OutcomeUnknown | Cause.TimeoutException>()
+  })
+})
+
 describe("a run refuses", () => {
   test("durably, an output that could not be restored", () => {
     const saga = begin.compensatable("flight", { action: () => bookFlight, compensate: undo }).build()
@@ -188,6 +321,10 @@ describe("a run refuses", () => {
     Saga.resume(saga, "1")
     // @ts-expect-error Saga.execute needs a success schema on step \"flight\"
     Recovery.run([saga])
+    const untyped = begin.readOnly("json", { action: () => Effect.promise((): Promise<any> => Promise.resolve()) })
+      .build()
+    // @ts-expect-error Saga.execute needs a success schema on step \"json\"
+    Saga.execute(untyped, "Rome", { executionId: "1" })
     expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
   })
 
@@ -289,6 +426,17 @@ describe("a run's type", () => {
         | SagaError.JournalCorrupt,
         Bank | Checkpoint.Checkpoint
       >
+    >()
+  })
+
+  test("as a report: what failed after a commit is told apart", () => {
+    const reported = Saga.report(saga, "Rome")
+    type Report = Effect.Effect.Success<typeof reported>
+    expect<Extract<Report, { readonly _tag: "CommittedThenFailed" }>["error"]>().type.toBe<
+      SagaError.FailedAfterCommit<FlightFull> | SagaError.FailedAfterCommit<never>
+    >()
+    expect<Extract<Report, { readonly _tag: "Undone" }>["cause"]>().type.toBe<
+      Cause.Cause<CardDeclined | ParseResult.ParseError>
     >()
   })
 
