@@ -270,6 +270,106 @@ describe("S8: parallel blocks", () => {
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
+describe("S8, resumed", () => {
+  it.effect("what the siblings did before the crash is armed again or settled, whatever one of them comes to", () =>
+    Effect.gen(function*() {
+      for (let failAt = 1; failAt < 8; failAt++) {
+        yield* Effect.gen(function*() {
+          const store = yield* Checkpoint.Checkpoint
+          const world = makeWorld()
+          const inner = Saga.make("Inner")
+            .compensatable("one", { ...step(world, "one"), inDoubt: "retry" })
+            .compensatable("two", { ...step(world, "two"), inDoubt: "retry" })
+            .build()
+          const saga = Saga.make("Block")
+            .parallel((branch) =>
+              branch
+                .compensatable("bad", { ...step(world, "bad"), action: world.refuse("bad"), inDoubt: "retry" })
+                .saga("inner", inner, { input: () => {} })
+            )
+            .build()
+          yield* Effect.exit(
+            Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+              Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
+            )
+          )
+          yield* Recovery.run([saga])
+          expect(world.standing()).toEqual([])
+          expect(yield* Recovery.run([saga])).toEqual([])
+        }).pipe(Effect.provide(Checkpoint.layerMemory))
+      }
+    }))
+})
+
+describe("an interruption at any moment", () => {
+  /** Every action, compensation and commit takes a second. */
+  const slowly = (world: World, fails: boolean) => {
+    const reserve = (name: string) => ({
+      success: Text,
+      action: (context: Parameters<ReturnType<World["do"]>>[0]) => Effect.delay(world.do(name)(context), "1 second"),
+      compensate: (context: Parameters<ReturnType<World["undo"]>>[0]) =>
+        Effect.delay(world.undo(name)(context), "1 second")
+    })
+    return Saga.make("Slowly")
+      .readOnly("look", { success: Text, action: () => Effect.delay(Effect.succeed(""), "1 second") })
+      .compensatable("a", reserve("a"))
+      .parallel((branch) =>
+        branch.compensatable("b", { ...reserve("b"), timeout: "5 seconds", inDoubt: "park" }).compensatable(
+          "c",
+          reserve("c")
+        )
+      )
+      .saga("inner", Saga.make("Inner").compensatable("d", reserve("d")).build(), { input: () => {} })
+      .readOnly("check", {
+        success: Text,
+        action: () => fails ? world.refuse("check")() : Effect.delay(Effect.succeed(""), "1 second")
+      })
+      .final("e", { success: Text, action: reserve("e").action, inDoubt: "retry" })
+      .final("f", { success: Text, action: reserve("f").action, inDoubt: "retry", retry: { times: 1 } })
+      .build()
+  }
+
+  for (const fails of [false, true]) {
+    for (const durable of [false, true]) {
+      const title = `${durable ? "durably" : "in process"}, of a saga that ${fails ? "fails" : "succeeds"}`
+      it.effect(`${title}: everything stands, or nothing`, () =>
+        Effect.gen(function*() {
+          const seconds = durable ? 26 : 14
+          let succeeded = 0
+          for (let half = 0; half <= 2 * seconds; half++) {
+            const world = makeWorld()
+            const store = yield* Checkpoint.Checkpoint
+            const slowStore = Checkpoint.make({
+              ...store,
+              append: (commit) => Effect.delay(store.append(commit), "1 second")
+            })
+            const executionId = `${fails} ${half}`
+            const saga = slowly(world, fails)
+            const run = durable ? Saga.execute(saga, undefined, { executionId }) : Saga.run(saga, undefined)
+            const fiber = yield* Effect.fork(Effect.provideService(run, Checkpoint.Checkpoint, slowStore))
+            yield* TestClock.adjust(half * 500)
+            const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+            yield* TestClock.adjust("1 minute")
+            yield* Fiber.join(interruption)
+            // What a durable run has left for recovery can only go forward.
+            if (durable) {
+              yield* Fiber.join(yield* Effect.zipLeft(Effect.fork(Recovery.run([saga])), TestClock.adjust("1 minute")))
+            }
+            const standing = [...world.standing()].sort().join("")
+            expect(["", "abcdef"]).toContain(standing)
+            if (standing !== "") succeeded++
+            else {
+              const undone = world.log.filter((line) => line.startsWith("-")).map((line) => line.slice(1))
+              expect(undone).toEqual([...undone].sort().reverse())
+            }
+          }
+          if (fails) expect(succeeded).toBe(0)
+          else expect(succeeded).toBeGreaterThan(5)
+        }).pipe(Effect.provide(Checkpoint.layerMemory)))
+    }
+  }
+})
+
 describe("S9: nested sagas", () => {
   const insure = (world: World) =>
     Saga.make("Insure", { input: Schema.Struct({ value: Schema.Int.pipe(Schema.positive()) }) })
