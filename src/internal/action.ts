@@ -1,7 +1,7 @@
 /**
  * One action: its attempts, its pauses, its timeout, and how its doubt is settled.
  */
-import { Cause, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
+import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, RetryPolicy } from "../Step.ts"
 import type { StepNode } from "./program.ts"
@@ -47,7 +47,10 @@ export class Action {
 
   /** The outcome of an action with a side effect, its doubt settled by the step's policy (S7). */
   get outcome(): AnyEffect {
-    const { inDoubt, retry } = this.step
+    const { inDoubt, interruptible, retry, timeout } = this.step
+    const plain = inDoubt === undefined && retry === undefined && timeout === undefined && interruptible !== true
+    // In process a doubt without a policy is a failure, and such a saga is refused by every run's type.
+    if (plain && this.run.recorder === undefined) return this.once
     return inDoubt === undefined && retry === undefined
       ? Effect.catchAllCause(this.bounded, (cause) => {
         const doubt = doubtOf(cause)
@@ -102,9 +105,10 @@ export const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as
 
 /** What is in doubt after a failure; a doubt that `verify` has settled is none. */
 const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
-  Array.from(Cause.failures(cause)).find((error) => error instanceof OutcomeUnknown && error.happened === undefined) as
-    | OutcomeUnknown
-    | undefined
+  Option.getOrUndefined(Chunk.findFirst(
+    Cause.failures(cause),
+    (error): error is OutcomeUnknown => error instanceof OutcomeUnknown && error.happened === undefined
+  ))
 
 /**
  * Calls the action until it has an outcome or its attempts are used up. Each attempt is uninterruptible, the pauses between

@@ -10,7 +10,7 @@ import { Cause, Effect, HashMap, Option, Schema } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
-import { Halt, type Recorder, storeCause } from "./recorder.ts"
+import { haltOf, type Recorder, storeCause } from "./recorder.ts"
 import type { AnyEffect, ArmedList, Frame, Past, Run } from "./run.ts"
 import { goBack } from "./unwind.ts"
 
@@ -37,7 +37,7 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
     return run.recorder === undefined
       ? driven
       : Effect.mapErrorCause(driven, (cause) => {
-        const halt = Array.from(Cause.failures(cause)).find((error) => error instanceof Halt)
+        const halt = haltOf(cause)
         return halt === undefined ? cause : Cause.fail(halt.error)
       })
   })

@@ -1,7 +1,7 @@
 /**
  * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
  */
-import { Cause, Effect, Option, Schema } from "effect"
+import { Cause, Chunk, Effect, Option, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, type ExecutionConflict } from "../SagaError.ts"
@@ -15,6 +15,10 @@ export class Halt {
     this.error = error
   }
 }
+
+/** Why a run has to stop where it is, if it has. */
+export const haltOf = (cause: Cause.Cause<unknown>): Halt | undefined =>
+  Option.getOrUndefined(Chunk.findFirst(Cause.failures(cause), (error) => error instanceof Halt))
 
 export interface Recorder {
   /** Whether what is recorded outlives the process, so that an execution can wait there. */

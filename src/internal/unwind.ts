@@ -1,16 +1,17 @@
 /** The way back: S3, S4, S5, S6, S8. */
-import { Cause, Effect, Exit, HashMap, Option } from "effect"
+import { Cause, Effect, HashMap, Option } from "effect"
 import * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
+import type { CompensationContext } from "../Step.ts"
 import { cutAfter, retryOptions } from "./action.ts"
-import { Halt, type Recorder, storeCause } from "./recorder.ts"
+import { type Halt, haltOf, type Recorder, storeCause } from "./recorder.ts"
 import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./run.ts"
 
 /** Ends a run whose way forward has ended so: waits, or goes back, or says what stands. */
 export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
-  const halt = Array.from(Cause.failures(ended)).find((error) => error instanceof Halt)
-  if (halt !== undefined) return Effect.fail(halt)
   const { past, recorder } = run
+  const halt = recorder === undefined ? undefined : haltOf(ended)
+  if (halt !== undefined) return Effect.fail(halt)
   if (past?.state.direction === "Back") return unwind(run, past.cause)
   // A step may also end with an interruption of its own making, which is a failure like any other.
   return Cause.isInterruptedOnly(ended) && recorder?.durable === true
@@ -140,33 +141,57 @@ class Unwinding {
   }
 
   private entry(entry: ArmedList[number]): AnyEffect<boolean> {
-    if (entry._tag === "Armed") {
-      return Effect.map(undo(this.run, entry, this.cause), (exit) => {
-        const step = entry.step.path
-        if (Exit.isSuccess(exit)) this.undone.push(step)
-        else this.failed.push({ step, cause: exit.cause })
-        return true
-      })
-    }
+    if (entry._tag === "Armed") return this.undo(entry)
     return Effect.map(
       Effect.forEach(entry.lanes, (lane) => this.list(lane), { concurrency: "unbounded", discard: true }),
       () => entry.lanes.every((lane) => lane.length === 0)
     )
   }
+
+  private undo(armed: Armed): AnyEffect<boolean> {
+    const { past, recorder } = this.run
+    const step = armed.step.path
+    const recorded = past === undefined ? undefined : Option.getOrUndefined(HashMap.get(past.state.steps, step))
+    if (recorded?.status === "Undone") {
+      this.undone.push(step)
+      return Effect.succeed(true)
+    }
+    const compensation = new Compensation(this.run, armed, this.cause)
+    const ended = () => ({ step, attempts: compensation.attempt, at: recorder!.now() })
+    const outcome = Effect.matchCause(compensation.outcome, {
+      onSuccess: () => {
+        this.undone.push(step)
+        recorder?.record({ _tag: "CompensationSucceeded", ...ended() })
+        return true
+      },
+      onFailure: (cause) => {
+        this.failed.push({ step, cause })
+        recorder?.record({ _tag: "CompensationFailed", ...ended(), failures: storeCause(undefined, cause) })
+        return true
+      }
+    })
+    if (recorder === undefined) return outcome
+    recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
+    return Effect.zipRight(recorder.commit, outcome)
+  }
 }
 
-const undo = (
-  run: Run,
-  { frame, output, step }: Armed,
-  cause: Cause.Cause<unknown>
-): AnyEffect<Exit.Exit<unknown, unknown>> => {
-  const { past, recorder } = run
-  const recorded = past === undefined ? undefined : Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
-  if (recorded?.status === "Undone") return Effect.succeed(Exit.void)
-  const { compensationRetry, compensationTimeout } = step
-  let attempt = 0
-  const once = Effect.suspend(() =>
-    step.compensate!({
+/** The calls of one step's compensation in this process. */
+class Compensation {
+  attempt = 0
+  readonly run: Run
+  readonly armed: Armed
+  readonly cause: Cause.Cause<unknown>
+
+  constructor(run: Run, armed: Armed, cause: Cause.Cause<unknown>) {
+    this.run = run
+    this.armed = armed
+    this.cause = cause
+  }
+
+  private context(): CompensationContext<any, any, any> {
+    const { armed: { frame, output, step }, cause, run } = this
+    return {
       input: frame.input,
       outputs: frame.outputs,
       output,
@@ -174,27 +199,19 @@ const undo = (
       idempotencyKey: keyOf(run.key, step, "compensation"),
       actionIdempotencyKey: keyOf(run.key, step, "action"),
       executionId: run.executionId,
-      attempt: ++attempt
+      attempt: this.attempt
+    }
+  }
+
+  get outcome(): AnyEffect {
+    const { compensate, compensationRetry, compensationTimeout } = this.armed.step
+    const once = Effect.suspend(() => {
+      this.attempt++
+      return compensate!(this.context())
     })
-  )
-  const bounded = compensationTimeout === undefined
-    ? once
-    : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
-  const exit = Effect.exit(
-    compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
-  )
-  if (recorder === undefined) return exit
-  recorder.record({ _tag: "CompensationStarted", step: step.path, at: recorder.now() })
-  return Effect.zipRight(
-    recorder.commit,
-    Effect.map(exit, (result) => {
-      const ended = { step: step.path, attempts: attempt, at: recorder.now() }
-      recorder.record(
-        Exit.isSuccess(result)
-          ? { _tag: "CompensationSucceeded", ...ended }
-          : { _tag: "CompensationFailed", ...ended, failures: storeCause(undefined, result.cause) }
-      )
-      return result
-    })
-  )
+    const bounded = compensationTimeout === undefined
+      ? once
+      : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
+    return compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
+  }
 }
