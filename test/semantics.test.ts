@@ -128,7 +128,8 @@ describe("S2: an interruption arrives before an action or after its compensation
         const world = makeWorld()
         const saga = Saga.make("Last")
           .compensatable("hotel", {
-            ...{ success: Text, compensate: world.undo("hotel") },
+            success: Text,
+            compensate: world.undo("hotel"),
             action: (context) => Effect.delay(world.do("hotel")(context), "1 second")
           })
           .build()

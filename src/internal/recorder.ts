@@ -159,8 +159,7 @@ export const encodeValue = (
     }),
     // A transformation that throws has failed to encode too.
     Effect.catchAllCause((cause) => {
-      const problem = Cause.squash(cause) as { readonly message?: unknown } | null | undefined
-      return Effect.fail(failed(typeof problem?.message === "string" ? problem.message : String(problem)))
+      return Effect.fail(failed(describe(Cause.squash(cause)).message))
     })
   )
 }

@@ -26,8 +26,9 @@ const make = (options?: Options) =>
       Effect.zipRight(sql`SELECT 1 FROM effect_saga_unfinished LIMIT 1`),
       Effect.catchAllCause((cause) => {
         const error = toCheckpointError("open", Cause.squash(cause))
+        const { detail, operation } = error
         return Effect.fail(
-          /no such table/.test(error.detail) ? new CheckpointError({ ...error, reason: "Locked" }) : error
+          /no such table/.test(detail) ? new CheckpointError({ reason: "Locked", operation, detail }) : error
         )
       }),
       whileLocked
