@@ -4,7 +4,6 @@
  */
 import { Context, Effect, Layer, Stream } from "effect"
 import type { Deferred } from "effect"
-import type { Program } from "./internal/program.ts"
 import type { Status } from "./Journal.ts"
 import { type CheckpointError, ExecutionConflict } from "./SagaError.ts"
 
@@ -51,9 +50,12 @@ export interface Store {
   readonly unfinished: Stream.Stream<UnfinishedExecution, CheckpointError>
 }
 
-/** An execution that this process drives now. Opaque: it is what the library needs to join it. */
+/** An execution that this process drives now: by which definition, with which input, and what will come of it. */
 export interface DrivenExecution {
-  readonly program: Program
+  readonly saga: string
+  readonly version: number
+  readonly fingerprint: string
+  /** As one text; undefined where the call that drives it gave none. */
   readonly input: string | undefined
   readonly result: Deferred.Deferred<unknown, unknown>
 }

@@ -6,7 +6,7 @@
  * counterexample reads as a saga.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, FastCheck as fc, Option, Schema } from "effect"
+import { Cause, Effect, Exit, FastCheck as fc, Fiber, Option, Schema, TestClock } from "effect"
 import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
 import { eventsOf, failingStore } from "./support/store.ts"
 import { makeWorld, type World } from "./support/world.ts"
@@ -25,6 +25,7 @@ const sentence = fc.constantFrom(
   "compensatable that dies",
   "compensatable that fails once",
   "compensatable that is unknown once",
+  "compensatable that takes too long once",
   "compensatable that is skipped",
   "compensatable whose undo fails",
   "compensatable whose undo dies",
@@ -36,7 +37,8 @@ const final = fc.constantFrom(
   "final that fails",
   "final that dies",
   "final that fails once",
-  "final that is unknown once"
+  "final that is unknown once",
+  "final that takes too long once"
 )
 
 const nested = fc.array(sentence, { minLength: 1, maxLength: 3 }).map((nested): Part => ({ nested }))
@@ -73,6 +75,8 @@ const build = (parts: ReadonlyArray<Part>, onCompensationFailure: "continue" | "
         ? Effect.die(`${name} died`)
         : does === "fails" || (does === "fails once" && attempt === 1)
         ? Effect.fail(`${name} failed`)
+        : does === "takes too long once" && attempt === 1
+        ? Effect.andThen(ok, Effect.never)
         : does === "is unknown once" && attempt === 1
         ? Effect.andThen(ok, Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })))
         : ok
@@ -81,6 +85,7 @@ const build = (parts: ReadonlyArray<Part>, onCompensationFailure: "continue" | "
       error: Schema.String,
       inDoubt: "retry",
       when: does === "is skipped" ? () => false : undefined,
+      timeout: does === "takes too long once" ? "1 second" : undefined,
       retry: does === "fails once" || kind === "final" ? once : undefined,
       compensationRetry: undoDoes === "fails once" ? once : undefined,
       action: (context: any) =>
@@ -103,6 +108,14 @@ const sentencesOf = (parts: ReadonlyArray<Part>): ReadonlyMap<string, string> =>
     typeof part === "string" ? [part] : ("parallel" in part ? part.parallel : part.nested).flatMap(leaves)
   return new Map(parts.flatMap(leaves).map((sentence, index) => [String.fromCharCode(97 + index), sentence]))
 }
+
+/** How it ends, while time passes for what takes too long. */
+const exitOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(Effect.exit(effect))
+    yield* TestClock.adjust("1 hour")
+    return yield* Fiber.join(fiber)
+  })
 
 const failureOf = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -157,14 +170,14 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
   it.effect.prop("in process", [parts, policy], ([parts, policy]) =>
     Effect.gen(function*() {
       const world = makeWorld()
-      checkTheLaw(parts, yield* Effect.exit(Saga.run(build(parts, policy, world), undefined)), world)
+      checkTheLaw(parts, yield* exitOf(Saga.run(build(parts, policy, world), undefined)), world)
     }), { fastCheck: { numRuns: 500 } })
 
   it.effect.prop("in a scope that fails", [reversible], ([parts]) =>
     Effect.gen(function*() {
       const world = makeWorld()
       const saga = build(parts, "continue", world)
-      yield* Effect.exit(Effect.scoped(Effect.andThen(Saga.scoped(saga, undefined), Effect.fail("outside"))))
+      yield* exitOf(Effect.scoped(Effect.andThen(Saga.scoped(saga, undefined), Effect.fail("outside"))))
       const stuck = Array.from(sentencesOf(parts))
         .flatMap(([name, sentence]) => / undo (fails|dies)$/.test(sentence) ? [name] : [])
       expect(undid(world)).toEqual(did(world).sort().reverse().filter((name) => !stuck.includes(name)))
@@ -177,7 +190,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
       Effect.gen(function*() {
         const world = makeWorld()
         const saga = build(parts, policy, world)
-        const exit = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        const exit = yield* exitOf(Saga.execute(saga, undefined, { executionId: "1" }))
         checkTheLaw(parts, exit, world)
         const store = yield* Checkpoint.Checkpoint
         const state = Journal.fold(yield* eventsOf(store, "1"))
@@ -192,7 +205,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         )
         // Asked again, it answers the same and does nothing.
         const log = [...world.log]
-        const again = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        const again = yield* exitOf(Saga.execute(saga, undefined, { executionId: "1" }))
         checkTheLaw(parts, again, world)
         if (Exit.isSuccess(exit)) expect(again).toEqual(exit)
         expect(again._tag).toBe(exit._tag)
@@ -209,13 +222,13 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         const store = yield* Checkpoint.Checkpoint
         const world = makeWorld()
         const saga = build(parts, policy, world)
-        const exit = yield* Effect.exit(
+        const exit = yield* exitOf(
           Saga.execute(saga, undefined, { executionId: "1" }).pipe(
             Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
           )
         )
         const lost = failureOf(exit) instanceof SagaError.CheckpointError
-        yield* Recovery.run([saga])
+        yield* exitOf(Recovery.run([saga]))
         expect(yield* Recovery.run([saga])).toEqual([])
         const stored = yield* store.load("1")
         if (stored.length === 0) {
@@ -223,7 +236,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
           expect(world.log).toEqual([])
           return
         }
-        const ended = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        const ended = yield* exitOf(Saga.execute(saga, undefined, { executionId: "1" }))
         if (failureOf(ended) instanceof SagaError.OutcomeUnknown) {
           // A step that was in doubt died when it was run again, which settles nothing: it waits, and nothing is undone.
           expect(Array.from(sentencesOf(parts).values()).some((sentence) => sentence.endsWith("that dies"))).toBe(true)

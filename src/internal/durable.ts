@@ -112,13 +112,14 @@ const driveOnce = (
       const driven = checkpoint.driven.get(executionId)
       if (driven === undefined) {
         const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
-        checkpoint.driven.set(executionId, { program, input, result })
+        const { fingerprint, name: saga, version } = program
+        checkpoint.driven.set(executionId, { saga, version, fingerprint, input, result })
         return Effect.onExit(restore(driver(checkpoint)), (exit) => {
           checkpoint.driven.delete(executionId)
           return Deferred.done(result, exit)
         })
       }
-      const conflict = driven.program.name !== program.name
+      const conflict = driven.saga !== program.name
         ? "OtherSaga"
         : input !== undefined && driven.input !== undefined && input !== driven.input
         ? "OtherInput"
@@ -126,7 +127,7 @@ const driveOnce = (
       if (conflict !== undefined) {
         return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
       }
-      const same = input !== undefined && input === driven.input && difference(program, driven.program) === undefined
+      const same = input !== undefined && input === driven.input && difference(program, driven) === undefined
       return restore(Effect.flatMap(
         Effect.exit(Deferred.await(driven.result)),
         (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, executionId, input, driver)
