@@ -129,7 +129,7 @@ class Builder {
     return this.with({ ...step, _tag: "Step", name, classification: "Final" })
   }
   saga(name: string, nested: Any, { input }: { readonly input: Nested["nestedInput"] }) {
-    return this.with({ _tag: "Nested", name, program: programOf(nested), nestedInput: input })
+    return this.with({ _tag: "Nested", name, path: name, program: programOf(nested), nestedInput: input })
   }
   parallel(branches: (branch: Builder) => Builder, options?: ParallelOptions) {
     const nodes = branches(new Builder(this.header, [])).nodes

@@ -277,7 +277,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | FinalInScope<Name>
-    | OwesRetry<Name, StepError, Times, RetryRequirements>
+    | OwesRetry<Name, StepError | CutOff<Timeout, OutcomeUnknown>, Times, RetryRequirements>
   >
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>

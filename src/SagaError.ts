@@ -75,7 +75,7 @@ export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommi
   readonly parked: boolean
 }> {
   override get message() {
-    const where = this.step === undefined ? "while its output was made," : `at Final step "${this.step}",`
+    const where = this.step === undefined ? "while its output was made," : `at step "${this.step}",`
     return `${this.saga} (${this.executionId}) failed ${where} after its point of no return: ${oneLine(this.cause)}. ` +
       `In effect, and not to be undone: ${quoted(this.stands)}. ` +
       (this.parked

@@ -31,12 +31,12 @@ describe("every message says what is true now and who must act", () => {
     ],
     "FailedAfterCommit in process": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: false }),
-      `Trip (7) failed at Final step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
+      `Trip (7) failed at step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
       `undone: "hotel", "charge". Somebody must finish the rest by hand`
     ],
     "FailedAfterCommit, parked": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: true }),
-      `Trip (7) failed at Final step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
+      `Trip (7) failed at step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
       `undone: "hotel", "charge". The execution is parked: Saga.resume goes on from there`
     ],
     "FailedAfterCommit of a projection": [

@@ -305,6 +305,146 @@ describe("S8, resumed", () => {
     }))
 })
 
+describe("S8, interrupted or in doubt", () => {
+  const block = (world: World) => {
+    const nested = (a: string, b: string) =>
+      Saga.make("Inner").compensatable("one", step(world, a)).compensatable("two", step(world, b)).build()
+    return Saga.make("Block")
+      .compensatable("first", step(world, "first"))
+      .parallel((branch) =>
+        branch.saga("x", nested("a", "b"), { input: () => {} }).compensatable("c", step(world, "c"))
+      )
+      .compensatable("last", step(world, "last"))
+  }
+
+  it.effect("an interruption while a block is replayed forgets nothing that was done in it", () =>
+    Effect.gen(function*() {
+      for (const goingBack of [false, true]) {
+        for (let yields = 0; yields < 12; yields++) {
+          yield* Effect.gen(function*() {
+            const store = yield* Checkpoint.Checkpoint
+            const world = makeWorld()
+            let over = false
+            const saga = block(world).readOnly("check", {
+              success: Text,
+              action: () => goingBack || over ? world.refuse("check")() : Effect.never
+            }).build()
+            const fiber = yield* Effect.fork(
+              Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }).pipe(
+                Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: goingBack ? 6 : 99 }))
+              )
+            )
+            yield* TestClock.adjust("1 second")
+            yield* Fiber.interrupt(fiber)
+            expect(world.log.filter((line) => line.startsWith("-")).length).toBe(goingBack ? 1 : 0)
+            const resumed = yield* Effect.fork(Saga.resume(saga, "1"))
+            for (let count = 0; count < yields; count++) yield* Effect.yieldNow()
+            yield* Fiber.interrupt(resumed)
+            over = true
+            const exit = yield* Effect.exit(Saga.resume(saga, "1"))
+            expect(Exit.isFailure(exit)).toBe(true)
+            const undone = Array.from(new Set(world.log.filter((line) => line.startsWith("-"))))
+            expect(undone).toEqual(["-last", "-c", "-b", "-a", "-first"])
+          }).pipe(Effect.provide(Checkpoint.layerMemory))
+        }
+      }
+    }))
+
+  it.effect("a doubt comes before a sibling's own error, which would mean that everything was undone", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Doubt")
+        .parallel((branch) =>
+          branch
+            .compensatable("bad", refusing(world, "bad", "1 second"))
+            .compensatable("b", {
+              ...step(world, "b"),
+              action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+              inDoubt: "park"
+            })
+        )
+        .build()
+      expect(failureOf(yield* forAMinute(Saga.run(saga, undefined)))).toMatchObject({
+        _tag: "OutcomeUnknown",
+        step: "b"
+      })
+      const report = yield* forAMinute(Saga.report(saga, undefined))
+      expect(report).toMatchObject({ value: { _tag: "InDoubt" } })
+      const run = Saga.execute(saga, undefined, { executionId: "1" })
+      for (const exit of [yield* forAMinute(run), yield* Effect.exit(run)]) {
+        expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: true })
+      }
+      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a recorded failure of a ReadOnly sibling is not followed by a recovery that goes forward", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      let works = false
+      const inner = Saga.make("Inner")
+        .compensatable("one", slow(world, "one", "2 seconds"))
+        .compensatable("two", slow(world, "two", "2 seconds"))
+      const saga = Saga.make("Block")
+        .parallel((branch) =>
+          branch
+            .readOnly("check", {
+              success: Text,
+              action: () => works ? Effect.succeed("") : Effect.delay(world.refuse("check")(), "1 second")
+            })
+            .saga("inner", inner.build(), { input: () => {} })
+        )
+        .build()
+      yield* forAMinute(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      works = true
+      expect(yield* forAMinute(Recovery.run([saga]))).toMatchObject({ value: [{ _tag: "Undone" }] })
+      expect(world.standing()).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("what a sibling came to is stored, also when another's output cannot be", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Odd")
+        .parallel((branch) =>
+          branch
+            .compensatable("a", {
+              ...step(world, "a"),
+              success: Schema.NonEmptyString,
+              action: () => Effect.succeed("")
+            })
+            .compensatable("b", slow(world, "b", "1 second"))
+        )
+        .build()
+      expect(failureOf(yield* forAMinute(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
+        reason: "Encode"
+      })
+      const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+      expect(events.at(-1)).toMatchObject({ _tag: "StepSucceeded", step: "b" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a parked execution that several ask for at once is set going once", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const saga = Saga.make("Asked").final("charge", {
+        action: () => {
+          calls++
+          return Effect.delay(Effect.fail(new SagaError.OutcomeUnknown({ reason: "?" })), "1 second")
+        },
+        inDoubt: "retry"
+      }).build()
+      yield* forAMinute(Saga.execute(saga, undefined, { executionId: "1" }))
+      calls = 0
+      yield* forAMinute(
+        Effect.all([1, 2, 3].map(() => Effect.exit(Saga.resume(saga, "1"))), { concurrency: "unbounded" })
+      )
+      expect(calls).toBe(2)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
 describe("an interruption at any moment", () => {
   /** Every action, compensation and commit takes a second. */
   const slowly = (world: World, fails: boolean) => {
@@ -570,6 +710,33 @@ describe("timeouts", () => {
       )
     }))
 
+  it.effect("the condition of a retry is asked about the action's errors only, and one that throws hides no doubt", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const asked: Array<unknown> = []
+      const saga = Saga.make("While")
+        .compensatable("first", step(world, "first"))
+        .compensatable("book", {
+          ...step(world, "book"),
+          action: ({ attempt }) =>
+            attempt === 2 ? Effect.fail(new Refused({ step: "book" })) : Effect.as(Effect.never, ""),
+          timeout: "1 second",
+          inDoubt: "retry",
+          retry: {
+            times: 2,
+            while: (error) => {
+              asked.push(error)
+              return error.step.length > 0
+            }
+          }
+        })
+        .build()
+      const exit = yield* forAMinute(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", parked: true })
+      expect(asked).toEqual([new Refused({ step: "book" })])
+      expect(world.log).toEqual(["+first"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("an interruption from outside does not reach the action that the timeout guards", () =>
     Effect.gen(function*() {
       const world = makeWorld()
@@ -679,6 +846,37 @@ describe("interruptible: true", () => {
     }))
 })
 
+describe("interruptible: true, and suspended", () => {
+  it.effect("an action's own mixture of failure and interruption is its failure", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Mixed").compensatable("a", {
+        action: () => Effect.all([world.refuse("a")(), Effect.never], { concurrency: 2 }),
+        compensate: world.undo("a"),
+        interruptible: true,
+        inDoubt: "park"
+      }).build()
+      expect(failureOf(yield* Effect.exit(Saga.run(saga, undefined)))).toEqual(new Refused({ step: "a" }))
+    }))
+
+  it.effect("interrupted with a doubt it is left for recovery, which settles it, and not parked", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let works = false
+      const saga = Saga.make("Left").final("charge", {
+        success: Text,
+        action: (context) => works ? world.do("charge")(context) : Effect.as(Effect.never, ""),
+        interruptible: true,
+        inDoubt: "retry"
+      }).build(({ outputs }) => outputs.charge)
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      works = true
+      expect(yield* Recovery.run([saga])).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
 describe("conditions", () => {
   const upgrade = (world: World, asked: { count: number }) =>
     Saga.make("Upgrade", { input: Schema.Boolean })
@@ -738,6 +936,32 @@ describe("conditions", () => {
       expect(report.steps[0]).toMatchObject({ step: "seat", status: "Skipped", attempts: 0 })
       expect(report.summary).toBe("Upgrade succeeded: 2 steps took effect, 1 was skipped")
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a condition, or a nested projection, that throws after the point of no return is named", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const fail = (): never => {
+        throw new Error("thrown")
+      }
+      const late = Saga.make("Late")
+        .final("charge", { action: world.do("charge") })
+        .final("email", { action: world.do("email"), when: (): boolean => fail() })
+        .build()
+      expect(failureOf(yield* Effect.exit(Saga.run(late, undefined)))).toMatchObject({
+        _tag: "FailedAfterCommit",
+        step: "email",
+        stands: ["charge"]
+      })
+      const pay = Saga.make("Pay").final("charge", { action: world.do("charge") }).build(fail)
+      const outer = Saga.make("Outer").saga("pay", pay, { input: () => {} }).final("email", {
+        action: world.do("email")
+      })
+      expect(failureOf(yield* Effect.exit(Saga.run(outer.build(), undefined)))).toMatchObject({
+        _tag: "FailedAfterCommit",
+        step: "pay",
+        stands: ["pay/charge"]
+      })
+    }))
 
   it.effect("a condition that throws fails the step", () =>
     Effect.gen(function*() {

@@ -69,7 +69,7 @@ export class Action {
       ? this.once
       : Effect.timeoutFail(this.once, { duration: timeout, onTimeout: () => tookTooLong(timeout) })
     return Effect.catchAllCause(this.run.restore(once), (cause) =>
-      Cause.isInterrupted(cause)
+      Cause.isInterruptedOnly(cause)
         ? Effect.fail(new OutcomeUnknown({ reason: "it was interrupted" }))
         : Effect.failCause(cause))
   }
@@ -115,8 +115,7 @@ const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
  * them are not.
  *
  * A doubt sticks. It ends when an attempt succeeds; when `verify` says that it did not happen; or when the step says
- * `inDoubt: "retry"`, which vouches that the key is honoured, and an attempt fails with a typed error. A defect or an
- * interruption never ends it.
+ * `inDoubt: "retry"`, which vouches that the key is honoured, and an attempt fails with a typed error. Nothing else ends it.
  */
 const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEffect => {
   const { inDoubt, retry } = action.step
@@ -132,8 +131,8 @@ const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEff
         doubt = again
         return inDoubt === "retry" ? pause(again, cause, next) : settleAndGoOn(again, next)
       }
-      if (error === undefined || (doubt !== undefined && inDoubt !== "retry")) return endOf(cause)
-      doubt = undefined
+      if (error === undefined) return endOf(cause)
+      if (inDoubt === "retry") doubt = undefined
       return pause(error, cause, next)
     })
 
@@ -152,14 +151,23 @@ const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEff
     })
 
   const pause = (error: unknown, cause: Cause.Cause<unknown>, next: (error: unknown) => AnyEffect): AnyEffect => {
-    const worthIt = retry === undefined ? error instanceof OutcomeUnknown : retry.while?.(error) ?? true
-    if (tried >= times || !worthIt) return endOf(cause)
+    if (tried >= times || !isWorthIt(error)) return endOf(cause)
     tried++
     return Effect.matchCauseEffect(run.restore(next(error)), {
       onSuccess: () => attempt(next),
       // The schedule is through, or an interruption came: then nothing was done since the last attempt.
       onFailure: (paused) => endOf(Cause.isInterrupted(paused) && doubt === undefined ? paused : cause)
     })
+  }
+
+  /** What is in doubt, or was, is not for the step's own condition to judge, which knows the action's errors only. */
+  const isWorthIt = (error: unknown): boolean => {
+    if (error instanceof OutcomeUnknown) return true
+    try {
+      return retry !== undefined && (retry.while?.(error) ?? true)
+    } catch {
+      return false
+    }
   }
 
   const endOf = (cause: Cause.Cause<unknown>): AnyEffect =>

@@ -41,7 +41,8 @@ export const execute = (
     }
     if (program.input !== undefined) yield* Schema.validate(program.input)(input)
     const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
-    return yield* driveOnce(program, executionId, canonical(encoded), (checkpoint) =>
+    const call = { executionId, input: canonical(encoded), shares: true }
+    return yield* driveOnce(program, call, (checkpoint) =>
       Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
         if (stored === undefined) {
           return start(checkpoint, program, { ...options, input, encoded })
@@ -60,17 +61,21 @@ export const resume = (
   program: Program,
   options: { readonly executionId: string; readonly suspend: boolean; readonly finding?: Finding | undefined }
 ): AnyEffect =>
-  driveOnce(program, options.executionId, undefined, (checkpoint) =>
-    Effect.flatMap(
-      load(checkpoint, program, options.executionId),
-      (stored) =>
-        stored === undefined
-          ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))
-          : Effect.zipRight(
-            checkFinding(program, options.executionId, stored.past.state, options.finding),
-            goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
-          )
-    ))
+  driveOnce(
+    program,
+    { ...options, input: undefined, shares: options.finding === undefined },
+    (checkpoint) =>
+      Effect.flatMap(
+        load(checkpoint, program, options.executionId),
+        (stored) =>
+          stored === undefined
+            ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))
+            : Effect.zipRight(
+              checkFinding(program, options.executionId, stored.past.state, options.finding),
+              goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
+            )
+      )
+  )
 
 /** What was found out must be about a step in doubt, and must be storable, before anything is done with it. */
 const checkFinding = (
@@ -98,17 +103,17 @@ const checkFinding = (
  * Drives an execution unless this process does so already; then it joins: it waits, and shares what comes out where both
  * calls are known to ask for the same. In any other case it asks the journal afterwards, which is then the judge.
  *
- * `input` is what the call gave, as one text, or undefined where it gave none.
+ * `input` is what the call gave, as one text, or undefined where it resumes; `shares` is false where it has something to add.
  */
 const driveOnce = (
   program: Program,
-  executionId: string,
-  input: string | undefined,
+  call: { readonly executionId: string; readonly input: string | undefined; readonly shares: boolean },
   driver: (checkpoint: Checkpoint.Service) => AnyEffect
 ): AnyEffect =>
   Effect.flatMap(Checkpoint.Checkpoint, (checkpoint) =>
     // Nothing may come between the entry and what removes it, or the id would be joined for ever.
     Effect.uninterruptibleMask((restore) => {
+      const { executionId, input, shares } = call
       const driven = checkpoint.driven.get(executionId)
       if (driven === undefined) {
         const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
@@ -127,10 +132,11 @@ const driveOnce = (
       if (conflict !== undefined) {
         return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
       }
-      const same = input !== undefined && input === driven.input && difference(program, driven) === undefined
+      const same = shares && difference(program, driven) === undefined &&
+        (input === undefined || input === driven.input)
       return restore(Effect.flatMap(
         Effect.exit(Deferred.await(driven.result)),
-        (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, executionId, input, driver)
+        (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, call, driver)
       ))
     }))
 
@@ -276,26 +282,26 @@ export const inspect = (program: Program, executionId: string): AnyEffect<void> 
 /** Ends as the run did that parked the execution, by what its journal says. */
 const whyParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const whose = { saga: program.name, executionId, parked: true }
-  const steps = Journal.steps(state)
-  const inDoubt = steps.find(({ status }) => status === "InDoubt")
+  const steps = program.steps.flatMap(({ path }) => Option.toArray(HashMap.get(state.steps, path)))
+  const inDoubt = steps.filter(({ status }) => status === "InDoubt")
   const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
   const stands = sideEffects.filter(Journal.tookEffect).map(({ step }) => step)
-  const doubt = () => {
-    const step = program.steps.find(({ path }) => path === inDoubt?.step)
-    return new OutcomeUnknown({
-      ...whose,
-      reason: inDoubt?.doubt ?? "",
-      ...(step === undefined
-        ? {}
-        : { step: step.path, idempotencyKey: keyOf(encodeURIComponent(executionId), step, "action") })
-    })
-  }
+  const doubts = inDoubt.flatMap(({ doubt, step: path }) => {
+    const step = program.steps.find((step) => step.path === path)
+    if (step === undefined) return []
+    const idempotencyKey = keyOf(encodeURIComponent(executionId), step, "action")
+    return [Cause.fail(new OutcomeUnknown({ ...whose, step: path, idempotencyKey, reason: doubt ?? "" }))]
+  })
+  const unknown = doubts.reduce<Cause.Cause<OutcomeUnknown>>(
+    (all, doubt) => all === Cause.empty ? doubt : Cause.parallel(all, doubt),
+    Cause.empty
+  )
   const committed = steps.some((step) => step.classification === "Final" && Journal.tookEffect(step))
-  if (state.parked === "OutcomeUnknown" && !committed) return Effect.fail(doubt())
+  if (state.parked === "OutcomeUnknown" && !committed) return Effect.failCause(unknown)
   if (state.parked !== "CompensationFailed") {
     const failed = sideEffects.find(({ status }) => status === "Failed")
-    const step = inDoubt ?? failed
-    const why = inDoubt !== undefined ? Cause.fail(doubt()) : restoreCause(program, failed?.failures ?? state.failures)
+    const step = inDoubt[0] ?? failed
+    const why = inDoubt.length > 0 ? unknown : restoreCause(program, failed?.failures ?? state.failures)
     const error = new FailedAfterCommit({ ...whose, step: step?.step, cause: why, stands })
     return step === undefined ? Effect.die(error) : Effect.fail(error)
   }

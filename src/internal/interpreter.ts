@@ -11,7 +11,7 @@ import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
 import { haltOf, type Recorder, storeCause } from "./recorder.ts"
-import type { AnyEffect, ArmedList, Frame, Past, Run } from "./run.ts"
+import type { AnyEffect, ArmedList, FailedAt, Frame, Past, Run } from "./run.ts"
 import { goBack } from "./unwind.ts"
 
 /** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
@@ -95,12 +95,21 @@ const perform = (run: Run, frame: Frame, node: Node): AnyEffect => {
 }
 
 /** S9: a nested saga shares the compensations of its parent, and so is unwound with it. */
-const performNested = (run: Run, parent: Frame, { nestedInput, program }: Nested): AnyEffect =>
-  Effect.suspend(() => {
-    const frame: Frame = { input: nestedInput(seen(parent)), outputs: {}, armed: parent.armed }
-    const steps = Effect.map(inOrder(run, frame, program.nodes), () => program.project(seen(frame)))
-    return program.input === undefined ? steps : Effect.zipRight(Schema.validate(program.input)(frame.input), steps)
+const performNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
+  Effect.flatMap(pure(run, nested, () => nested.nestedInput(seen(parent))), (input) => {
+    const { program } = nested
+    const frame: Frame = { input, outputs: {}, armed: parent.armed }
+    const checked = program.input === undefined
+      ? Effect.void
+      : noteFailure(run, nested, Schema.validate(program.input)(input))
+    return Effect.zipRight(
+      checked,
+      Effect.zipRight(inOrder(run, frame, program.nodes), pure(run, nested, () => program.project(seen(frame))))
+    )
   })
+
+/** Calls one of the user's pure functions; where it throws, the run knows on whose behalf. */
+const pure = <A>(run: Run, on: FailedAt, call: () => A): AnyEffect<A> => noteFailure(run, on, Effect.sync(call))
 
 /**
  * S8: whatever finishes first, compensations are armed in declared order; when one sibling fails, those that run are waited
@@ -112,41 +121,60 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
     const branches = nodes.map((node) => ({
       node,
       frame: { input: frame.input, outputs: { ...frame.outputs }, armed: [] as ArmedList },
-      cause: undefined as Cause.Cause<unknown> | undefined
+      cause: undefined as Cause.Cause<unknown> | undefined,
+      begun: false
     }))
     let failed = false
-    const all = Effect.forEach(
-      branches,
-      (branch) =>
-        Effect.suspend(() =>
-          failed && !isUnderWay(run, branch.node) ? Effect.void : Effect.uninterruptible(Effect.catchAllCause(
-            inOrder(run, branch.frame, [branch.node]),
-            (cause) =>
-              Effect.sync(() => {
-                failed = true
-                branch.cause = cause
-              })
-          ))
-        ),
-      { concurrency: concurrency ?? "unbounded", discard: true }
-    )
+    const perform = (branch: typeof branches[number]) =>
+      Effect.suspend(() => {
+        if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
+        branch.begun = true
+        return Effect.uninterruptible(Effect.catchAllCause(inOrder(run, branch.frame, [branch.node]), (cause) =>
+          Effect.sync(() => {
+            failed = true
+            branch.cause = cause
+          })))
+      })
+    const all = Effect.forEach(branches, perform, { concurrency: concurrency ?? "unbounded", discard: true })
     // An interruption reaches the siblings through this fiber, which then waits for them; what they did is in the branches.
-    return Effect.flatMap(Effect.exit(run.restore(all)), (exit) => {
+    // A block that an earlier process is through with is only armed again, and nothing may come between.
+    const entered = Effect.exit(isOver(run, nodes) ? all : run.restore(all))
+    // What an earlier process began has to be armed again or settled, also after an interruption.
+    const underWay = Effect.suspend(() => {
+      failed = true
+      return run.past === undefined ? Effect.void : Effect.forEach(branches, perform, { discard: true })
+    })
+    return Effect.flatMap(Effect.zipLeft(entered, underWay), (exit) => {
       const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
       if (unwind === "parallel" && lanes.length > 1) frame.armed.push({ _tag: "Lanes", lanes })
       else frame.armed.push(...lanes.flat())
       const causes = branches.flatMap(({ cause }) => cause === undefined ? [] : [cause])
       if (exit._tag === "Failure" && !causes.some(Cause.isInterrupted)) causes.push(exit.cause)
-      if (causes.length > 0) return Effect.failCause(causes.reduce((all, cause) => Cause.parallel(all, cause)))
+      if (causes.length > 0) {
+        // A doubt comes first: whoever takes the first error must not take one that means that everything was undone.
+        return Effect.failCause([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))]
+          .reduce((all, cause) => Cause.parallel(all, cause)))
+      }
       for (const { frame: { outputs }, node } of branches) frame.outputs[node.name] = outputs[node.name]
       return Effect.void
     })
   })
 
+const isDoubt = ({ doubts }: Run) => (cause: Cause.Cause<unknown>): boolean =>
+  Option.exists(Cause.failureOption(cause), (error) => doubts.some((doubt) => doubt === error))
+
+const stepsOf = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag === "Step" ? [node] : node.program.steps
+
+/** Whether an earlier process is through with all of it. */
+const isOver = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
+  past !== undefined &&
+  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) =>
+    Option.exists(HashMap.get(past.state.steps, path), (step) => tookEffect(step) || step.status === "Skipped")
+  ))
+
 /** Whether an earlier process began it: then what it did has to be armed again or settled, whatever becomes of its siblings. */
 const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
-  past !== undefined &&
-  (node._tag === "Step" ? [node] : node.program.steps).some(({ path }) => HashMap.has(past.state.steps, path))
+  past !== undefined && stepsOf(node).some(({ path }) => HashMap.has(past.state.steps, path))
 
 /** Takes a step's outcome from the journal where it is there, and settles it where it is not (S13). */
 const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
@@ -154,12 +182,13 @@ const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect =
   if (recorded !== undefined && tookEffect(recorded)) return Effect.succeed(past.outputs.get(step.path))
   if (recorded?.status === "Skipped") return Effect.succeed(skipped)
   if (past.state.direction === "Back") return Effect.failCause(past.cause)
-  if (recorded === undefined || step.classification === "ReadOnly") return begin(run, frame, step)
+  if (recorded === undefined) return begin(run, frame, step)
   if (recorded.status === "Failed") {
     // A Final that failed after another, or an action that an interruption kept from its next attempt, has its chance again.
     const again = run.committed.length > 0 || recorded.failures.every(({ kind }) => kind === "Interrupt")
-    return again ? begin(run, frame, step) : failAgain(run, step, past.causeOf(recorded))
+    return again ? begin(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
   }
+  if (step.classification === "ReadOnly") return begin(run, frame, step)
   const action = new Action(run, frame, step)
   const { finding } = past
   if (finding?.step === step.path) {
@@ -171,17 +200,21 @@ const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect =
   return recordOutcome(action, settleFirst(action, recorded.doubt ?? "the process ended before the outcome was stored"))
 }
 
-const failAgain = (run: Run, step: StepNode, cause: Cause.Cause<unknown>): AnyEffect => {
-  run.failed.push({ step, cause })
-  return Effect.failCause(cause)
+const begin = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
+  const { when } = step
+  return when === undefined ? act(run, frame, step) : Effect.flatMap(
+    pure(run, step, () => when(seen(frame))),
+    (holds) => holds ? act(run, frame, step) : skip(run, step)
+  )
 }
 
-const begin = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
+const skip = ({ recorder }: Run, { classification, path }: StepNode): AnyEffect => {
+  recorder?.record({ _tag: "StepSkipped", step: path, classification, at: recorder.now() })
+  return Effect.succeed(skipped)
+}
+
+const act = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { recorder } = run
-  if (step.when !== undefined && !step.when(seen(frame))) {
-    recorder?.record({ _tag: "StepSkipped", step: step.path, classification: step.classification, at: recorder.now() })
-    return Effect.succeed(skipped)
-  }
   const action = new Action(run, frame, step)
   if (step.classification === "ReadOnly") {
     const outcome = run.restore(action.reading)
@@ -189,21 +222,21 @@ const begin = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
     recordStart(recorder, step)
     return recordOutcome(action, outcome)
   }
-  const act = () => {
+  const now = () => {
     if (recorder === undefined) {
-      return step.classification === "Final" ? noteFailure(action, action.outcome) : action.outcome
+      return step.classification === "Final" ? noteFailure(run, step, action.outcome) : action.outcome
     }
     recordStart(recorder, step)
     return Effect.zipRight(recorder.commit, recordOutcome(action, action.outcome))
   }
   // Here an interruption may arrive. Past the point of no return there is no way but forward, and none arrives.
-  return run.committed.length > 0 ? act() : Effect.flatMap(run.restore(Effect.void), act)
+  return run.committed.length > 0 ? now() : Effect.flatMap(run.restore(Effect.void), now)
 }
 
 const recordStart = (recorder: Recorder, { classification, path }: StepNode) =>
   recorder.record({ _tag: "StepStarted", step: path, classification, at: recorder.now() })
 
-const noteFailure = ({ run, step }: Action, outcome: AnyEffect): AnyEffect =>
+const noteFailure = <A>(run: Run, step: FailedAt, outcome: AnyEffect<A>): AnyEffect<A> =>
   Effect.tapErrorCause(outcome, (cause) => Effect.sync(() => run.failed.push({ step, cause })))
 
 const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
@@ -211,7 +244,7 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { recorder } = run
   if (recorder === undefined) return outcome
   const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
-  return Effect.matchCauseEffect(noteFailure(action, outcome), {
+  return Effect.matchCauseEffect(noteFailure(run, step, outcome), {
     onSuccess: (output) =>
       Effect.map(recorder.encodeOutput(step, output), (encoded) => {
         recorder.record({ _tag: "StepSucceeded", ...ended(), ...(encoded === undefined ? {} : { output: encoded }) })

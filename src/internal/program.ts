@@ -68,6 +68,9 @@ export interface Parallel<Node> extends ParallelOptions {
 export interface Nested {
   readonly _tag: "Nested"
   readonly name: string
+  readonly path: string
+  /** No error of its own. */
+  readonly error?: undefined
   /** Its steps have their whole paths. */
   readonly program: Program
   readonly nestedInput: (earlier: Earlier) => unknown
@@ -240,7 +243,11 @@ const nest = (nested: Nested): Nested => {
       key: `${encodeURIComponent(nested.name)}/${step.key}`
     })
   const insideNested = (node: Nested): Nested =>
-    Object.freeze({ ...node, program: finish({ ...node.program, nodes: node.program.nodes.map(inside) }) })
+    Object.freeze({
+      ...node,
+      path: node === nested ? node.name : `${nested.name}/${node.path}`,
+      program: finish({ ...node.program, nodes: node.program.nodes.map(inside) })
+    })
   return insideNested(nested)
 }
 

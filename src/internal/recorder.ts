@@ -166,7 +166,7 @@ export const encodeValue = (
 
 /** A step's failure as it is stored. All failures of the cause are kept. */
 export const storeCause = (
-  step: StepNode | undefined,
+  step: Pick<StepNode, "path" | "error"> | undefined,
   cause: Cause.Cause<unknown>
 ): ReadonlyArray<Journal.StoredFailure> => {
   const stored: Array<Journal.StoredFailure> = []
@@ -179,7 +179,7 @@ export const storeCause = (
 }
 
 /** An error that cannot be encoded is stored by its tag and message only: why it failed must not keep a saga from unwinding. */
-const encodedError = (step: StepNode | undefined, error: unknown): { readonly encoded?: unknown } => {
+const encodedError = (step: Pick<StepNode, "error"> | undefined, error: unknown): { readonly encoded?: unknown } => {
   if (step?.error === undefined) return {}
   try {
     const encoded = Schema.encodeUnknownOption(step.error)(error)

@@ -50,6 +50,9 @@ export interface Frame {
   readonly armed: ArmedList
 }
 
+/** Where the way forward ended: a step, or a nested saga whose input or output could not be made. */
+export type FailedAt = Pick<StepNode, "path" | "error">
+
 /** A class, because spreading the options costs as much as ten steps. */
 export class Run implements Frame {
   readonly program: Program
@@ -66,7 +69,7 @@ export class Run implements Frame {
   /** The Finals that have taken effect. Once there is one, there is no way back. */
   readonly committed: Array<string> = []
   /** The steps that ended the way forward, and why, where the run has to name them. */
-  readonly failed: Array<{ readonly step: StepNode; readonly cause: Cause.Cause<unknown> }> = []
+  readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = []
   /** What is in doubt and could not be settled. */
   readonly doubts: Array<OutcomeUnknown> = []
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect

@@ -11,25 +11,35 @@ import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./r
 export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
   const { past, recorder } = run
   const halt = recorder === undefined ? undefined : haltOf(ended)
-  if (halt !== undefined) return Effect.fail(halt)
+  if (recorder !== undefined && halt !== undefined) {
+    // What siblings came to is still worth storing; where the store is what failed, it says so again at once.
+    return Effect.zipRight(Effect.ignore(recorder.commit), Effect.fail(halt))
+  }
   if (past?.state.direction === "Back") return unwind(run, past.cause)
-  // A step may also end with an interruption of its own making, which is a failure like any other.
-  return Cause.isInterruptedOnly(ended) && recorder?.durable === true
+  // Only the fiber knows whether it was interrupted: a step may also end with an interruption of its own making.
+  return recorder?.durable === true
     ? Effect.matchCauseEffect(run.restore(Effect.void), {
-      onSuccess: () => decide(run, ended, false),
-      onFailure: () => decide(run, ended, true)
+      onSuccess: () => decide(run, recorder, ended, false),
+      onFailure: () => decide(run, recorder, ended, true)
     })
-    : decide(run, ended, false)
+    : decide(run, recorder, ended, false)
 }
 
-const decide = (run: Run, ended: Cause.Cause<unknown>, interrupted: boolean): AnyEffect => {
-  const { doubts, recorder } = run
+const decide = (
+  run: Run,
+  recorder: Recorder | undefined,
+  ended: Cause.Cause<unknown>,
+  interrupted: boolean
+): AnyEffect => {
+  const { doubts } = run
   const committed = run.committed.length > 0
   if (recorder?.durable === true) {
+    const nothingElse = Cause.isInterruptedOnly(ended)
     // Interrupted before an earlier process's doubt was settled, it can be neither undone nor parked by this one.
-    if (interrupted && (run.suspend || committed || isAnythingInDoubt(recorder))) {
-      return Effect.zipRight(recorder.commit, Effect.failCause(ended))
-    }
+    const left = nothingElse
+      ? run.suspend || committed || isAnythingInDoubt(recorder)
+      : run.suspend && doubts.length > 0
+    if (interrupted && left) return Effect.zipRight(recorder.commit, Effect.failCause(ended))
     if (doubts.length > 0 && !committed) {
       return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
     }

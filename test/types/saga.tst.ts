@@ -379,6 +379,9 @@ describe("a run refuses", () => {
       retry: { schedule: Schedule.spaced("1 minute") }
     })
     expect(Saga.run(bySchedule.build(), "Rome")).type.not.toRaiseError()
+    const cut = afterFinal.final("email", { action: () => Effect.void, timeout: "1 second", inDoubt: "park" }).build()
+    // @ts-expect-error every run needs retry on Final step \"email\"
+    Saga.run(cut, "Rome")
     const cannotFail = afterFinal.final("email", { action: () => Effect.void, inDoubt: "retry" })
     expect(Saga.run(cannotFail.build(), "Rome")).type.not.toRaiseError()
   })
