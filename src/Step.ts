@@ -52,6 +52,7 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
   /** How many more calls after the first. */
   readonly times?: Times
   readonly schedule?: Schedule.Schedule<any, any, ScheduleRequirements>
+  /** Asked about the errors that the action has by its type; not about what a timeout adds, nor about a doubt. */
   readonly while?: (error: Error) => boolean
 }
 
