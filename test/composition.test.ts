@@ -779,12 +779,14 @@ describe("timeouts", () => {
         .readOnly("look", {
           action: ({ attempt }) => Effect.delay(world.note(`look ${attempt}`), attempt < 3 ? "9 seconds" : "1 second"),
           timeout: "5 seconds",
-          retry: { times: 1 }
+          retry: { times: 1, while: () => false }
         })
         .build()
       const exit = yield* forAMinute(Saga.run(saga, undefined))
       expect(failureOf(exit)).toBeInstanceOf(Cause.TimeoutException)
       expect(world.log).toEqual(["+hotel", "-hotel"])
+      const report = yield* forAMinute(Saga.report(saga, undefined))
+      expect(report).toMatchObject({ value: { steps: [{}, { step: "look", attempts: 2 }] } })
     }))
 
   it.effect("a compensation that takes too long has failed, and is tried again as its own retry says", () =>

@@ -41,8 +41,13 @@ export class Action {
   /** The outcome of an action without a side effect: nothing about it can be in doubt. */
   get reading(): AnyEffect {
     const { retry, timeout } = this.step
-    const once = timeout === undefined ? this.once : Effect.timeout(this.once, timeout)
-    return retry === undefined ? once : Effect.retry(once, retryOptions(retry))
+    if (timeout === undefined) return retry === undefined ? this.once : Effect.retry(this.once, retryOptions(retry))
+    const once = Effect.timeout(this.once, timeout)
+    return retry === undefined ? once : Effect.retry(once, {
+      ...retryOptions(retry),
+      // The step's own condition knows the action's errors only.
+      while: (error) => Cause.isTimeoutException(error) || (retry.while?.(error) ?? true)
+    })
   }
 
   /** The outcome of an action with a side effect, its doubt settled by the step's policy (S7). */
