@@ -125,7 +125,7 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
       begun: false
     }))
     let failed = false
-    const perform = (branch: typeof branches[number]) =>
+    const enter = (branch: typeof branches[number]) =>
       Effect.suspend(() => {
         if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
         branch.begun = true
@@ -135,14 +135,14 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
             branch.cause = cause
           })))
       })
-    const all = Effect.forEach(branches, perform, { concurrency: concurrency ?? "unbounded", discard: true })
+    const all = Effect.forEach(branches, enter, { concurrency: concurrency ?? "unbounded", discard: true })
     // An interruption reaches the siblings through this fiber, which then waits for them; what they did is in the branches.
     // A block that an earlier process is through with is only armed again, and nothing may come between.
     const entered = Effect.exit(isOver(run, nodes) ? all : run.restore(all))
     // What an earlier process began has to be armed again or settled, also after an interruption.
     const underWay = Effect.suspend(() => {
       failed = true
-      return run.past === undefined ? Effect.void : Effect.forEach(branches, perform, { discard: true })
+      return run.past === undefined ? Effect.void : Effect.forEach(branches, enter, { discard: true })
     })
     return Effect.flatMap(Effect.zipLeft(entered, underWay), (exit) => {
       const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
