@@ -3,7 +3,7 @@
  * they do to the other rules.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Option, Schema, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { eventsOf, failingStore } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
@@ -306,13 +306,14 @@ describe("S8, resumed", () => {
 })
 
 describe("S8, interrupted or in doubt", () => {
-  const block = (world: World) => {
+  const block = (world: World, concurrency: number | "unbounded" = "unbounded") => {
     const nested = (a: string, b: string) =>
       Saga.make("Inner").compensatable("one", step(world, a)).compensatable("two", step(world, b)).build()
     return Saga.make("Block")
       .compensatable("first", step(world, "first"))
-      .parallel((branch) =>
-        branch.saga("x", nested("a", "b"), { input: () => {} }).compensatable("c", step(world, "c"))
+      .parallel(
+        (branch) => branch.saga("x", nested("a", "b"), { input: () => {} }).compensatable("c", step(world, "c")),
+        { concurrency }
       )
       .compensatable("last", step(world, "last"))
   }
@@ -331,7 +332,7 @@ describe("S8, interrupted or in doubt", () => {
             }).build()
             const fiber = yield* Effect.fork(
               Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }).pipe(
-                Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: goingBack ? 6 : 99 }))
+                Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: goingBack ? 5 : 99 }))
               )
             )
             yield* TestClock.adjust("1 second")
@@ -345,6 +346,32 @@ describe("S8, interrupted or in doubt", () => {
             expect(Exit.isFailure(exit)).toBe(true)
             const undone = Array.from(new Set(world.log.filter((line) => line.startsWith("-"))))
             expect(undone).toEqual(["-last", "-c", "-b", "-a", "-first"])
+          }).pipe(Effect.provide(Checkpoint.layerMemory))
+        }
+      }
+    }))
+
+  it.effect("nor one in the middle of a block of which an earlier process has done a part", () =>
+    Effect.gen(function*() {
+      for (const [failAt, concurrency] of [[2, 2], [3, 2], [2, 1], [3, 1], [4, 1]] as const) {
+        for (let yields = 0; yields < 12; yields++) {
+          yield* Effect.gen(function*() {
+            const store = yield* Checkpoint.Checkpoint
+            const world = makeWorld()
+            const saga = block(world, concurrency)
+              .readOnly("check", { success: Text, action: world.refuse("check") })
+              .build()
+            yield* Effect.exit(
+              Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+                Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
+              )
+            )
+            const resumed = yield* Effect.fork(Saga.resume(saga, "1"))
+            for (let count = 0; count < yields; count++) yield* Effect.yieldNow()
+            const exit = yield* Fiber.interrupt(resumed)
+            expect(Exit.isFailure(exit) && Array.from(Cause.defects(exit.cause))).toEqual([])
+            expect(Exit.isFailure(yield* Effect.exit(Saga.resume(saga, "1")))).toBe(true)
+            expect(world.standing()).toEqual([])
           }).pipe(Effect.provide(Checkpoint.layerMemory))
         }
       }
@@ -424,6 +451,45 @@ describe("S8, interrupted or in doubt", () => {
       })
       const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
       expect(events.at(-1)).toMatchObject({ _tag: "StepSucceeded", step: "b" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a sibling does not see another's output, also not at run time, whoever is faster", () =>
+    Effect.gen(function*() {
+      const seen: Array<ReadonlyArray<string>> = []
+      const look = (duration: "1 second" | "2 seconds") => ({
+        action: ({ outputs }: { readonly outputs: object }) =>
+          Effect.sync(() => void seen.push(Object.keys(outputs))).pipe(Effect.delay(duration))
+      })
+      const saga = Saga.make("Blind")
+        .readOnly("before", { action: () => Effect.void })
+        .parallel((branch) => branch.readOnly("a", look("1 second")).readOnly("b", look("2 seconds")))
+        .build()
+      expect(yield* forAMinute(Saga.run(saga, undefined))).toMatchObject({ _tag: "Success" })
+      expect(seen).toEqual([["before"], ["before"]])
+    }))
+
+  it.effect("resumed on the way back, the original cause is not multiplied by the siblings", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      const saga = Saga.make("Once")
+        .compensatable("first", step(world, "first"))
+        .parallel((branch) =>
+          branch
+            .compensatable("a", { ...step(world, "a"), error: Text, action: () => Effect.fail("no") })
+            .compensatable("b", { ...step(world, "b"), error: Text, action: () => Effect.fail("no") })
+        )
+        .build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      const recorded = (yield* eventsOf(store, "1")).find((event) => event._tag === "UnwindingStarted")
+      const exit = yield* Effect.exit(Saga.resume(saga, "1"))
+      expect(Exit.isFailure(exit) && Array.from(Cause.failures(exit.cause))).toEqual(recorded?.failures.map(() => "no"))
+      // That it was undone could not be stored, so it is undone again under its key.
+      expect(world.log).toEqual(["+first", "-first", "-first"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("a parked execution that several ask for at once is set going once", () =>
@@ -736,6 +802,21 @@ describe("timeouts", () => {
       expect(asked).toEqual([new Refused({ step: "book" })])
       expect(world.log).toEqual(["+first"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("what a guarded action sets in its fiber is set for the steps after it", () =>
+    Effect.gen(function*() {
+      const ref = FiberRef.unsafeMake("before")
+      const saga = Saga.make("Fiber")
+        .compensatable("set", {
+          action: () => FiberRef.set(ref, "after"),
+          compensate: () => Effect.void,
+          timeout: "1 second",
+          inDoubt: "park"
+        })
+        .readOnly("get", { action: () => FiberRef.get(ref) })
+        .build(({ outputs }) => outputs.get)
+      expect(yield* Saga.run(saga, undefined)).toBe("after")
+    }))
 
   it.effect("an interruption from outside does not reach the action that the timeout guards", () =>
     Effect.gen(function*() {

@@ -63,7 +63,12 @@ const build = (parts: ReadonlyArray<Part>, onCompensationFailure: "continue" | "
   const nextName = () => String.fromCharCode(97 + count++)
   const add = (builder: any, part: Part): any => {
     if (typeof part !== "string") {
-      if ("parallel" in part) return builder.parallel((branch: any) => part.parallel.reduce(add, branch))
+      if ("parallel" in part) {
+        // Three siblings one after the other, fewer at the same time.
+        return builder.parallel((branch: any) => part.parallel.reduce(add, branch), {
+          concurrency: part.parallel.length > 2 ? 1 : "unbounded"
+        })
+      }
       const inner = part.nested.reduce(add, Saga.make("Inner")).build()
       return builder.saga(`nested${count}`, inner, { input: () => {} })
     }
@@ -88,8 +93,11 @@ const build = (parts: ReadonlyArray<Part>, onCompensationFailure: "continue" | "
       timeout: does === "takes too long once" ? "1 second" : undefined,
       retry: does === "fails once" || kind === "final" ? once : undefined,
       compensationRetry: undoDoes === "fails once" ? once : undefined,
+      // A service that honours a key does not refuse what it has done under it.
       action: (context: any) =>
-        act(does, context.attempt, kind === "readOnly" ? Effect.succeed(name) : world.do(name)(context)),
+        kind !== "readOnly" && world.has(context.idempotencyKey)
+          ? world.do(name)(context)
+          : act(does, context.attempt, kind === "readOnly" ? Effect.succeed(name) : world.do(name)(context)),
       compensate: (context: any) => act(undoDoes, context.attempt, world.undo(name)(context))
     }
     return builder[kind.split(" ")[0]!](name, step)
@@ -248,6 +256,64 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
     { fastCheck: { numRuns: 500 } }
   )
 })
+
+describe("however often it is lost, resumed and interrupted, an execution ends with a journal that tells the truth", () => {
+  it.effect.prop(
+    "of the world",
+    [
+      parts,
+      policy,
+      fc.nat({ max: 8 }),
+      fc.array(fc.record({ lostAt: fc.nat({ max: 8 }), interruptedAfter: fc.nat({ max: 25 }) }), { maxLength: 4 })
+    ],
+    ([parts, policy, first, rounds]) =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.Checkpoint
+        const world = makeWorld()
+        const saga = build(parts, policy, world)
+        yield* exitOf(Effect.provideService(
+          Saga.execute(saga, undefined, { executionId: "1" }),
+          Checkpoint.Checkpoint,
+          failingStore(store, { failAt: first })
+        ))
+        for (const { interruptedAfter, lostAt } of rounds) {
+          const fiber = yield* Effect.fork(Effect.provideService(
+            Saga.resume(saga, "1"),
+            Checkpoint.Checkpoint,
+            failingStore(store, { failAt: lostAt })
+          ))
+          for (let count = 0; count < interruptedAfter; count++) yield* Effect.yieldNow()
+          const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+          yield* TestClock.adjust("1 hour")
+          checkDefects(yield* Fiber.join(interruption))
+        }
+        checkDefects(yield* exitOf(Saga.resume(saga, "1")))
+        const state = Journal.fold(yield* eventsOf(store, "1"))
+        if (state === undefined) {
+          expect(world.log).toEqual([])
+          return
+        }
+        if (state instanceof Journal.InvalidTransition) throw new Error(state.problem)
+        expect(["Succeeded", "Undone", "Parked"]).toContain(state.status)
+        if (state.status === "Undone") expect(world.standing()).toEqual([])
+        if (state.status === "Succeeded") expect(undid(world)).toEqual([])
+        const done = Journal.steps(state).filter(({ classification, status }) =>
+          classification !== "ReadOnly" && (status === "Succeeded" || status === "UndoFailed")
+        )
+        if (state.status === "Parked" && !Journal.steps(state).some(Journal.isInDoubt)) {
+          expect(done.map(({ step }) => lastOf(step)).sort()).toEqual([...world.standing()].sort())
+        }
+      }).pipe(Effect.provide(Checkpoint.layerMemory)),
+    { fastCheck: { numRuns: 400 } }
+  )
+})
+
+/** A defect is a step's own, or says what stands: never one of the library's. */
+const checkDefects = (exit: Exit.Exit<unknown, unknown>) => {
+  for (const defect of Exit.isFailure(exit) ? Cause.defects(exit.cause) : []) {
+    if (!(defect instanceof SagaError.FailedAfterCommit)) expect(String(defect)).toMatch(/[a-z] died$/)
+  }
+}
 
 /** The world with what was undone again under its key left out. */
 const withoutRepeats = (world: World): World => ({ ...world, log: Array.from(new Set(world.log)) })

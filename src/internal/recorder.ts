@@ -77,37 +77,47 @@ export const toCheckpoint = (options: {
 }): Recorder => {
   const { executionId, program, store } = options
   const events = sum(options.state)
+  const turn = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
+  let noted = 0
+  let stored = 0
   let halted: Halt | undefined
-  const append = Effect.suspend(() => {
-    const state = events.get()
-    if (halted !== undefined) return Effect.fail(halted)
-    // Of siblings that commit at the same time the first takes along what the others have noted.
-    if (pending.length === 0 || state === undefined) return Effect.void
-    const body = Journal.encodeCommit(pending)
-    pending = []
-    const commit = {
-      executionId,
-      saga: program.name,
-      version: program.version,
-      sequence: sequence++,
-      status: state.status,
-      body
-    }
-    return Effect.catchAllCause(Effect.suspend(() => store.append(commit)), (cause) => {
-      halted = new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
-      return Effect.fail(halted)
+  /** Stores what is pending, unless that is done already for what the caller has noted. */
+  const append = (upTo: number) =>
+    Effect.suspend(() => {
+      const state = events.get()
+      if (halted !== undefined) return Effect.fail(halted)
+      if (stored >= upTo || state === undefined) return Effect.void
+      const body = Journal.encodeCommit(pending)
+      pending = []
+      stored = noted
+      const commit = {
+        executionId,
+        saga: program.name,
+        version: program.version,
+        sequence: sequence++,
+        status: state.status,
+        body
+      }
+      return Effect.catchAllCause(Effect.suspend(() => store.append(commit)), (cause) => {
+        halted = new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
+        return Effect.fail(halted)
+      })
     })
-  })
+  // Of siblings that are as far, the first to have its turn takes along what the others have noted.
+  const commit = hasParallel(program)
+    ? (upTo: number) => Effect.zipRight(Effect.yieldNow(), turn.withPermits(1)(append(upTo)))
+    : append
   return {
     durable: true,
     state: events.get,
     record: (event) => {
       events.add(event)
       pending.push(event)
+      noted++
     },
-    commit: hasParallel(program) ? inTurn(append) : append,
+    commit: Effect.suspend(() => commit(noted)),
     encodeOutput: (step, output) =>
       Effect.mapError(
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
@@ -115,12 +125,6 @@ export const toCheckpoint = (options: {
       ),
     now: options.now
   }
-}
-
-/** One at a time, and after the siblings that are as far have noted what they mean to do. */
-const inTurn = (append: Effect.Effect<void, Halt>): Effect.Effect<void, Halt> => {
-  const turn = Effect.unsafeMakeSemaphore(1)
-  return Effect.zipRight(Effect.yieldNow(), turn.withPermits(1)(append))
 }
 
 const hasParallel = (program: Program): boolean =>

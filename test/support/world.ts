@@ -18,6 +18,7 @@ export const makeWorld = () => {
     keys,
     /** What stands: step by key. */
     standing: () => Array.from(standing.values()),
+    has: (key: string) => standing.has(key),
     do: (step: string) => (context: { readonly idempotencyKey: Step.IdempotencyKey }) =>
       Effect.sync(() => {
         log.push(`+${step}`)
