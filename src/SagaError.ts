@@ -62,7 +62,7 @@ export class CompensationFailed<out E> extends Data.TaggedError("CompensationFai
 /**
  * A Final step failed after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
  * effects of all steps in `stands` stand, the step `step` and those after it have not happened. Where it was the function
- * given to `build` that threw, `step` is undefined and everything has happened; in process that is a defect.
+ * given to `build` that threw, `step` is undefined, everything has happened, and the error is a defect.
  *
  * A durable execution is `parked`: `Saga.resume` tries the step again. In process somebody must finish the rest by hand.
  */
