@@ -1,11 +1,35 @@
 /**
- * Where journals are kept. The service is small, so that a store is easily written: it keeps texts in order and knows
- * nothing of what they say.
+ * Where journals are kept, and who may write to them.
+ *
+ * A {@link Store} is small, so that one is easily written: it keeps texts in order, knows nothing of what they say, and grants
+ * leases. {@link make} puts around it what is the same for every store: commits of concurrent executions are grouped, the
+ * process's lease is kept alive, and calls for one execution join.
  */
-import { Context, Effect, Layer, Stream } from "effect"
-import type { Deferred } from "effect"
+import {
+  Cause,
+  Chunk,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  FiberId,
+  Layer,
+  Option,
+  Queue,
+  Schedule,
+  type Scope,
+  Stream
+} from "effect"
 import type { Status } from "./Journal.ts"
-import { type CheckpointError, ExecutionConflict } from "./SagaError.ts"
+import { CheckpointError, ExecutionConflict } from "./SagaError.ts"
+
+/**
+ * The right to drive executions, as long as its lease lasts: a number that the store has never given before. Whoever writes
+ * shows it, so that a process that was paused past its lease cannot write any more (a fencing token).
+ */
+export type Token = number
 
 /** What is written in one go. */
 export interface Commit {
@@ -18,8 +42,10 @@ export interface Commit {
   readonly sequence: number
   /** Where the execution is after this commit. */
   readonly status: Status
-  /** The events, encoded. */
+  /** The events, encoded as JSON. */
   readonly body: string
+  /** Under which lease it is written. */
+  readonly token: Token
 }
 
 /** A commit as it is read back. */
@@ -34,20 +60,36 @@ export interface UnfinishedExecution {
   readonly saga: string
   readonly version: number
   readonly status: Exclude<Status, "Succeeded" | "Undone">
+  /** For how many more milliseconds it is leased to whoever drives it; 0 where nobody does. */
+  readonly leasedFor: number
+  /** The lease under which it is or was driven, unless that let go of it. */
+  readonly token: Token | undefined
 }
 
-/** What a store has to do. Hand one to {@link make}. */
+/** What a store has to do. Hand one to {@link make}. Time, wherever it matters, is the store's own. */
 export interface Store {
   /**
-   * Stores a commit, all of it or nothing. When it has succeeded, the commit survives whatever the store promises to
-   * survive. Fails with `ExecutionConflict` (`OtherDriver`) when the execution already has a commit of this sequence or
-   * lacks the one before it: then another process drives it.
+   * Stores commits, all in one transaction, and says of each whether it is stored. When it has succeeded they survive whatever
+   * the store promises to survive.
+   *
+   * A commit is refused, and changes nothing, when its lease has ended, when its execution is leased to another, or when its
+   * sequence is taken or leaves a gap. The first commit of an execution leases it; one that finishes or parks it ends that.
    */
-  readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
+  readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
   /** All commits of one execution, by sequence; none where it is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
-  /** The executions whose last commit is neither `Succeeded` nor `Undone`, oldest first. */
-  readonly unfinished: Stream.Stream<UnfinishedExecution, CheckpointError>
+  /** The executions that are parked, or those that are running or unwinding; oldest first, in pages. */
+  readonly unfinished: (which: { readonly parked: boolean }) => Stream.Stream<UnfinishedExecution, CheckpointError>
+  /** Begins a lease that lasts so many milliseconds unless it is renewed. */
+  readonly acquire: (lease: { readonly milliseconds: number }) => Effect.Effect<Token, CheckpointError>
+  /** Lets a lease last its full time from now; false where it has ended, which is then for good. */
+  readonly renew: (token: Token) => Effect.Effect<boolean, CheckpointError>
+  /** Ends the lease of these executions, or, where none are named, of all, and the lease itself. */
+  readonly release: (token: Token, executionIds?: ReadonlyArray<string>) => Effect.Effect<void, CheckpointError>
+  /** Leases an unfinished execution unless another's lease of it lasts; false where it cannot be had. */
+  readonly claim: (executionId: string, token: Token) => Effect.Effect<boolean, CheckpointError>
+  /** Deletes what finished more than so many milliseconds ago, and says how many executions that were. */
+  readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }
 
 /** An execution that this process drives now: by which definition, with which input, and what will come of it. */
@@ -60,45 +102,332 @@ export interface DrivenExecution {
   readonly result: Deferred.Deferred<unknown, unknown>
 }
 
-/** A store, and what this process drives, so that a second call for the same execution joins the first. */
-export interface Service extends Store {
+/** A store as sagas use it. */
+export interface Service extends Pick<Store, "load" | "unfinished"> {
+  /**
+   * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` when it is refused:
+   * `LeaseLost` where this process has no lease any more, else `OtherDriver`.
+   */
+  readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
+  /** The lease of this process, which begins when it is first needed and is renewed from then on. */
+  readonly token: Effect.Effect<Token, CheckpointError>
+  /** Whether a lease lasts still, as far as this process knows without asking. */
+  readonly holds: (token: Token) => boolean
+  /** Leases an unfinished execution to this process. Fails with `ExecutionConflict` (`OtherDriver`) where it cannot be had. */
+  readonly claim: (
+    execution: { readonly executionId: string; readonly saga: string }
+  ) => Effect.Effect<Token, CheckpointError | ExecutionConflict>
+  /** Leaves an unfinished execution to whoever claims it; if the store cannot be reached, as soon as it can. */
+  readonly letGo: (executionId: string, token: Token) => Effect.Effect<void>
+  /**
+   * Deletes the journals of executions that finished longer ago than this, and says how many they were. Their ids are
+   * unknown from then on: one that is used again starts a new execution.
+   */
+  readonly prune: (age: Duration.DurationInput) => Effect.Effect<number, CheckpointError>
+  /** What this process drives, so that a second call for the same execution joins the first. */
   readonly driven: Map<string, DrivenExecution>
 }
 
 /** Stores the journals of durable sagas. */
 export class Checkpoint extends Context.Tag("effect-saga/Checkpoint")<Checkpoint, Service>() {}
 
-/** Makes the service of a store. */
-export const make = (store: Store): Service => ({ ...store, driven: new Map() })
+/** How the service treats its store. */
+export interface Options {
+  /**
+   * For how long a process that has died or hangs keeps its executions from others; it is renewed three times as often. A
+   * process that is paused for longer loses what it drives. 30 seconds by default; infinite, it is never renewed.
+   */
+  readonly lease?: Duration.DurationInput
+  /** After which time a finished execution is deleted, looked at every hour. Left out, everything is kept. */
+  readonly retention?: Duration.DurationInput
+}
+
+const largestGroup = 512
+
+interface Waiting {
+  readonly commit: Commit
+  readonly stored: Deferred.Deferred<void, CheckpointError | ExecutionConflict>
+}
+
+/** Makes the service of a store. When the scope closes, what this process drove is free for others. */
+export const make = (store: Store, options?: Options): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const lease = yield* makeLease(store, Duration.decode(options?.lease ?? "30 seconds"))
+    const append = yield* groupCommits(store, lease)
+    const { retention } = options ?? {}
+    if (retention !== undefined) {
+      const prune = store.prune({ milliseconds: Duration.toMillis(retention) })
+      const logged = Effect.catchAllCause(
+        prune,
+        (cause) => Effect.logWarning("finished executions are not pruned", cause)
+      )
+      yield* Effect.forkScoped(Effect.schedule(logged, Schedule.spaced("1 hour")))
+    }
+    const claim: Service["claim"] = ({ executionId, saga }) =>
+      Effect.gen(function*() {
+        const token = yield* lease.token
+        if (yield* store.claim(executionId, token)) return token
+        // Refused for want of a lease of our own, it is worth another try.
+        if (!(yield* lease.check(token))) {
+          const renewed = yield* lease.token
+          if (yield* store.claim(executionId, renewed)) return renewed
+        }
+        return yield* new ExecutionConflict({ reason: "OtherDriver", saga, executionId })
+      })
+    return {
+      load: store.load,
+      unfinished: store.unfinished,
+      append,
+      token: lease.token,
+      holds: lease.holds,
+      claim,
+      letGo: lease.letGo,
+      prune: (age) => store.prune({ milliseconds: Duration.toMillis(age) }),
+      driven: new Map()
+    }
+  })
+
+/** The layer of a store. */
+export const layer = <E, R>(
+  store: Effect.Effect<Store, E, R>,
+  options?: Options
+): Layer.Layer<Checkpoint, E, Exclude<R, Scope.Scope>> =>
+  Layer.scoped(Checkpoint, Effect.flatMap(store, (store) => make(store, options)))
+
+interface Lease {
+  readonly token: Effect.Effect<Token, CheckpointError>
+  readonly holds: (token: Token) => boolean
+  /** Asks the store. */
+  readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
+  readonly letGo: (executionId: string, token: Token) => Effect.Effect<void>
+}
+
+const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lease, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const turn = yield* Effect.makeSemaphore(1)
+    const milliseconds = Duration.toMillis(duration)
+    let current: { readonly token: Token; lastsUntil: number } | undefined
+    let toRelease: ReadonlyArray<string> = []
+    // Leases are about real time, whatever clock a test has given its program.
+    const live = Effect.withClock(Clock.make())
+    const now = () => performance.now()
+
+    const lose = (token: Token) => {
+      if (current?.token === token) current = undefined
+    }
+    const check = (token: Token) =>
+      Effect.suspend(() => {
+        const asked = now()
+        return Effect.map(store.renew(token), (lasts) => {
+          if (!lasts) lose(token)
+          else if (current?.token === token) current.lastsUntil = asked + milliseconds
+          return lasts
+        })
+      })
+    const letGoOfAll = (token: Token) =>
+      Effect.suspend(() => {
+        const executionIds = toRelease
+        if (executionIds.length === 0) return Effect.void
+        toRelease = []
+        return Effect.onError(
+          store.release(token, executionIds),
+          () => Effect.sync(() => toRelease = [...executionIds, ...toRelease])
+        )
+      })
+    const keepAlive = (token: Token) =>
+      Effect.suspend(() => current?.token === token ? check(token) : Effect.succeed(false)).pipe(
+        Effect.zipLeft(letGoOfAll(token)),
+        Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)),
+        Effect.delay(milliseconds / 3),
+        Effect.repeat({ while: (lasts) => lasts }),
+        Effect.zipRight(Effect.logWarning("the lease of this process has ended: what it drove is left for recovery")),
+        live
+      )
+    const acquire = Effect.gen(function*() {
+      const asked = now()
+      const token = yield* store.acquire({ milliseconds })
+      current = { token, lastsUntil: asked + milliseconds }
+      if (Number.isFinite(milliseconds)) yield* Effect.forkIn(Effect.interruptible(keepAlive(token)), scope)
+      return token
+    })
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => current === undefined ? Effect.void : Effect.ignoreLogged(store.release(current.token)))
+    )
+    return {
+      check,
+      holds: (token) => current?.token === token && now() < current.lastsUntil,
+      token: Effect.suspend(() =>
+        current !== undefined ? Effect.succeed(current.token) : turn.withPermits(1)(
+          Effect.uninterruptible(Effect.suspend(() => current === undefined ? acquire : Effect.succeed(current.token)))
+        )
+      ),
+      letGo: (executionId, token) =>
+        Effect.suspend(() => {
+          if (current?.token !== token) return Effect.void
+          toRelease = [...toRelease, executionId]
+          return Effect.ignore(letGoOfAll(token))
+        })
+    }
+  })
 
 /**
- * Keeps journals in this process: for tests, and for sagas that need no more than joining by `executionId`. Nothing
- * survives the process.
+ * One writer, which takes along all that waits when its turn comes: alone, a commit does not wait for others; many at once
+ * share one transaction. Follows the group commit of database logs (DeWitt et al., 1984).
  */
-export const layerMemory: Layer.Layer<Checkpoint> = Layer.sync(Checkpoint, () => {
-  const executions = new Map<string, { status: Status; version: number; saga: string; commits: Array<StoredCommit> }>()
-  return make({
-    append: ({ body, executionId, saga, sequence, status, version }) =>
-      Effect.suspend(() => {
-        const known = executions.get(executionId)
-        if ((known?.commits.length ?? 0) !== sequence) {
-          return Effect.fail(new ExecutionConflict({ reason: "OtherDriver", saga, executionId }))
-        }
-        if (known === undefined) executions.set(executionId, { status, version, saga, commits: [{ sequence, body }] })
-        else {
-          known.status = status
-          known.commits.push({ sequence, body })
-        }
-        return Effect.void
-      }),
-    load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
-    unfinished: Stream.suspend(() =>
-      Stream.fromIterable(
-        Array.from(executions, ([executionId, { saga, status, version }]) => ({ executionId, saga, status, version }))
-          .filter((execution): execution is UnfinishedExecution =>
-            execution.status !== "Succeeded" && execution.status !== "Undone"
+const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const queue = yield* Queue.unbounded<Waiting>()
+    let closed = false
+
+    const refuse = ({ commit: { executionId, saga, token }, stored }: Waiting) =>
+      Effect.flatMap(
+        // Whoever cannot ask has lost touch with its lease either way.
+        Effect.orElseSucceed(lease.check(token), () => false),
+        (lasts) =>
+          Deferred.fail(
+            stored,
+            new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId })
           )
       )
+    const write = (group: ReadonlyArray<Waiting>) =>
+      Effect.flatMap(
+        Effect.exit(Effect.suspend(() => store.append(group.map(({ commit }) => commit)))),
+        (exit) => {
+          const refused: Array<Waiting> = []
+          group.forEach((waiting, index) => {
+            if (Exit.isFailure(exit)) {
+              Deferred.unsafeDone(waiting.stored, Effect.fail(reasonOf(waiting.commit, exit.cause)))
+            } else if (exit.value[index] === true) Deferred.unsafeDone(waiting.stored, Effect.void)
+            else refused.push(waiting)
+          })
+          return refused.length === 0 ? Effect.void : Effect.forEach(refused, refuse, { discard: true })
+        }
+      )
+    const writer = Effect.flatMap(
+      Queue.takeBetween(queue, 1, largestGroup),
+      (group) => Effect.uninterruptible(write(Chunk.toReadonlyArray(group)))
     )
+    yield* Effect.forkScoped(Effect.forever(writer))
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Effect.sync(() => closed = true), () =>
+        Effect.map(Queue.takeAll(queue), (left) => {
+          for (const { commit, stored } of left) Deferred.unsafeDone(stored, Effect.fail(isClosed(commit)))
+        }))
+    )
+    return (commit) =>
+      Effect.suspend(() => {
+        if (closed) return Effect.fail(isClosed(commit))
+        const stored = Deferred.unsafeMake<void, CheckpointError | ExecutionConflict>(FiberId.none)
+        queue.unsafeOffer({ commit, stored })
+        return Deferred.await(stored)
+      })
   })
+
+/** A store that dies has not said what it did, as little as one that fails. */
+const reasonOf = ({ executionId }: Commit, cause: Cause.Cause<CheckpointError>): CheckpointError =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: ({ cause, detail, reason }) =>
+      new CheckpointError({
+        reason,
+        operation: "append",
+        executionId,
+        detail,
+        ...(cause === undefined ? {} : { cause })
+      }),
+    onNone: () =>
+      new CheckpointError({
+        reason: "Unavailable",
+        operation: "append",
+        executionId,
+        detail: Cause.pretty(cause).split("\n", 1)[0] ?? "",
+        cause: Cause.squash(cause)
+      })
+  })
+
+const isClosed = ({ executionId }: Commit): CheckpointError =>
+  new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })
+
+interface StoredExecution {
+  readonly commits: Array<StoredCommit>
+  readonly saga: string
+  readonly version: number
+  status: Status
+  token: Token | undefined
+  endedAt: number | undefined
+}
+
+const isFinished = (status: Status): status is "Succeeded" | "Undone" => status === "Succeeded" || status === "Undone"
+
+/** Makes a store that keeps journals in this process: for tests, and for sagas that need no more than joining by `executionId`. */
+export const makeMemory: Effect.Effect<Store> = Effect.map(Effect.clock, (clock) => {
+  const now = () => clock.unsafeCurrentTimeMillis()
+  const executions = new Map<string, StoredExecution>()
+  const leases = new Map<Token, { readonly milliseconds: number; expiresAt: number }>()
+  let lastToken = 0
+  const lastsFor = (token: Token | undefined) =>
+    token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
+  const appendOne = ({ body, executionId, saga, sequence, status, token, version }: Commit): boolean => {
+    const known = executions.get(executionId)
+    const mine = lastsFor(token) > 0 && (known === undefined || known.token === token)
+    if (!mine || (known?.commits.length ?? 0) !== sequence) return false
+    const execution = known ?? { commits: [], saga, version, status, token, endedAt: undefined }
+    execution.commits.push({ sequence, body })
+    execution.status = status
+    execution.token = status === "Running" || status === "Unwinding" ? token : undefined
+    execution.endedAt = isFinished(status) ? now() : undefined
+    executions.set(executionId, execution)
+    return true
+  }
+  return {
+    append: (commits) => Effect.sync(() => commits.map(appendOne)),
+    load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
+    unfinished: ({ parked }) =>
+      Stream.suspend(() => {
+        const found: Array<UnfinishedExecution> = []
+        for (const [executionId, { saga, status, token, version }] of executions) {
+          if (isFinished(status) || (status === "Parked") !== parked) continue
+          found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token })
+        }
+        return Stream.fromIterable(found)
+      }),
+    acquire: ({ milliseconds }) =>
+      Effect.sync(() => {
+        leases.set(++lastToken, { milliseconds, expiresAt: now() + milliseconds })
+        return lastToken
+      }),
+    renew: (token) =>
+      Effect.sync(() => {
+        const lease = leases.get(token)
+        if (lease === undefined || lastsFor(token) === 0) return false
+        lease.expiresAt = now() + lease.milliseconds
+        return true
+      }),
+    release: (token, executionIds) =>
+      Effect.sync(() => {
+        if (executionIds === undefined) leases.delete(token)
+        for (const executionId of executionIds ?? []) {
+          const execution = executions.get(executionId)
+          if (execution?.token === token) execution.token = undefined
+        }
+      }),
+    claim: (executionId, token) =>
+      Effect.sync(() => {
+        const execution = executions.get(executionId)
+        if (execution === undefined || isFinished(execution.status) || lastsFor(token) === 0) return false
+        if (execution.token !== token && lastsFor(execution.token) > 0) return false
+        execution.token = token
+        return true
+      }),
+    prune: ({ milliseconds }) =>
+      Effect.sync(() => {
+        const before = now() - milliseconds
+        const old = Array.from(executions).filter(([, { endedAt }]) => endedAt !== undefined && endedAt < before)
+        for (const [executionId] of old) executions.delete(executionId)
+        return old.length
+      })
+  }
 })
+
+/** Keeps journals in this process, see {@link makeMemory}. Nothing survives the process, and no lease ever runs out. */
+export const layerMemory: Layer.Layer<Checkpoint> = layer(makeMemory, { lease: Duration.infinity })

@@ -1,8 +1,8 @@
 /**
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
-import { Cause, Effect, Exit, Layer, Option, Stream } from "effect"
-import { Checkpoint, type UnfinishedExecution } from "./Checkpoint.ts"
+import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
+import { Checkpoint, type Token, type UnfinishedExecution } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
 import type { OwedToScoped } from "./internal/types.ts"
 import * as Saga from "./Saga.ts"
@@ -51,6 +51,26 @@ export interface Parked {
     | undefined
 }
 
+/** What recovery has to say while it goes on: that it has begun with an execution, and what became of it. */
+export type Event<Output = unknown> =
+  | {
+    readonly _tag: "Begun"
+    readonly executionId: string
+    readonly saga: string
+    readonly version: number
+    readonly status: UnfinishedExecution["status"]
+  }
+  | Recovered<Output>
+
+/** How many executions came to what, see {@link Recovered}. */
+export interface Summary {
+  readonly succeeded: number
+  readonly undone: number
+  readonly parked: number
+  readonly leftAsItWas: number
+  readonly unregistered: number
+}
+
 /** How recovery goes about it. */
 export interface Options {
   /** How many executions are driven at a time. 16 by default. */
@@ -59,55 +79,93 @@ export interface Options {
   readonly parked?: boolean
 }
 
+/** How recovery goes about it in the background. */
+export interface LayerOptions extends Options {
+  /** How often it looks again, for what processes that have died since have left. Every minute by default. */
+  readonly interval?: Duration.DurationInput
+}
+
 /** A saga that may be run durably. */
 type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped>
 
 /**
- * Finishes every execution of these sagas that was left running or unwinding, and tells what became of each.
+ * Finishes every execution of these sagas that was left running or unwinding, and tells what becomes of each as it happens.
  *
  * One that cannot be resumed (its definition changed, its journal is corrupt) is reported with that error, left untouched,
  * and does not stop the others. Register two versions of a saga to finish the executions of both. Parked executions are left
- * alone unless `parked` says otherwise; {@link parked} lists them. Executions that this process drives already are left to
- * it. Interrupted, it leaves the executions as they are.
+ * alone unless `parked` says otherwise; {@link parked} lists them.
+ *
+ * Executions that this process drives already are left to it. Those that are leased to another process are waited for, once
+ * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
+ * Executions are read page by page, however many there are. Interrupted, it leaves them as they are.
+ */
+export const events = <const Sagas extends ReadonlyArray<Durable>>(
+  sagas: Sagas,
+  options?: Options
+): Stream.Stream<
+  Event<Saga.Output<Sagas[number]>>,
+  CheckpointError,
+  Checkpoint | Saga.Requirements<Sagas[number]>
+> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const checkpoint = yield* Checkpoint
+    // The first thing a lease of our own does is to end those of processes that are known to have died.
+    const ours = yield* checkpoint.token
+    const leases = new Set<Token>()
+    let wait = 0
+    const all = options?.parked === true
+      ? Stream.concat(checkpoint.unfinished({ parked: false }), checkpoint.unfinished({ parked: true }))
+      : checkpoint.unfinished({ parked: false })
+    const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
+      if (checkpoint.driven.has(executionId)) return false
+      if (leasedFor === 0 || token === undefined || token === ours) return true
+      leases.add(token)
+      wait = Math.max(wait, leasedFor)
+      return false
+    })
+    const left = Stream.suspend(() =>
+      leases.size === 0 ? Stream.empty : Stream.filter(
+        checkpoint.unfinished({ parked: false }),
+        ({ executionId, leasedFor, token }) =>
+          leasedFor === 0 && token !== undefined && leases.has(token) && !checkpoint.driven.has(executionId)
+      )
+    )
+    // A little longer than they last, for the store's clock and ours do not tick at once.
+    const untilTheyEnd = Stream.suspend(() =>
+      leases.size > 0 && Number.isFinite(wait) ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
+    )
+    const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
+    return Stream.flatMap(open, (execution) => recover(sagas, execution), { concurrency: options?.concurrency ?? 16 })
+  })) as Stream.Stream<any, CheckpointError, any>
+
+/**
+ * Does what {@link events} does, logs how it goes, and counts what became of the executions. What is left as it was, is
+ * parked, or belongs to no saga among those given is a warning.
  */
 export const run = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: Options
-): Effect.Effect<
-  ReadonlyArray<Recovered<Saga.Output<Sagas[number]>>>,
-  CheckpointError,
-  Checkpoint | Saga.Requirements<Sagas[number]>
-> =>
-  Effect.gen(function*() {
-    const checkpoint = yield* Checkpoint
-    const recovered = yield* checkpoint.unfinished.pipe(
-      Stream.filter(({ executionId, status }) =>
-        (status !== "Parked" || options?.parked === true) && !checkpoint.driven.has(executionId)
-      ),
-      Stream.mapEffect((execution) => recover(sagas, execution), {
-        concurrency: options?.concurrency ?? 16,
-        unordered: true
-      }),
-      Stream.runCollect
-    )
-    return Array.from(recovered)
-  }) as Effect.Effect<any, CheckpointError, any>
+): Effect.Effect<Summary, CheckpointError, Checkpoint | Saga.Requirements<Sagas[number]>> =>
+  runAndLog(sagas, options, Effect.logWarning)
 
 /** The saga that started an execution, or one of its name, which then says how it differs. */
 const sagaOf = (sagas: ReadonlyArray<Durable>, { saga: name, version }: UnfinishedExecution) =>
   sagas.find((saga) => saga.name === name && saga.version === version) ?? sagas.find((saga) => saga.name === name)
 
-const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution) =>
-  Effect.gen(function*() {
-    const { executionId, saga: name, version } = execution
-    const whose = { executionId, saga: name, version }
-    const found = sagaOf(sagas, execution)
-    if (found === undefined) return { ...whose, _tag: "Unregistered" } satisfies Recovered
-    const exit = yield* Effect.exit(Saga.resume(found, executionId, { onInterrupt: "suspend" }))
-    return Exit.isSuccess(exit)
-      ? { ...whose, _tag: "Succeeded", output: exit.value } satisfies Recovered
-      : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause } satisfies Recovered
-  })
+const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution): Stream.Stream<Event, never, any> => {
+  const { executionId, saga: name, status, version } = execution
+  const whose = { executionId, saga: name, version }
+  const found = sagaOf(sagas, execution)
+  if (found === undefined) return Stream.succeed<Event>({ ...whose, _tag: "Unregistered" })
+  const ended = Effect.map(
+    Effect.exit(Saga.resume(found, executionId, { onInterrupt: "suspend" })),
+    (exit): Recovered =>
+      Exit.isSuccess(exit)
+        ? { ...whose, _tag: "Succeeded", output: exit.value }
+        : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
+  )
+  return Stream.concat(Stream.succeed<Event>({ ...whose, _tag: "Begun", status }), Stream.fromEffect(ended))
+}
 
 const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
   const error = Cause.squash(cause)
@@ -123,14 +181,10 @@ const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas"
  * Lists the parked executions of the store and why each is parked, without setting any going. What to do with one:
  * `Saga.resume` tries again, or takes what somebody found out about a step in doubt.
  */
-export const parked = (
-  sagas: ReadonlyArray<Durable>
-): Effect.Effect<ReadonlyArray<Parked>, CheckpointError, Checkpoint> =>
-  Effect.gen(function*() {
-    const { unfinished } = yield* Checkpoint
-    const all = yield* unfinished.pipe(
-      Stream.filter(({ status }) => status === "Parked"),
-      Stream.mapEffect((execution) => {
+export const parked = (sagas: ReadonlyArray<Durable>): Stream.Stream<Parked, CheckpointError, Checkpoint> =>
+  Stream.unwrap(
+    Effect.map(Checkpoint, ({ unfinished }) =>
+      Stream.mapEffect(unfinished({ parked: true }), (execution) => {
         const { executionId, saga: name, version } = execution
         const found = sagaOf(sagas, execution)
         const why = found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
@@ -143,51 +197,103 @@ export const parked = (
               : Effect.succeed({ executionId, saga: name, version, error })
           }
         })
-      }),
-      Stream.runCollect
-    )
-    return Array.from(all)
-  }) as Effect.Effect<ReadonlyArray<Parked>, CheckpointError, Checkpoint>
+      }))
+  ) as Stream.Stream<Parked, CheckpointError, Checkpoint>
 
 /**
- * Recovers in the background from when the layer is made, and logs what became of each execution and which are parked.
- * Closing the layer leaves what is not finished for the next start.
+ * Recovers in the background from when the layer is made, and again at every interval, for what other processes that died
+ * since have left; logs what {@link run} logs, and at the start which executions are parked. Closing the layer leaves what is
+ * not finished for the next start.
  */
 export const layer = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
-  options?: Options
+  options?: LayerOptions
 ): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]>> =>
-  Layer.scopedDiscard(Effect.forkScoped(
-    run(sagas, options).pipe(
-      Effect.flatMap((recovered) => Effect.forEach(recovered, log, { discard: true })),
-      Effect.andThen(parked(sagas)),
-      Effect.flatMap((all) => Effect.forEach(all, logParked, { discard: true })),
-      Effect.catchAllCause((cause) => Effect.logError("recovery stopped", cause))
+  Layer.scopedDiscard(Effect.suspend(() => {
+    const said = new Set<string>()
+    // What was said of an execution is not said again at every interval.
+    const warnOnce: Warn = (message, cause) => {
+      const known = said.has(message)
+      said.add(message)
+      return known ? Effect.logDebug(message, cause) : Effect.logWarning(message, cause)
+    }
+    const logged = Effect.catchAllCause(
+      runAndLog(sagas, options, warnOnce),
+      (cause) => Effect.logError("recovery stopped; it starts again after its interval", cause)
     )
-  ))
+    const logParked = Stream.runForEach(
+      Stream.take(parked(sagas), mostParked),
+      ({ error, executionId, saga }) => warnOnce(isParked(saga, executionId, error?.message))
+    ).pipe(Effect.catchAllCause((cause) => Effect.logWarning("parked executions could not be listed", cause)))
+    return Effect.forkScoped(
+      Effect.zipRight(logParked, Effect.repeat(logged, Schedule.spaced(options?.interval ?? "1 minute")))
+    )
+  }))
 
-const log = (recovered: Recovered): Effect.Effect<void> => {
-  const which = `${recovered.saga} ${recovered.executionId}`
-  switch (recovered._tag) {
-    case "Succeeded":
-      return Effect.logInfo(`recovered ${which}: it succeeded`)
-    case "Undone":
-      return Effect.logInfo(`recovered ${which}: it is undone`, recovered.cause)
-    case "LeftAsItWas":
-      return Effect.logWarning(`could not recover ${which}: it is left as it was`, recovered.cause)
-    case "Unregistered":
-      return Effect.logWarning(`could not recover ${which}: its saga is not registered`)
-    case "Parked":
-      return Effect.void
-  }
+const mostParked = 100
+
+type Warn = (message: string, cause?: Cause.Cause<unknown>) => Effect.Effect<void>
+
+const isParked = (saga: string, executionId: string, why = "its saga is not registered") =>
+  `${saga} ${executionId} is parked: ${why}`
+
+const counterOf = {
+  Succeeded: "succeeded",
+  Undone: "undone",
+  Parked: "parked",
+  LeftAsItWas: "leftAsItWas",
+  Unregistered: "unregistered"
+} as const
+
+const wordsFor = {
+  succeeded: "succeeded",
+  undone: "undone",
+  parked: "parked",
+  leftAsItWas: "left as they were",
+  unregistered: "of sagas that are not registered"
 }
 
-const logParked = ({ error, executionId, saga }: Parked): Effect.Effect<void> =>
-  Effect.logWarning(
-    `${saga} ${executionId} is parked: ${
-      Option.match(Option.fromNullable(error), {
-        onNone: () => "its saga is not registered",
-        onSome: ({ message }) => message
+const runAndLog = (
+  sagas: ReadonlyArray<Durable>,
+  options: Options | undefined,
+  warn: Warn
+): Effect.Effect<Summary, CheckpointError, any> =>
+  Effect.suspend(() => {
+    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, unregistered: 0 }
+    let count = 0
+    const say = () => {
+      const counts = Object.entries(wordsFor).flatMap(([counter, words]) => {
+        const number = summary[counter as keyof Summary]
+        return number === 0 ? [] : [`${number} ${words}`]
       })
-    }`
-  )
+      return Effect.logInfo(`recovered ${count} ${count === 1 ? "execution" : "executions"}: ${counts.join(", ")}`)
+    }
+    const note = (event: Event) => {
+      if (event._tag === "Begun") return Effect.void
+      summary[counterOf[event._tag]]++
+      count++
+      return Effect.zipRight(log(event, warn), count % 1000 === 0 ? say() : Effect.void)
+    }
+    return Stream.runForEach(events(sagas, options) as Stream.Stream<Event, CheckpointError, any>, note).pipe(
+      Effect.zipRight(Effect.suspend(() => count === 0 ? Effect.void : say())),
+      Effect.as(summary)
+    )
+  })
+
+const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
+  const { executionId, saga } = recovered
+  switch (recovered._tag) {
+    case "Succeeded":
+      return Effect.logDebug(`recovered ${saga} ${executionId}: it succeeded`)
+    case "Undone":
+      return Effect.logDebug(`recovered ${saga} ${executionId}: it is undone`, recovered.cause)
+    case "LeftAsItWas":
+      return warn(`could not recover ${saga} ${executionId}: it is left as it was`, recovered.cause)
+    case "Unregistered":
+      return warn(`could not recover ${saga} ${executionId}: its saga is not registered`)
+    case "Parked": {
+      const error = Cause.squash(recovered.cause)
+      return warn(isParked(saga, executionId, error instanceof Error ? error.message : String(error)))
+    }
+  }
+}

@@ -139,7 +139,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
   "CheckpointError",
   {
     reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "InTransaction", "Encode"),
-    operation: Schema.Literal("open", "append", "load", "list"),
+    operation: Schema.Literal("open", "append", "load", "list", "lease", "prune"),
     executionId: Schema.optional(Schema.String),
     detail: Schema.String,
     cause: Schema.optional(Schema.Defect)
@@ -161,14 +161,17 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
  * - `InvalidId`: the id is empty or not well-formed text; the caller must choose another
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
- * - `OtherDriver`: another process wrote to the journal meanwhile and drives the execution; this call stopped
+ * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
+ *   again later for what came of it
+ * - `LeaseLost`: this process was paused, or out of touch with the store, for longer than its lease lasts; this call has
+ *   stopped. What is stored stays for recovery, and another process may have gone on with it
  * - `NotInDoubt`: `Saga.resume` was told what somebody found out about a step that is not in doubt; the caller must look at
  *   the execution again
  */
 export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
   "ExecutionConflict",
   {
-    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver", "NotInDoubt"),
+    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver", "LeaseLost", "NotInDoubt"),
     saga: Schema.String,
     executionId: Schema.String,
     step: Schema.optional(Schema.String)
@@ -184,6 +187,9 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
         return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
       case "OtherDriver":
         return `execution ${this.executionId} of ${this.saga} is driven by another process: this call has stopped, the other goes on`
+      case "LeaseLost":
+        return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
+          "is stored stays for recovery, by whichever process comes first"
       case "NotInDoubt":
         return `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt, so nothing can have been ` +
           "found out about it: nothing was done"

@@ -20,44 +20,46 @@ const temporaryFile = Effect.map(
   (directory) => join(directory, "journal.db")
 )
 
-const fileLayer = Layer.unwrapScoped(Effect.map(temporaryFile, (filename) => SqliteCheckpoint.layer({ filename })))
-
 /** Every call on a connection of its own, so that nothing is remembered but what is in the file. */
-const reopenedLayer = Layer.scoped(
-  Checkpoint.Checkpoint,
-  Effect.map(temporaryFile, (filename) => {
-    const reopened = <A, E>(use: (store: Checkpoint.Service) => Effect.Effect<A, E>) =>
-      Effect.provide(
-        Effect.flatMap(Checkpoint.Checkpoint, use),
-        SqliteCheckpoint.layer({ filename, durability: "process" })
-      )
-    return Checkpoint.make({
-      append: (commit) => reopened((store) => store.append(commit)),
-      load: (executionId) => reopened((store) => store.load(executionId)),
-      unfinished: Stream.unwrapScoped(
-        Effect.map(
-          Layer.build(SqliteCheckpoint.layer({ filename })),
-          (context) => Context.get(context, Checkpoint.Checkpoint).unfinished
-        )
-      )
-    })
-  })
-)
-
-describe("a store in memory", () => checkpointLaws(Checkpoint.layerMemory))
-describe("a SQLite store in memory", () => checkpointLaws(SqliteCheckpoint.layer({ filename: ":memory:" })))
-describe("a SQLite store in a file", () => checkpointLaws(fileLayer))
-describe("a SQLite store in a file that is opened again for each call", () => checkpointLaws(reopenedLayer))
-describe("a SQL store beside an application's tables", () =>
-  checkpointLaws(
-    SqlCheckpoint.layer().pipe(
-      Layer.provide(
-        Layer.effectDiscard(Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE TABLE application (id INTEGER)`))
-      ),
-      Layer.provide(SqliteClient.layer({ filename: ":memory:", transformQueryNames: (name) => name.toUpperCase() })),
-      Layer.orDie
+const reopened = Effect.map(temporaryFile, (filename): Checkpoint.Store => {
+  const use = <A, E>(call: (store: Checkpoint.Store) => Effect.Effect<A, E>) =>
+    Effect.scoped(
+      Effect.flatMap(Layer.build(Layer.orDie(SqliteClient.layer({ filename }))), (context) =>
+        Effect.provide(Effect.flatMap(SqlCheckpoint.make(), call), context))
     )
+  return {
+    append: (commits) => use((store) => store.append(commits)),
+    load: (executionId) => use((store) => store.load(executionId)),
+    unfinished: (which) =>
+      Stream.unwrap(use((store) =>
+        Effect.map(
+          Stream.runCollect(store.unfinished(which)),
+          Stream.fromChunk
+        )
+      )),
+    acquire: (lease) => use((store) => store.acquire(lease)),
+    renew: (token) => use((store) => store.renew(token)),
+    release: (token, executionIds) => use((store) => store.release(token, executionIds)),
+    claim: (executionId, token) => use((store) => store.claim(executionId, token)),
+    prune: (age) => use((store) => store.prune(age))
+  }
+})
+
+const onClient = (options: Parameters<typeof SqliteClient.layer>[0]) =>
+  Effect.flatMap(
+    Layer.build(Layer.orDie(SqliteClient.layer(options))),
+    (context) => Effect.provide(SqlCheckpoint.make(), context)
+  )
+
+describe("a store in memory", () => checkpointLaws(Checkpoint.makeMemory))
+describe("a SQLite store in memory", () => checkpointLaws(SqliteCheckpoint.make({ filename: ":memory:" })))
+describe("a SQLite store in a file", () =>
+  checkpointLaws(
+    Effect.flatMap(temporaryFile, (filename) => SqliteCheckpoint.make({ filename, durability: "process" }))
   ))
+describe("a SQLite store in a file that is opened again for each call", () => checkpointLaws(reopened))
+describe("a SQL store on a client of the application's", () =>
+  checkpointLaws(onClient({ filename: ":memory:", transformQueryNames: (name) => name.toUpperCase() })))
 
 const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -133,7 +135,7 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
           Effect.provide(SqliteClient.layer({ filename, readonly: true, disableWAL: true }))
         )
       )
-      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "ReadOnly", operation: "append" })
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "ReadOnly", operation: "lease" })
       expect(world.log).toEqual([])
     }))
 
@@ -142,6 +144,7 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       const filename = yield* temporaryFile
       const context = yield* Layer.build(SqliteCheckpoint.layer({ filename, lockTimeout: "200 millis" }))
       const { saga, world } = reserve()
+      yield* Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "0" }), context)
       const lock = yield* holdLock(filename)
       const execute = Effect.provide(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })), context)
       expect(failureOf(yield* execute)).toMatchObject({ reason: "Locked", operation: "append", executionId: "1" })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope } from "effect"
+import { Cause, Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
-import { failingStore } from "./support/store.ts"
+import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
@@ -34,7 +34,7 @@ describe("Recovery.run", () => {
       yield* abandon(trip.saga, "t1")
       yield* abandon(refund, "o1")
       yield* abandon(trip.saga, "t2")
-      const recovered = yield* Recovery.run([trip.saga, refund])
+      const recovered = yield* recoverAll([trip.saga, refund])
       expect([...recovered].sort((a, b) => a.executionId < b.executionId ? -1 : 1)).toMatchObject([
         { executionId: "o1", saga: "Order", version: 1, _tag: "Undone", cause: Cause.fail("no") },
         { executionId: "t1", saga: "Trip", _tag: "Succeeded", output: "car-output" },
@@ -42,7 +42,7 @@ describe("Recovery.run", () => {
       ])
       expect(trip.world.standing()).toEqual(["hotel", "flight", "hotel", "flight", "car", "car"])
       expect(order.world.standing()).toEqual([])
-      expect(yield* Recovery.run([trip.saga, refund])).toEqual([])
+      expect(yield* recoverAll([trip.saga, refund])).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("finishes the executions of two versions with the version that started them", () =>
@@ -51,7 +51,7 @@ describe("Recovery.run", () => {
       const current = make("Trip", 2)
       yield* abandon(old.saga, "old")
       yield* abandon(current.saga, "current")
-      const recovered = yield* Recovery.run([current.saga, old.saga])
+      const recovered = yield* recoverAll([current.saga, old.saga])
       expect(recovered.map(({ _tag }) => _tag)).toEqual(["Succeeded", "Succeeded"])
       expect(old.world.standing()).toContain("car")
       expect(current.world.standing()).toContain("car")
@@ -70,10 +70,10 @@ describe("Recovery.run", () => {
         })
         .build()
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
-      expect(yield* Recovery.run([saga])).toEqual([])
-      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
+      expect(yield* recoverAll([saga])).toEqual([])
+      expect(yield* recoverAll([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
       works = true
-      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Succeeded" }])
+      expect(yield* recoverAll([saga], { parked: true })).toMatchObject([{ _tag: "Succeeded" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("leaves what this process drives already to it", () =>
@@ -86,7 +86,7 @@ describe("Recovery.run", () => {
       }).build(() => "done")
       const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
       yield* Deferred.await(inside)
-      expect(yield* Recovery.run([saga])).toEqual([])
+      expect(yield* recoverAll([saga])).toEqual([])
       yield* Deferred.succeed(goOn, undefined)
       expect(yield* Fiber.join(fiber)).toBe("done")
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -99,12 +99,12 @@ describe("Recovery.run", () => {
       const saga = begin.readOnly("look", { action: () => look }).build(() => "done")
       yield* abandon(saga, "1")
       look = Effect.andThen(Deferred.succeed(inside, undefined), Effect.never)
-      const fiber = yield* Effect.fork(Recovery.run([saga]))
+      const fiber = yield* Effect.fork(recoverAll([saga]))
       yield* Deferred.await(inside)
       yield* Fiber.interrupt(fiber)
       expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
       look = Effect.void
-      expect(yield* Recovery.run([saga])).toMatchObject([{ _tag: "Succeeded" }])
+      expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Succeeded" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
@@ -133,16 +133,17 @@ describe("Recovery.parked", () => {
       yield* Effect.exit(Saga.execute(other, undefined, { executionId: "x" }))
       yield* abandon(trip.saga, "running")
       const log = [...trip.world.log]
-      expect(yield* Recovery.parked([unknown, stuck])).toMatchObject([
-        {
-          executionId: "t",
-          saga: "Trip",
-          version: 1,
-          error: { _tag: "OutcomeUnknown", idempotencyKey: "t/charge/action" }
-        },
-        { executionId: "o", saga: "Order", error: { _tag: "CompensationFailed", failed: [{ step: "guide" }] } },
-        { executionId: "x", saga: "Other", error: undefined }
-      ])
+      expect(yield* Effect.map(Stream.runCollect(Recovery.parked([unknown, stuck])), Chunk.toReadonlyArray))
+        .toMatchObject([
+          {
+            executionId: "t",
+            saga: "Trip",
+            version: 1,
+            error: { _tag: "OutcomeUnknown", idempotencyKey: "t/charge/action" }
+          },
+          { executionId: "o", saga: "Order", error: { _tag: "CompensationFailed", failed: [{ step: "guide" }] } },
+          { executionId: "x", saga: "Other", error: undefined }
+        ])
       expect(trip.world.log).toEqual(log)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
@@ -163,7 +164,7 @@ describe("Recovery.layer", () => {
       yield* Layer.build(Recovery.layer([saga])).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
       yield* Deferred.await(reached)
       yield* Deferred.await(logged)
-      expect(lines).toEqual(["recovered Trip 1: it succeeded"])
+      expect(lines).toEqual(["recovered 1 execution: 1 succeeded"])
       expect(world.standing()).toEqual(["hotel", "flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 

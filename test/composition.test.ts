@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Option, Schema, TestClock } from "effect"
-import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
-import { eventsOf, failingStore } from "./support/store.ts"
+import { Checkpoint, Saga, SagaError } from "effect-saga"
+import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
 
 const Text = Schema.String
@@ -246,7 +246,7 @@ describe("S8: parallel blocks", () => {
       )
       expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError" })
       expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
-      yield* Recovery.run([saga])
+      yield* recoverAll([saga])
       expect(new Set(world.standing())).toEqual(new Set(["a1", "a2", "b1", "b2"]))
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -297,9 +297,9 @@ describe("S8, resumed", () => {
               Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
             )
           )
-          yield* Recovery.run([saga])
+          yield* recoverAll([saga])
           expect(world.standing()).toEqual([])
-          expect(yield* Recovery.run([saga])).toEqual([])
+          expect(yield* recoverAll([saga])).toEqual([])
         }).pipe(Effect.provide(Checkpoint.layerMemory))
       }
     }))
@@ -401,7 +401,7 @@ describe("S8, interrupted or in doubt", () => {
       for (const exit of [yield* forAMinute(run), yield* Effect.exit(run)]) {
         expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: true })
       }
-      expect(yield* Recovery.run([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
+      expect(yield* recoverAll([saga], { parked: true })).toMatchObject([{ _tag: "Parked" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("a recorded failure of a ReadOnly sibling is not followed by a recovery that goes forward", () =>
@@ -428,7 +428,7 @@ describe("S8, interrupted or in doubt", () => {
         )
       )
       works = true
-      expect(yield* forAMinute(Recovery.run([saga]))).toMatchObject({ value: [{ _tag: "Undone" }] })
+      expect(yield* forAMinute(recoverAll([saga]))).toMatchObject({ value: [{ _tag: "Undone" }] })
       expect(world.standing()).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -549,10 +549,10 @@ describe("an interruption at any moment", () => {
           for (let half = 0; half <= 2 * seconds; half++) {
             const world = makeWorld()
             const store = yield* Checkpoint.Checkpoint
-            const slowStore = Checkpoint.make({
+            const slowStore: Checkpoint.Service = {
               ...store,
               append: (commit) => Effect.delay(store.append(commit), "1 second")
-            })
+            }
             const executionId = `${fails} ${half}`
             const saga = slowly(world, fails)
             const run = durable ? Saga.execute(saga, undefined, { executionId }) : Saga.run(saga, undefined)
@@ -563,7 +563,7 @@ describe("an interruption at any moment", () => {
             yield* Fiber.join(interruption)
             // What a durable run has left for recovery can only go forward.
             if (durable) {
-              yield* Fiber.join(yield* Effect.zipLeft(Effect.fork(Recovery.run([saga])), TestClock.adjust("1 minute")))
+              yield* Fiber.join(yield* Effect.zipLeft(Effect.fork(recoverAll([saga])), TestClock.adjust("1 minute")))
             }
             const standing = [...world.standing()].sort().join("")
             expect(["", "abcdef"]).toContain(standing)
@@ -696,7 +696,7 @@ describe("S9: nested sagas", () => {
               Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
             )
           )
-          yield* Recovery.run([saga])
+          yield* recoverAll([saga])
           expect(yield* Saga.execute(saga, 5, { executionId: "1" })).toEqual({ policy: "policy-output", premium: 5 })
           expect(world.standing()).toEqual(["flight", "policy", "hotel"])
         }).pipe(Effect.provide(layer))
@@ -956,7 +956,7 @@ describe("interruptible: true, and suspended", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(fiber)
       works = true
-      expect(yield* Recovery.run([saga])).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
+      expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

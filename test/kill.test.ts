@@ -4,13 +4,14 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { Recovery, Saga } from "effect-saga"
+import { Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { recoverAll } from "./support/store.ts"
 import { readWorld, trip } from "./support/trip.ts"
 
 const driver = fileURLToPath(new URL("./support/killed.ts", import.meta.url))
@@ -42,7 +43,7 @@ const killAndRecover = (write: number, moment: "before" | "after", card: "accept
     const world = `${directory}/world`
     const saga = trip(world)
     yield* Effect.gen(function*() {
-      const recovered = yield* Recovery.run([saga])
+      const recovered = yield* recoverAll([saga])
       if (write === 0 && moment === "before") {
         // Nothing had been stored, and so nothing had been done.
         expect(recovered).toEqual([])
@@ -66,7 +67,7 @@ const killAndRecover = (write: number, moment: "before" | "after", card: "accept
           undone("flight")
         ])
       }
-      expect(yield* Recovery.run([saga])).toEqual([])
+      expect(yield* recoverAll([saga])).toEqual([])
     }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: `${directory}/journal.db` })))
     return true
   }))

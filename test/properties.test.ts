@@ -7,8 +7,8 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Fiber, Option, Schema, TestClock } from "effect"
-import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
-import { eventsOf, failingStore } from "./support/store.ts"
+import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
+import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld, type World } from "./support/world.ts"
 
 type Part = string | { readonly parallel: ReadonlyArray<Part> } | { readonly nested: ReadonlyArray<Part> }
@@ -236,8 +236,8 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
           )
         )
         const lost = failureOf(exit) instanceof SagaError.CheckpointError
-        yield* exitOf(Recovery.run([saga]))
-        expect(yield* Recovery.run([saga])).toEqual([])
+        yield* exitOf(recoverAll([saga]))
+        expect(yield* recoverAll([saga])).toEqual([])
         const stored = yield* store.load("1")
         if (stored.length === 0) {
           expect(lost).toBe(true)

@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, TestClock } from "effect"
-import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
-import { eventsOf, failingStore } from "./support/store.ts"
+import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
+import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
 
 const Text = Schema.String
@@ -791,7 +791,7 @@ describe("S11: the journal comes first", () => {
       )
       expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", operation: "append" })
       expect(world.log).toEqual(["+hotel"])
-      yield* Recovery.run([saga])
+      yield* recoverAll([saga])
       expect(world.standing()).toEqual(["hotel", "flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -825,7 +825,7 @@ describe("S11: the journal comes first", () => {
       )
       expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight"])
       works = true
-      const [recovered] = yield* Recovery.run([saga])
+      const [recovered] = yield* recoverAll([saga])
       expect(recovered).toMatchObject({
         _tag: "Undone",
         cause: Cause.fail(new SagaError.RecoveredFailure({ tag: "Refused", detail: "Refused" }))
@@ -948,7 +948,7 @@ describe("S12, where storing does not fail but dies", () => {
         const world = makeWorld()
         const executionId = moment
         let appends = 0
-        const dying = Checkpoint.make({
+        const dying: Checkpoint.Service = {
           ...store,
           append: (commit) =>
             appends++ !== 2
@@ -956,7 +956,7 @@ describe("S12, where storing does not fail but dies", () => {
               : moment === "before"
               ? Effect.die("gone")
               : Effect.andThen(store.append(commit), Effect.die("gone"))
-        })
+        }
         const saga = reserve(world)
           .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
           .build(({ outputs }) => outputs.charge)
@@ -1078,7 +1078,7 @@ describe("S15: the same executionId twice", () => {
       ))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(failing)
-      const recovery = yield* Effect.fork(Recovery.run([saga]))
+      const recovery = yield* Effect.fork(recoverAll([saga]))
       yield* Effect.yieldNow()
       const second = Saga.make("Once", { input: Schema.Struct({ n: Schema.Number }), version: 2 })
         .compensatable("hotel", {
@@ -1230,7 +1230,14 @@ describe("S16: a stored execution that does not fit is reported and left untouch
       const error = failureOf(yield* Effect.exit(Saga.resume(changed, "old")))
       expect(error).toMatchObject({ _tag: "JournalCorrupt" })
       expect((error as Error).message).toContain(`the output of step "hotel"`)
-      const commit = { executionId: "garbage", saga: "Reserve", version: 1, sequence: 0, status: "Running" } as const
+      const commit = {
+        executionId: "garbage",
+        saga: "Reserve",
+        version: 1,
+        sequence: 0,
+        status: "Running",
+        token: yield* store.token
+      } as const
       yield* store.append({ ...commit, body: "{" })
       const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
       yield* store.append({ ...commit, executionId: "newer", body: newer })
@@ -1259,6 +1266,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         version: 1,
         sequence: 0,
         status: "Running",
+        token: yield* store.token,
         body: "not json"
       })
       yield* store.append({
@@ -1267,9 +1275,10 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         version: 1,
         sequence: 0,
         status: "Running",
+        token: yield* store.token,
         body: "not json"
       })
-      const recovered = yield* Recovery.run([reserve(makeWorld()).build()])
+      const recovered = yield* recoverAll([reserve(makeWorld()).build()])
       expect(Object.fromEntries(recovered.map(({ _tag, executionId }) => [executionId, _tag]))).toEqual({
         old: "Succeeded",
         garbage: "LeftAsItWas",
@@ -1316,7 +1325,7 @@ describe("S17: interrupting a durable run", () => {
       yield* Fiber.interrupt(fiber)
       expect(world.log).toEqual(["+hotel", "+flight"])
       yield* Deferred.succeed(goOn, undefined)
-      const [recovered] = yield* Recovery.run([saga])
+      const [recovered] = yield* recoverAll([saga])
       expect(recovered).toMatchObject({ _tag: "Succeeded", output: "seen" })
       expect(world.log).toEqual(["+hotel", "+flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -1342,7 +1351,7 @@ describe("S17: interrupting a durable run", () => {
       yield* Deferred.await(inside)
       expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
       works = true
-      yield* Recovery.run([saga])
+      yield* recoverAll([saga])
       expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "+email"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

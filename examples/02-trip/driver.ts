@@ -3,7 +3,7 @@
  * finishes what earlier processes left.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Config, Effect, Layer, Schema } from "effect"
+import { Config, Effect, Layer, Schema, Stream } from "effect"
 import { Recovery, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { Ports } from "./api.ts"
@@ -27,13 +27,10 @@ const book = (trips: ReadonlyArray<string>) =>
     )
   }, { discard: true })
 
-const recover = Effect.flatMap(Recovery.run([bookTrip], { concurrency: 1 }), (recovered) =>
-  Effect.forEach(
-    recovered,
-    (execution) =>
-      say(execution.executionId, execution._tag === "Succeeded" ? booked(execution.output) : execution._tag),
-    { discard: true }
-  ))
+const recover = Stream.runForEach(Recovery.events([bookTrip], { concurrency: 1 }), (event) =>
+  event._tag === "Begun"
+    ? Effect.void
+    : say(event.executionId, event._tag === "Succeeded" ? booked(event.output) : event._tag))
 
 const [, , command, ...trips] = process.argv
 

@@ -33,8 +33,8 @@ export class Action {
 
   get once(): AnyEffect {
     return Effect.suspend(() => {
-      this.attempt++
-      return this.step.action(this.context())
+      const halt = this.attempt++ === 0 ? undefined : this.run.recorder?.mustStop()
+      return halt === undefined ? this.step.action(this.context()) : Effect.die(halt)
     })
   }
 

@@ -50,9 +50,7 @@ export const execute = (
         if (canonical(stored.past.state.input) !== canonical(encoded)) {
           return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
         }
-        return stored.past.state.status === "Parked"
-          ? whyParked(program, executionId, stored.past)
-          : goOn(checkpoint, program, stored, options)
+        return goOn(checkpoint, program, stored, { ...options, wakes: false })
       }))
   })
 
@@ -70,10 +68,7 @@ export const resume = (
         (stored) =>
           stored === undefined
             ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))
-            : Effect.zipRight(
-              checkFinding(program, options.executionId, stored.past.state, options.finding),
-              goOn(checkpoint, program, { ...stored, past: { ...stored.past, finding: options.finding } }, options)
-            )
+            : goOn(checkpoint, program, stored, { ...options, wakes: true })
       )
   )
 
@@ -143,7 +138,7 @@ const driveOnce = (
 const now = Effect.clockWith((clock) => Effect.succeed(() => clock.unsafeCurrentTimeMillis()))
 
 const start = (
-  store: Checkpoint.Store,
+  store: Checkpoint.Service,
   program: Program,
   options: {
     readonly executionId: string
@@ -152,9 +147,9 @@ const start = (
     readonly encoded: unknown
   }
 ): AnyEffect =>
-  Effect.flatMap(now, (now) => {
+  Effect.flatMap(Effect.zip(now, store.token), ([now, token]) => {
     const { encoded, executionId, input, suspend } = options
-    const recorder = toCheckpoint({ store, program, executionId, state: undefined, sequence: 0, now })
+    const recorder = toCheckpoint({ store, token, program, executionId, state: undefined, sequence: 0, now })
     // Stored together with the first intent: until then nothing has happened that would need the execution.
     recorder.record({
       _tag: "Started",
@@ -164,33 +159,105 @@ const start = (
       ...(encoded === undefined ? {} : { input: encoded }),
       at: now()
     })
-    return drive(new Run({ program, executionId, input, recorder, suspend }))
+    return driveLeased(
+      store,
+      executionId,
+      token,
+      Effect.sync(() => new Run({ program, executionId, input, recorder, suspend }))
+    )
   })
 
-const goOn = (
-  store: Checkpoint.Store,
-  program: Program,
-  { input, past, sequence }: Stored,
-  { executionId, suspend }: { readonly executionId: string; readonly suspend: boolean }
-): AnyEffect => {
-  switch (past.state.status) {
-    case "Succeeded":
-      // Every outcome is in the journal, so that only the projections are left to be done; nothing can be undone any more.
-      return wayForward(new Run({ program, executionId, input, past }))
-    case "Undone":
-      return Effect.failCause(past.cause)
-    default:
-      return Effect.flatMap(now, (now) => {
-        const recorder = toCheckpoint({ store, program, executionId, state: past.state, sequence, now })
-        if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-        return drive(new Run({ program, executionId, input, recorder, past, suspend }))
-      })
-  }
+/** Drives, and leaves an execution that does not come to its end to whoever claims it. */
+const driveLeased = (
+  store: Checkpoint.Service,
+  executionId: string,
+  token: Checkpoint.Token,
+  made: AnyEffect<Run>,
+  restore: (effect: AnyEffect) => AnyEffect = (effect) => effect
+): AnyEffect =>
+  Effect.suspend(() => {
+    let status: () => Journal.Status | undefined = () => "Running"
+    return Effect.onExit(
+      restore(Effect.flatMap(made, (run) => {
+        status = () => run.recorder?.state()?.status
+        return drive(run)
+      })),
+      () => status() === "Running" || status() === "Unwinding" ? store.letGo(executionId, token) : Effect.void
+    )
+  })
+
+interface GoOn {
+  readonly executionId: string
+  readonly suspend: boolean
+  /** Whether a parked execution is set going again. */
+  readonly wakes: boolean
+  readonly finding?: Finding | undefined
 }
+
+const goOn = (store: Checkpoint.Service, program: Program, stored: Stored, options: GoOn): AnyEffect => {
+  const { executionId } = options
+  const { input, past } = stored
+  const { status } = past.state
+  const allowed = mayGoOn(program, stored, options)
+  // Every outcome is in the journal, so that only the projections are left to be done; nothing can be undone any more.
+  if (status === "Succeeded") {
+    return Effect.zipRight(allowed, wayForward(new Run({ program, executionId, input, past })))
+  }
+  if (status === "Undone") return Effect.zipRight(allowed, Effect.failCause(past.cause))
+  const readAgain = Effect.flatMap(
+    load(store, program, executionId),
+    (again) =>
+      again === undefined
+        ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId }))
+        : Effect.succeed(again)
+  )
+  const claimed = Effect.uninterruptibleMask((restore) =>
+    Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
+      onSuccess: (token) =>
+        driveLeased(
+          store,
+          executionId,
+          token,
+          // What was read before the claim may be history by now.
+          Effect.flatMap(readAgain, (again) => goOnLeased(store, token, program, again, options)),
+          restore
+        ),
+      // The other driver may have come to its end meanwhile.
+      onFailure: (error) =>
+        restore(Effect.flatMap(
+          readAgain,
+          (again) => isFinished(again) ? goOn(store, program, again, options) : Effect.fail(error)
+        ))
+    })
+  )
+  return Effect.zipRight(allowed, claimed)
+}
+
+const isFinished = ({ past: { state } }: Stored) => state.status === "Succeeded" || state.status === "Undone"
+
+const mayGoOn = (program: Program, { past }: Stored, { executionId, finding, wakes }: GoOn): AnyEffect<void> =>
+  past.state.status === "Parked" && !wakes
+    ? whyParked(program, executionId, past)
+    : checkFinding(program, executionId, past.state, finding)
+
+const goOnLeased = (
+  store: Checkpoint.Service,
+  token: Checkpoint.Token,
+  program: Program,
+  stored: Stored,
+  options: GoOn
+): AnyEffect<Run> =>
+  Effect.flatMap(Effect.zipRight(mayGoOn(program, stored, options), now), (now) => {
+    const { executionId, finding, suspend } = options
+    const { input, past, sequence } = stored
+    const recorder = toCheckpoint({ store, token, program, executionId, state: past.state, sequence, now })
+    if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+    return Effect.succeed(new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend }))
+  })
 
 /** Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). */
 const load = (
-  store: Checkpoint.Store,
+  store: Pick<Checkpoint.Service, "load">,
   program: Program,
   executionId: string
 ): Effect.Effect<

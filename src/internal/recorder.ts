@@ -4,7 +4,7 @@
 import { Cause, Chunk, Effect, Option, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
-import { CheckpointError, type ExecutionConflict } from "../SagaError.ts"
+import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { notJson } from "./json.ts"
 import type { Program, StepNode } from "./program.ts"
 
@@ -16,9 +16,14 @@ export class Halt {
   }
 }
 
-/** Why a run has to stop where it is, if it has. */
+const isHalt = (error: unknown): error is Halt => error instanceof Halt
+
+/** Why a run has to stop where it is, if it has. In the midst of an action it dies of it, for a failure would be retried. */
 export const haltOf = (cause: Cause.Cause<unknown>): Halt | undefined =>
-  Option.getOrUndefined(Chunk.findFirst(Cause.failures(cause), (error) => error instanceof Halt))
+  Option.getOrUndefined(Option.orElse(
+    Chunk.findFirst(Cause.failures(cause), isHalt),
+    () => Chunk.findFirst(Cause.defects(cause), isHalt)
+  ))
 
 export interface Recorder {
   /** Whether what is recorded outlives the process, so that an execution can wait there. */
@@ -31,6 +36,8 @@ export interface Recorder {
   readonly commit: Effect.Effect<void, Halt>
   /** A step's output as it is stored. */
   readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
+  /** Why nothing more may be attempted, where that is known already. */
+  readonly mustStop: () => Halt | undefined
   readonly now: () => number
 }
 
@@ -61,13 +68,16 @@ export const inMemory = (now: () => number): Recorder => {
     record: events.add,
     commit: Effect.void,
     encodeOutput: (_, output) => Effect.succeed(output),
+    mustStop: () => undefined,
     now
   }
 }
 
 /** Stores events through a checkpoint, one commit for all that was noted since the last. */
 export const toCheckpoint = (options: {
-  readonly store: Checkpoint.Store
+  readonly store: Pick<Checkpoint.Service, "append" | "holds">
+  /** The lease under which the execution is driven. */
+  readonly token: Checkpoint.Token
   readonly program: Program
   readonly executionId: string
   readonly state: Journal.ExecutionState | undefined
@@ -75,7 +85,7 @@ export const toCheckpoint = (options: {
   readonly sequence: number
   readonly now: () => number
 }): Recorder => {
-  const { executionId, program, store } = options
+  const { executionId, program, store, token } = options
   const events = sum(options.state)
   const turn = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
@@ -98,7 +108,8 @@ export const toCheckpoint = (options: {
         version: program.version,
         sequence: sequence++,
         status: state.status,
-        body
+        body,
+        token
       }
       return Effect.catchAllCause(Effect.suspend(() => store.append(commit)), (cause) => {
         halted = new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
@@ -123,6 +134,12 @@ export const toCheckpoint = (options: {
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
         (error) => new Halt(error)
       ),
+    mustStop: () => {
+      if (halted === undefined && !store.holds(token)) {
+        halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+      }
+      return halted
+    },
     now: options.now
   }
 }

@@ -216,8 +216,8 @@ class Compensation {
   get outcome(): AnyEffect {
     const { compensate, compensationRetry, compensationTimeout } = this.armed.step
     const once = Effect.suspend(() => {
-      this.attempt++
-      return compensate!(this.context())
+      const halt = this.attempt++ === 0 ? undefined : this.run.recorder?.mustStop()
+      return halt === undefined ? compensate!(this.context()) : Effect.die(halt)
     })
     const bounded = compensationTimeout === undefined
       ? once

@@ -1,10 +1,13 @@
 /** Stores journals in a SQLite file of their own, through `@effect/sql-sqlite-node`. */
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Cause, Effect, Layer } from "effect"
-import type { Checkpoint } from "../Checkpoint.ts"
+import { Cause, Context, Effect, Layer, type Scope } from "effect"
+import * as Checkpoint from "../Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
-import * as SqlCheckpoint from "./SqlCheckpoint.ts"
+import { isGone, thisProcess } from "./owner.ts"
+import type * as SqlCheckpoint from "./SqlCheckpoint.ts"
+import { sqlite } from "./sqliteDialect.ts"
+import * as sqlStore from "./sqlStore.ts"
 
 /** Which file, and how much it survives. */
 export interface Options extends SqlCheckpoint.Options {
@@ -17,13 +20,13 @@ export interface Options extends SqlCheckpoint.Options {
   readonly durability?: "power-loss" | "process"
 }
 
-/**
- * Stores journals in a SQLite file, in WAL mode. Making the layer creates the file and its tables where they are missing, and
- * fails with `CheckpointError` where the file is something else, read-only, held by another process or out of reach.
- */
-export const layer = (options: Options): Layer.Layer<Checkpoint, CheckpointError> => {
-  const settings = Layer.effectDiscard(Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
+/** The store alone, without what {@link Checkpoint.make} puts around it. */
+export const make = (
+  options: Pick<Options, "filename" | "durability" | "lockTimeout">
+): Effect.Effect<Checkpoint.Store, CheckpointError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const client = yield* Layer.build(SqliteClient.layer({ filename: options.filename }))
+    const sql = Context.get(client, SqlClient.SqlClient)
     yield* sql.unsafe(`PRAGMA synchronous = ${options.durability === "process" ? "NORMAL" : "FULL"}`)
     // SQLite waits by blocking the process; the store waits by sleeping.
     yield* sql.unsafe("PRAGMA busy_timeout = 20")
@@ -34,14 +37,23 @@ export const layer = (options: Options): Layer.Layer<Checkpoint, CheckpointError
       journal_mode,
       synchronous: ["OFF", "NORMAL", "FULL", "EXTRA"][synchronous]
     })
-  }))
-  return SqlCheckpoint.layer(options).pipe(
-    Layer.provide(settings),
-    Layer.provide(SqliteClient.layer({ filename: options.filename })),
+    const { lockTimeout } = options
+    const store = sqlStore.make({ lockTimeout, owner: thisProcess(), isGone, dedicated: true })
+    return yield* Effect.provide(store, client)
+  }).pipe(
     // The driver opens the file with a throw, which arrives as a defect.
-    Layer.catchAllCause((cause) => {
+    Effect.catchAllCause((cause) => {
       const error = Cause.squash(cause)
-      return Layer.fail(error instanceof CheckpointError ? error : SqlCheckpoint.toCheckpointError("open", error))
+      return Effect.fail(error instanceof CheckpointError ? error : sqlStore.toCheckpointError(sqlite, "open", error))
     })
   )
-}
+
+/**
+ * Stores journals in a SQLite file, in WAL mode. Making the layer creates the file and its tables where they are missing, and
+ * fails with `CheckpointError` where the file is something else, read-only, held by another process or out of reach.
+ *
+ * Several processes of one machine may share the file: each execution is driven by one of them at a time. What a process that
+ * has died was driving is free for the others at once on Linux, elsewhere when its lease runs out.
+ */
+export const layer = (options: Options): Layer.Layer<Checkpoint.Checkpoint, CheckpointError> =>
+  Checkpoint.layer(make(options), options)

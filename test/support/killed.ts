@@ -17,7 +17,7 @@ const die = Effect.async<never>(() => {
 
 const program = Effect.gen(function*() {
   const store = yield* Checkpoint.Checkpoint
-  const deadly = Checkpoint.make({
+  const deadly: Checkpoint.Service = {
     ...store,
     append: (commit) =>
       commit.sequence !== Number(write)
@@ -25,7 +25,7 @@ const program = Effect.gen(function*() {
         : moment === "before"
         ? die
         : Effect.zipRight(store.append(commit), die)
-  })
+  }
   return yield* Saga.execute(trip(`${directory}/world`), { declined: card === "declined" }, { executionId: "trip" })
     .pipe(
       Effect.provideService(Checkpoint.Checkpoint, deadly)

@@ -1,11 +1,11 @@
 /** What tests do to stores. */
-import { Effect } from "effect"
-import { Checkpoint, Journal, SagaError } from "effect-saga"
+import { Chunk, Effect, Stream } from "effect"
+import { type Checkpoint, Journal, Recovery, type Saga, SagaError } from "effect-saga"
 
 /** A store whose appends fail from the one numbered `failAt` (from 0) on, as if the disk had gone. */
-export const failingStore = (store: Checkpoint.Store, options: { readonly failAt: number }): Checkpoint.Service => {
+export const failingStore = (store: Checkpoint.Service, options: { readonly failAt: number }): Checkpoint.Service => {
   let appends = 0
-  return Checkpoint.make({
+  return {
     ...store,
     append: (commit) =>
       Effect.suspend(() =>
@@ -20,13 +20,24 @@ export const failingStore = (store: Checkpoint.Store, options: { readonly failAt
           )
           : store.append(commit)
       )
-  })
+  }
 }
 
 /** All stored events of an execution. */
-export const eventsOf = (store: Checkpoint.Store, executionId: string) =>
+export const eventsOf = (store: Pick<Checkpoint.Service, "load">, executionId: string) =>
   Effect.gen(function*() {
     const events: Array<Journal.Event> = []
     for (const { body } of yield* store.load(executionId)) events.push(...(yield* Journal.decodeCommit(body)))
     return events
   })
+
+/** What became of each execution that was left. */
+export const recoverAll = <const Sagas extends Parameters<typeof Recovery.events>[0]>(
+  sagas: Sagas,
+  options?: Recovery.Options
+) =>
+  Recovery.events(sagas, options).pipe(
+    Stream.filter((event): event is Recovery.Recovered<Saga.Output<Sagas[number]>> => event._tag !== "Begun"),
+    Stream.runCollect,
+    Effect.map(Chunk.toReadonlyArray)
+  )

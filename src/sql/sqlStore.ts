@@ -1,0 +1,311 @@
+/** A store over a `SqlClient`, whatever its database: the statements that differ are in the dialects. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Cause, Chunk, Clock, Duration, Effect, type Exit, Option, Schedule, type Scope, Stream } from "effect"
+import type * as Checkpoint from "../Checkpoint.ts"
+import { CheckpointError } from "../SagaError.ts"
+import { type Dialect, finished, innermostOf, pending, type Statement } from "./dialect.ts"
+import { migrate } from "./migrations.ts"
+import { postgres } from "./postgresDialect.ts"
+import { sqlite } from "./sqliteDialect.ts"
+
+export interface Options {
+  readonly lockTimeout?: Duration.DurationInput | undefined
+  /** Who holds the lease, as far as the store can say. */
+  readonly owner?: string
+  /** Whether the owner of a lease has certainly ended. */
+  readonly isGone?: (owner: string) => boolean
+  /** Whether nobody else uses the client, so that one connection can be kept for the store. */
+  readonly dedicated?: boolean
+}
+
+const pageSize = 500
+
+export const make = (
+  options: Options
+): Effect.Effect<Checkpoint.Store, CheckpointError, SqlClient.SqlClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const dialect = sql.onDialectOrElse({ sqlite: () => sqlite, pg: () => postgres, orElse: () => undefined })
+    if (dialect === undefined) {
+      return yield* new CheckpointError({
+        reason: "Unavailable",
+        operation: "open",
+        detail: "journals are kept in SQLite or PostgreSQL, and this client's database is neither"
+      })
+    }
+    const whileLocked = retryWhileLocked(options.lockTimeout)
+    yield* whileLocked(open(sql, dialect))
+
+    const { now } = dialect
+    const connect = yield* connections(sql, options.dedicated === true)
+    const run = (connection: Connection, { parameters, text }: Statement) =>
+      connection.execute(dialect.prepare(text), parameters, undefined)
+    const transaction = (statements: ReadonlyArray<Statement>) => (connection: Connection) =>
+      statements.length === 1 ? run(connection, statements[0]!) : inTransaction(
+        connection,
+        dialect,
+        Effect.map(Effect.forEach(statements, (statement) => run(connection, statement)), (rows) => rows.flat())
+      )
+    const perform = (
+      operation: CheckpointError["operation"],
+      statements: ReadonlyArray<Statement>,
+      executionId?: string
+    ): Effect.Effect<ReadonlyArray<any>, CheckpointError> =>
+      whileLocked(Effect.mapError(
+        connect(transaction(statements)),
+        (error) => error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
+      ))
+    const query = (operation: CheckpointError["operation"], text: string, ...parameters: ReadonlyArray<unknown>) =>
+      perform(operation, [{ text, parameters }])
+
+    const append: Checkpoint.Store["append"] = (commits) => {
+      const first = commits.filter(({ sequence }) => sequence === 0)
+      const later = commits.filter(({ sequence }) => sequence !== 0)
+      const statements = [
+        ...first.length === 0 ? [] : dialect.start(first),
+        ...later.length === 0 ? [] : dialect.append(later)
+      ]
+      return Effect.map(perform("append", statements), (rows) => {
+        if (rows.length === commits.length) return commits.map(() => true)
+        const keyOf = (executionId: string, sequence: number) => `${sequence} ${executionId}`
+        const stored = new Set(rows.map(({ execution_id, sequence }) => keyOf(execution_id, Number(sequence))))
+        // Of several that are the same, one has been stored.
+        return commits.map(({ executionId, sequence }) => stored.delete(keyOf(executionId, sequence)))
+      })
+    }
+
+    const load: Checkpoint.Store["load"] = (executionId) =>
+      Effect.map(
+        perform("load", [{
+          text: `SELECT 0 AS sequence, body FROM effect_saga_execution WHERE execution_id = ?
+            UNION ALL
+            SELECT later.sequence, later.body FROM effect_saga_commit AS later
+            WHERE later.execution = (SELECT id FROM effect_saga_execution WHERE execution_id = ?)
+            ORDER BY sequence`,
+          parameters: [executionId, executionId]
+        }], executionId),
+        (rows) => rows.map(({ body, sequence }) => ({ body, sequence: Number(sequence) }))
+      )
+
+    const unfinished: Checkpoint.Store["unfinished"] = ({ parked }) =>
+      Stream.paginateChunkEffect(0, (after) =>
+        Effect.map(
+          query(
+            "list",
+            `SELECT execution.id, execution.execution_id, execution.saga, execution.version, execution.status,
+              execution.token, lease.expires_at - ${now} AS leased_for
+            FROM ${dialect.unfinished(parked)}
+            LEFT JOIN effect_saga_lease AS lease ON lease.token = execution.token AND lease.expires_at > ${now}
+            WHERE execution.status ${parked ? "= 'Parked'" : `IN ${pending}`} AND execution.id > ?
+            ORDER BY execution.id LIMIT ${pageSize}`,
+            after
+          ),
+          (rows) => [
+            Chunk.map(Chunk.unsafeFromArray(rows), (row): Checkpoint.UnfinishedExecution => ({
+              executionId: row.execution_id,
+              saga: row.saga,
+              version: Number(row.version),
+              status: row.status,
+              leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
+              token: row.token === null ? undefined : Number(row.token)
+            })),
+            rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
+          ]
+        ))
+
+    /** Ends what is over: leases that have run out, and those of processes that have certainly ended. */
+    const tidyLeases = Effect.gen(function*() {
+      // After the clock was set back, a lease would seem to last for longer than anybody asked for.
+      yield* query(
+        "lease",
+        `UPDATE effect_saga_lease SET expires_at = ${now} + milliseconds
+        WHERE expires_at > ${now} + milliseconds`
+      )
+      yield* query("lease", `DELETE FROM effect_saga_lease WHERE expires_at <= ${now}`)
+      const { isGone } = options
+      if (isGone === undefined) return
+      for (const { owner, token } of yield* query("lease", "SELECT token, owner FROM effect_saga_lease")) {
+        if (isGone(owner)) yield* query("lease", "DELETE FROM effect_saga_lease WHERE token = ?", token)
+      }
+    })
+    const acquire: Checkpoint.Store["acquire"] = ({ milliseconds }) =>
+      Effect.zipRight(
+        tidyLeases,
+        Effect.map(
+          query(
+            "lease",
+            `INSERT INTO effect_saga_lease (owner, milliseconds, expires_at) VALUES (?, ?, ${now} + ?) RETURNING token`,
+            options.owner ?? "",
+            Math.ceil(milliseconds),
+            Math.ceil(milliseconds)
+          ),
+          ([{ token }]) => Number(token)
+        )
+      )
+    const renew: Checkpoint.Store["renew"] = (token) =>
+      Effect.zipLeft(
+        Effect.map(
+          query(
+            "lease",
+            `UPDATE effect_saga_lease SET expires_at = ${now} + milliseconds
+            WHERE token = ? AND expires_at > ${now} RETURNING token`,
+            token
+          ),
+          (rows) => rows.length === 1
+        ),
+        tidyLeases
+      )
+    const release: Checkpoint.Store["release"] = (token, executionIds) =>
+      executionIds === undefined
+        ? query("lease", "DELETE FROM effect_saga_lease WHERE token = ?", token)
+        : Effect.forEach(
+          executionIds,
+          (executionId) =>
+            query(
+              "lease",
+              "UPDATE effect_saga_execution SET token = NULL WHERE execution_id = ? AND token = ?",
+              executionId,
+              token
+            ),
+          { discard: true }
+        )
+    const claim: Checkpoint.Store["claim"] = (executionId, token) =>
+      Effect.map(
+        perform("lease", [{
+          text: `UPDATE effect_saga_execution SET token = ?
+            WHERE execution_id = ? AND status NOT IN ${finished}
+              AND (token IS NULL OR token = ? OR NOT EXISTS (
+                SELECT 1 FROM effect_saga_lease AS lease
+                WHERE lease.token = effect_saga_execution.token AND lease.expires_at > ${now}
+              ))
+              AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
+            RETURNING id`,
+          parameters: [token, executionId, token, token]
+        }], executionId),
+        (rows) => rows.length === 1
+      )
+
+    const prune: Checkpoint.Store["prune"] = ({ milliseconds }) =>
+      Effect.gen(function*() {
+        const [time] = yield* query("prune", `SELECT ${now} AS now`)
+        const before = Number(time.now) - milliseconds
+        let pruned = 0
+        while (true) {
+          const old = yield* query(
+            "prune",
+            `SELECT id FROM effect_saga_execution WHERE ended_at < ? ORDER BY ended_at LIMIT ${pageSize}`,
+            before
+          )
+          // A page at a time, so that others get their turn at the database.
+          for (const { id } of old) {
+            yield* perform("prune", [
+              { text: "DELETE FROM effect_saga_commit WHERE execution = ?", parameters: [id] },
+              { text: "DELETE FROM effect_saga_execution WHERE id = ?", parameters: [id] }
+            ])
+          }
+          pruned += old.length
+          if (old.length < pageSize) return pruned
+        }
+      })
+
+    return { append, load, unfinished, acquire, renew, release, claim, prune }
+  })
+
+/** The tables, made where they are missing. */
+const open = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<void, CheckpointError> =>
+  // The migrator takes any failure of its own bookkeeping for "another process does it", and goes on: so look.
+  migrate(dialect).pipe(
+    Effect.zipRight(sql`SELECT 1 FROM effect_saga_commit LIMIT 1`),
+    Effect.provideService(SqlClient.SqlClient, sql),
+    Effect.catchAllCause((cause) => {
+      const { code, detail } = innermostOf(Cause.squash(cause))
+      const error = toCheckpointError(dialect, "open", Cause.squash(cause))
+      // Of two that make the tables at once, one finds them missing still, or half made.
+      return Effect.fail(
+        /no such table|already exists/.test(detail) || ["42P01", "42P07", "23505"].includes(code)
+          ? new CheckpointError({ reason: "Locked", operation: "open", detail })
+          : error
+      )
+    }),
+    Effect.asVoid
+  )
+
+type Connect = <A>(
+  use: (connection: Connection) => Effect.Effect<A, SqlError>
+) => Effect.Effect<A, SqlError | CheckpointError>
+
+/**
+ * Straight to the connection: by way of the client a statement costs ten times as much. Used by one at a time, for what one
+ * does between `BEGIN` and `COMMIT` is nobody else's business.
+ */
+const connections = (
+  sql: SqlClient.SqlClient,
+  dedicated: boolean
+): Effect.Effect<Connect, CheckpointError, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (dedicated) {
+      const connection = yield* Effect.orDie(sql.reserve)
+      const turn = yield* Effect.makeSemaphore(1)
+      return (use) => turn.withPermits(1)(Effect.uninterruptible(use(connection)))
+    }
+    return (use) =>
+      outsideTransactions(
+        Effect.scoped(Effect.flatMap(sql.reserve, (connection) => Effect.uninterruptible(use(connection))))
+      )
+  })
+
+/** In a transaction of its caller a commit would be taken back with it, and nobody else would see it meanwhile. */
+export const outsideTransactions = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | CheckpointError, R> =>
+  Effect.flatMap(
+    Effect.serviceOption(SqlClient.TransactionConnection),
+    (transaction): Effect.Effect<A, E | CheckpointError, R> =>
+      Option.isNone(transaction) ? effect : Effect.fail(
+        new CheckpointError({
+          reason: "InTransaction",
+          operation: "append",
+          detail: "a journal cannot be kept inside a transaction of its caller"
+        })
+      )
+  )
+
+const inTransaction = <A>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, SqlError>) => {
+  const say = (text: string) => connection.execute(text, [], undefined)
+  return Effect.zipRight(
+    say(dialect.begin),
+    Effect.onExit(
+      Effect.zipLeft(effect, say("COMMIT")),
+      (exit: Exit.Exit<A, SqlError>) => exit._tag === "Success" ? Effect.void : Effect.ignore(say("ROLLBACK"))
+    )
+  )
+}
+
+/** Waits without blocking the process, where SQLite's own waiting would; in real time, for somebody else holds the lock. */
+const retryWhileLocked = (lockTimeout: Duration.DurationInput = "5 seconds") => {
+  const times = Math.ceil(Duration.toMillis(lockTimeout) / 50)
+  const schedule = Schedule.spaced("50 millis")
+  const live = Effect.withClock(Clock.make())
+  const again = <A, R>(effect: Effect.Effect<A, CheckpointError, R>) =>
+    live(Effect.retry(effect, { schedule, times, while: (error) => error.reason === "Locked" }))
+  return <A, R>(effect: Effect.Effect<A, CheckpointError, R>): Effect.Effect<A, CheckpointError, R> =>
+    Effect.catchAll(effect, (error) => error.reason === "Locked" && times > 0 ? again(effect) : Effect.fail(error))
+}
+
+export const toCheckpointError = (
+  dialect: Pick<Dialect, "reasonOf">,
+  operation: CheckpointError["operation"],
+  error: unknown,
+  executionId?: string
+): CheckpointError => {
+  const { code, detail } = innermostOf(error)
+  return new CheckpointError({
+    reason: dialect.reasonOf(code) ?? "Unavailable",
+    operation,
+    detail,
+    cause: error,
+    ...(executionId === undefined ? {} : { executionId })
+  })
+}

@@ -1,0 +1,133 @@
+import type { Commit } from "../Checkpoint.ts"
+import { type Dialect, finished, pending, type Statement } from "./dialect.ts"
+
+// By `julianday`, for SQLite before 3.42 knows no milliseconds otherwise.
+const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+/**
+ * An execution is one row, which begins with its first commit, and a row for each later one. Later commits are clustered by
+ * the number of the execution, so that writing one costs the same however many executions are stored.
+ */
+const tables = [
+  `CREATE TABLE effect_saga_lease (
+    token INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    milliseconds INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  )`,
+  `CREATE TABLE effect_saga_execution (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution_id TEXT NOT NULL UNIQUE,
+    saga TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    token INTEGER,
+    ended_at INTEGER,
+    body TEXT NOT NULL
+  )`,
+  `CREATE INDEX effect_saga_pending ON effect_saga_execution (id) WHERE status IN ${pending}`,
+  `CREATE INDEX effect_saga_parked ON effect_saga_execution (id) WHERE status = 'Parked'`,
+  `CREATE INDEX effect_saga_ended ON effect_saga_execution (ended_at) WHERE ended_at IS NOT NULL`,
+  `CREATE TABLE effect_saga_commit (
+    execution INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    status TEXT,
+    body TEXT NOT NULL,
+    PRIMARY KEY (execution, sequence)
+  ) WITHOUT ROWID`,
+  `CREATE TRIGGER effect_saga_status AFTER INSERT ON effect_saga_commit WHEN NEW.status IS NOT NULL
+    BEGIN
+      UPDATE effect_saga_execution SET
+        status = NEW.status,
+        token = CASE WHEN NEW.status IN ${pending} THEN token END,
+        ended_at = CASE WHEN NEW.status IN ${finished} THEN ${now} END
+      WHERE id = NEW.execution;
+    END`
+]
+
+/** Rows go in as parameters, in groups of few sizes, so that few statements are prepared. */
+const sizes = [64, 16, 4, 1]
+
+const inGroups = (
+  commits: ReadonlyArray<Commit>,
+  texts: ReadonlyMap<number, string>,
+  parametersOf: (commit: Commit) => ReadonlyArray<unknown>
+): ReadonlyArray<Statement> => {
+  const statements: Array<Statement> = []
+  let from = 0
+  for (const size of sizes) {
+    while (commits.length - from >= size) {
+      const parameters: Array<unknown> = []
+      for (let index = from; index < from + size; index++) parameters.push(...parametersOf(commits[index]!))
+      statements.push({ text: texts.get(size)!, parameters })
+      from += size
+    }
+  }
+  return statements
+}
+
+const textsOf = (columns: ReadonlyArray<string>, text: (rows: string) => string): ReadonlyMap<number, string> => {
+  const names = columns.map((column, index) => `column${index + 1} AS ${column}`).join(", ")
+  const row = `(${columns.map(() => "?").join(", ")})`
+  return new Map(
+    sizes.map((size) => [size, text(`(SELECT ${names} FROM (VALUES ${Array(size).fill(row).join(", ")}))`)])
+  )
+}
+
+const starts = textsOf(
+  ["execution_id", "saga", "version", "status", "token", "body"],
+  (rows) =>
+    `INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, ended_at, body)
+  SELECT given.execution_id, given.saga, given.version, given.status,
+    CASE WHEN given.status IN ${pending} THEN given.token END,
+    CASE WHEN given.status IN ${finished} THEN ${now} END,
+    given.body
+  FROM ${rows} AS given
+  WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
+  ON CONFLICT DO NOTHING
+  RETURNING execution_id, 0 AS sequence`
+)
+
+const appends = textsOf(["execution_id", "sequence", "status", "token", "body"], (rows) =>
+  // The joins are to be made in this order, whatever the planner thinks of the tables.
+  `INSERT INTO effect_saga_commit (execution, sequence, status, body)
+  SELECT execution.id, given.sequence, NULLIF(given.status, execution.status), given.body
+  FROM ${rows} AS given
+  CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
+  CROSS JOIN effect_saga_lease AS lease ON lease.token = given.token
+  WHERE execution.token = given.token AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
+    SELECT 1 FROM effect_saga_commit AS earlier
+    WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
+  ))
+  ON CONFLICT DO NOTHING
+  RETURNING (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id, sequence`)
+
+const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
+  ["SQLITE_BUSY", "Locked"],
+  ["SQLITE_LOCKED", "Locked"],
+  ["SQLITE_READONLY", "ReadOnly"],
+  ["SQLITE_FULL", "Full"],
+  ["SQLITE_NOTADB", "NotADatabase"],
+  ["SQLITE_CORRUPT", "NotADatabase"]
+]
+
+export const sqlite: Dialect = {
+  tables,
+  now,
+  begin: "BEGIN IMMEDIATE",
+  unfinished: (parked) => `effect_saga_execution AS execution INDEXED BY effect_saga_${parked ? "parked" : "pending"}`,
+  start: (commits) =>
+    inGroups(
+      commits,
+      starts,
+      ({ body, executionId, saga, status, token, version }) => [executionId, saga, version, status, token, body]
+    ),
+  append: (commits) =>
+    inGroups(
+      commits,
+      appends,
+      ({ body, executionId, sequence, status, token }) => [executionId, sequence, status, token, body]
+    ),
+  prepare: (text) => text,
+  reasonOf: (code) => reasons.find(([prefix]) => code.startsWith(prefix))?.[1]
+}
