@@ -1,0 +1,327 @@
+/** S14: an execution has one driver at a time, and one that has lost its lease cannot write. */
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { describe, expect, it } from "@effect/vitest"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Schedule,
+  Schema,
+  Scope,
+  TestClock
+} from "effect"
+import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { SqlCheckpoint } from "effect-saga/sql"
+import { recoverAll } from "./support/store.ts"
+import { makeWorld } from "./support/world.ts"
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+
+/** Two steps with a gate between them, at which a run waits the first time only. */
+const make = () =>
+  Effect.gen(function*() {
+    const world = makeWorld()
+    const reached = yield* Deferred.make<void>()
+    const gate = yield* Deferred.make<void>()
+    let first = true
+    const saga = Saga.make("Trip")
+      .compensatable("hotel", { success: Schema.String, action: world.do("hotel"), compensate: world.undo("hotel") })
+      .readOnly("wait", {
+        action: () => {
+          const waits = first
+          first = false
+          return waits ? Effect.zipRight(Deferred.succeed(reached, undefined), Deferred.await(gate)) : Effect.void
+        }
+      })
+      .final("charge", { success: Schema.String, action: world.do("charge"), inDoubt: "retry" })
+      .build(({ outputs }) => outputs.charge)
+    return { world, saga, reached, gate }
+  })
+
+/** What one process sees of a store. */
+const processOn = (store: Checkpoint.Store, options?: Checkpoint.Options) => Checkpoint.make(store, options)
+
+const as = (service: Checkpoint.Service) => Effect.provideService(Checkpoint.Checkpoint, service)
+
+describe("S14: an execution has one driver at a time", () => {
+  it.scoped("another process that executes, resumes or recovers it is refused, and has done nothing", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+      const { gate, reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(as(ours)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Deferred.await(reached)
+      for (
+        const attempt of [Saga.execute(saga, undefined, { executionId: "1" }), Saga.resume(saga, "1")]
+      ) {
+        expect(failureOf(yield* Effect.exit(as(other)(attempt)))).toMatchObject({
+          _tag: "ExecutionConflict",
+          reason: "OtherDriver",
+          executionId: "1"
+        })
+      }
+      expect(world.log).toEqual(["+hotel"])
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* running).toBe("charge-output")
+      // What came of it is everybody's.
+      expect(yield* as(other)(Saga.execute(saga, undefined, { executionId: "1" }))).toBe("charge-output")
+      expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scoped("of two processes that start the same execution at once, one goes on before anything is done", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const processes = yield* Effect.all(Array.from({ length: 5 }, () => processOn(store)))
+      const { gate, saga, world } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      const exits = yield* Effect.forEach(
+        processes,
+        (service) => Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" }))),
+        { concurrency: "unbounded" }
+      )
+      expect(exits.filter(Exit.isSuccess).length).toBe(1)
+      expect(exits.filter(Exit.isFailure).map((exit) => failureOf(exit))).toMatchObject(
+        Array(4).fill({ reason: "OtherDriver" })
+      )
+      expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scoped("a process that was paused past its lease cannot write: another has gone on, and it stops", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const [paused, other] = [yield* processOn(store), yield* processOn(store)]
+      const { gate, reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(as(paused)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Deferred.await(reached)
+      yield* TestClock.adjust("31 seconds")
+      expect(yield* as(other)(recoverAll([saga]))).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
+      yield* Deferred.succeed(gate, undefined)
+      expect(failureOf(yield* Fiber.await(running))).toMatchObject({
+        _tag: "ExecutionConflict",
+        reason: "LeaseLost",
+        executionId: "1"
+      })
+      // The outcome of the hotel was not stored yet: it was asked for again, under its key, by the other.
+      expect(world.log).toEqual(["+hotel", "+hotel", "+charge"])
+      expect(world.standing()).toEqual(["hotel", "charge"])
+    }))
+
+  it.scoped("nor can it where nobody has taken over; under a new lease it goes on itself", () =>
+    Effect.gen(function*() {
+      const service = yield* processOn(yield* Checkpoint.makeMemory)
+      const { gate, reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Deferred.await(reached)
+      yield* TestClock.adjust("30 seconds")
+      yield* Deferred.succeed(gate, undefined)
+      expect(failureOf(yield* Fiber.await(running))).toMatchObject({ reason: "LeaseLost" })
+      expect(world.log).toEqual(["+hotel"])
+      expect(yield* as(service)(Saga.resume(saga, "1"))).toBe("charge-output")
+      expect(world.standing()).toEqual(["hotel", "charge"])
+    }))
+
+  it.scoped("what a process drove is free when it closes", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const other = yield* processOn(store)
+      const { reached, saga, world } = yield* make()
+      const scope = yield* Scope.make()
+      const closing = yield* Scope.extend(processOn(store), scope)
+      const running = yield* Effect.fork(
+        as(closing)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* as(other)(recoverAll([saga]))).toMatchObject([{ _tag: "Succeeded" }])
+      yield* Fiber.interrupt(running)
+      expect(world.standing()).toEqual(["hotel", "charge"])
+    }))
+
+  it.scoped("what a process leaves unfinished is free for others at once, although it goes on living", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+      const { reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(
+        as(ours)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      yield* Fiber.interrupt(running)
+      expect(yield* as(other)(recoverAll([saga]))).toMatchObject([{ _tag: "Succeeded" }])
+      expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scoped("a parked execution is nobody's, whoever parked it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+      let broken = true
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", {
+          action: () => Effect.void,
+          compensate: () => broken ? Effect.fail("busy" as const) : Effect.void
+        })
+        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .build()
+      const exit = yield* Effect.exit(as(ours)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(exit)).toMatchObject({ _tag: "CompensationFailed", parked: true })
+      broken = false
+      expect(failureOf(yield* Effect.exit(as(other)(Saga.resume(saga, "1"))))).toMatchObject({
+        _tag: "RecoveredFailure",
+        detail: "no"
+      })
+    }))
+})
+
+/** A SQLite database, as several processes see it, and a connection to look into it. */
+const database = Effect.gen(function*() {
+  const client = yield* Layer.build(Layer.orDie(SqliteClient.layer({ filename: ":memory:" })))
+  const store = yield* Effect.provide(SqlCheckpoint.make(), client)
+  return { store, sql: Context.get(client, SqlClient.SqlClient) }
+})
+
+describe("a lease on a database, by the database's clock", () => {
+  it.scopedLive("is renewed for as long as the process lives", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* database
+      const service = yield* processOn(store, { lease: "1 second" })
+      const { gate, reached, saga } = yield* make()
+      const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Deferred.await(reached)
+      const ends = Effect.map(
+        sql<{ at: number }>`SELECT expires_at AS at FROM effect_saga_lease`,
+        (rows) => rows[0]!.at
+      )
+      const began = yield* ends
+      // Several times its length later it lasts still.
+      yield* Effect.repeat(ends, { until: (at) => at > began + 800, schedule: Schedule.spaced("20 millis") })
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* running).toBe("charge-output")
+    }))
+
+  it.scopedLive("that is lost ends a retry before its next attempt", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* database
+      const service = yield* processOn(store, { lease: "150 millis" })
+      let attempts = 0
+      const saga = Saga.make("Trip")
+        .final("charge", {
+          action: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
+          inDoubt: "retry",
+          retry: { schedule: Schedule.spaced("5 millis") }
+        })
+        .build()
+      const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Effect.repeat(Effect.sync(() => attempts), {
+        until: (attempts) => attempts > 3,
+        schedule: Schedule.spaced("5 millis")
+      })
+      yield* sql`DELETE FROM effect_saga_lease`
+      expect(failureOf(yield* Fiber.await(running))).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
+      // Nothing is recorded of what it could not say any more.
+      expect((yield* store.load("1")).length).toBe(1)
+    }))
+
+  it.scopedLive("that is lost ends the retry of a compensation too", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* database
+      const service = yield* processOn(store, { lease: "150 millis" })
+      let attempts = 0
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", {
+          action: () => Effect.void,
+          compensate: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
+          compensationRetry: { schedule: Schedule.spaced("5 millis") }
+        })
+        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .build()
+      const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Effect.repeat(Effect.sync(() => attempts), {
+        until: (attempts) => attempts > 3,
+        schedule: Schedule.spaced("5 millis")
+      })
+      yield* sql`DELETE FROM effect_saga_lease`
+      expect(failureOf(yield* Fiber.await(running))).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
+    }))
+
+  it.scopedLive("of a process that has died is waited for by recovery, and then what it drove is finished", () =>
+    Effect.gen(function*() {
+      const { store } = yield* database
+      const service = yield* processOn(store)
+      // It renews nothing and lets go of nothing.
+      const token = yield* store.acquire({ milliseconds: 300 })
+      const dead: Checkpoint.Service = { ...service, token: Effect.succeed(token), letGo: () => Effect.void }
+      const { reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(
+        as(dead)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      yield* Fiber.interrupt(running)
+      expect(failureOf(yield* Effect.exit(as(service)(Saga.resume(saga, "1"))))).toMatchObject({
+        reason: "OtherDriver"
+      })
+      expect(yield* as(service)(Recovery.run([saga]))).toMatchObject({ succeeded: 1 })
+      expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scopedLive("of a process that lives is left to it by recovery", () =>
+    Effect.gen(function*() {
+      const { store } = yield* database
+      const [ours, other] = [
+        yield* processOn(store, { lease: "200 millis" }),
+        yield* processOn(store, { lease: "200 millis" })
+      ]
+      const { gate, reached, saga, world } = yield* make()
+      const running = yield* Effect.fork(as(ours)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Deferred.await(reached)
+      expect(yield* as(other)(recoverAll([saga]))).toEqual([])
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* running).toBe("charge-output")
+      expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scopedLive("does not outlast its time because the clock was set back", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* database
+      const token = yield* store.acquire({ milliseconds: 20 })
+      // An hour back: what was to end in a moment seems to end in an hour.
+      yield* sql`UPDATE effect_saga_lease SET expires_at = expires_at + 3600000`
+      expect(yield* store.renew(token)).toBe(true)
+      yield* sql`UPDATE effect_saga_lease SET expires_at = expires_at + 3600000`
+      // Another process comes, and from then on it lasts no longer than it was given for.
+      yield* store.acquire({ milliseconds: 20 })
+      const lasts = sql<{ n: number }>`SELECT COUNT(*) AS n FROM effect_saga_lease
+        WHERE token = ${token} AND expires_at > (julianday('now') - 2440587.5) * 86400000 + 1000`
+      expect(yield* lasts).toEqual([{ n: 0 }])
+    }))
+
+  it.scopedLive("that could not be let go of, for the store was out of reach, is let go of with the next renewal", () =>
+    Effect.gen(function*() {
+      const { store } = yield* database
+      let reachable = true
+      const service = yield* processOn({
+        ...store,
+        release: (token, executionIds) => reachable ? store.release(token, executionIds) : Effect.die("out of reach")
+      }, { lease: "150 millis" })
+      const other = yield* processOn(store)
+      const { reached, saga } = yield* make()
+      const running = yield* Effect.fork(
+        as(service)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      reachable = false
+      yield* Fiber.interrupt(running)
+      expect(yield* Effect.exit(as(other)(Saga.resume(saga, "1")))).toMatchObject({ _tag: "Failure" })
+      reachable = true
+      expect(
+        yield* Effect.retry(as(other)(Saga.resume(saga, "1")), { schedule: Schedule.spaced("20 millis") })
+      ).toBe("charge-output")
+    }))
+})
