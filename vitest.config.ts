@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/postgresServer.ts"],
     testTimeout: 15_000
   }
 })
