@@ -1,8 +1,42 @@
-/** All benchmarks, one after the other; each compares its contenders in one run. `npm run bench` */
+/**
+ * The benchmarks, one after the other; each compares its contenders in one run.
+ *
+ * `npm run bench`, or some of them by name: `npm run bench -- durable`, `npm run bench -- scale 100000`.
+ */
+import { durable } from "./durable.ts"
 import { inProcess } from "./inProcess.ts"
+import { scale } from "./scale.ts"
 
-const milliseconds = 1000
+const print = (row: string) => console.log(row)
 
-console.log("In process: the median time of a saga, then ours as a multiple of each of the others'")
-console.log("               ours   hand-written  one region  acquireRelease")
-console.log((await inProcess(milliseconds)).join("\n"))
+const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>([
+  ["in-process", async () => {
+    print("In process: the median time of a saga, then ours as a multiple of each of the others'")
+    print("               ours   hand-written  one region  acquireRelease")
+    print((await inProcess(1000)).join("\n"))
+  }],
+  ["durable", async () => {
+    print("Durable: C sagas at a time on SQLite, synchronous FULL and NORMAL, to the end or undone")
+    await durable(print)
+  }],
+  ["scale", async (count = 1_000_000) => {
+    print("Scale: what finished executions that are stored cost those that come after")
+    await scale(count, print)
+  }]
+])
+
+const words = process.argv.slice(2)
+const isCount = (word: string) => /^[1-9][0-9]*$/.test(word)
+const names = words.filter((word) => !isCount(word))
+const count = words.filter(isCount).map(Number)[0]
+const unknown = names.find((name) => !benchmarks.has(name))
+if (unknown !== undefined) {
+  console.error(`There is no benchmark "${unknown}". There are ${Array.from(benchmarks.keys()).join(", ")}.`)
+  process.exitCode = 1
+} else {
+  const byDefault = ["in-process", "durable"]
+  for (const name of names.length > 0 ? names : byDefault) await benchmarks.get(name)!(count)
+  if (names.length === 0) {
+    print("Left out because it takes minutes: `npm run bench -- scale`, which stores a million executions twice")
+  }
+}
