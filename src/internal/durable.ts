@@ -1,7 +1,7 @@
 /**
  * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
  */
-import { Cause, Deferred, Effect, Exit, FiberId, HashMap, Option, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberId, Option, Schema } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import {
@@ -86,7 +86,7 @@ const checkFinding = (
 ): AnyEffect<void> => {
   if (finding === undefined) return Effect.void
   const step = program.steps.find(({ path }) => path === finding.step)
-  const recorded = Option.getOrUndefined(HashMap.get(state.steps, finding.step))
+  const recorded = state.steps.get(finding.step)
   if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
     return Effect.fail(
       new ExecutionConflict({ reason: "NotInDoubt", saga: program.name, executionId, step: finding.step })
@@ -223,7 +223,7 @@ const load = (
     )
     const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
-      const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.path))
+      const recorded = state.steps.get(step.path)
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
@@ -282,7 +282,7 @@ export const inspect = (program: Program, executionId: string): AnyEffect<void> 
 /** Ends as the run did that parked the execution, by what its journal says. */
 const whyParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const whose = { saga: program.name, executionId, parked: true }
-  const steps = program.steps.flatMap(({ path }) => Option.toArray(HashMap.get(state.steps, path)))
+  const steps = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
   const inDoubt = steps.filter(({ status }) => status === "InDoubt")
   const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
   const stands = sideEffects.filter(Journal.tookEffect).map(({ step }) => step)

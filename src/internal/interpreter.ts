@@ -6,7 +6,7 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, HashMap, Option, Schema } from "effect"
+import { Cause, Effect, Option, Schema } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
@@ -168,17 +168,18 @@ const stepsOf = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag 
 /** Whether an earlier process is through with all of it. */
 const isOver = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
   past !== undefined &&
-  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) =>
-    Option.exists(HashMap.get(past.state.steps, path), (step) => tookEffect(step) || step.status === "Skipped")
-  ))
+  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) => {
+    const step = past.state.steps.get(path)
+    return step !== undefined && (tookEffect(step) || step.status === "Skipped")
+  }))
 
 /** Whether an earlier process began it: then what it did has to be armed again or settled, whatever becomes of its siblings. */
 const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
-  past !== undefined && stepsOf(node).some(({ path }) => HashMap.has(past.state.steps, path))
+  past !== undefined && stepsOf(node).some(({ path }) => past.state.steps.has(path))
 
 /** Takes a step's outcome from the journal where it is there, and settles it where it is not (S13). */
 const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
-  const recorded = Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
+  const recorded = past.state.steps.get(step.path)
   if (recorded !== undefined && tookEffect(recorded)) return Effect.succeed(past.outputs.get(step.path))
   if (recorded?.status === "Skipped") return Effect.succeed(skipped)
   if (past.state.direction === "Back") return Effect.failCause(past.cause)

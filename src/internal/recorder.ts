@@ -34,31 +34,19 @@ export interface Recorder {
   readonly now: () => number
 }
 
-interface Sum {
-  readonly get: () => Journal.ExecutionState | undefined
-  readonly add: (event: Journal.Event) => void
-}
-
-const sum = (initial: Journal.ExecutionState | undefined): Sum => {
-  let state = initial
-  return {
-    get: () => state,
-    add: (event) => {
-      const next = Journal.transition(state, event)
-      // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
-      if (next instanceof Journal.InvalidTransition) throw new Error(`${next.event}: ${next.problem}`)
-      state = next
-    }
-  }
+const add = (sum: Journal.Sum, event: Journal.Event): void => {
+  const invalid = sum.add(event)
+  // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
+  if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
 }
 
 /** Keeps the sum of the events, for a report. */
 export const inMemory = (now: () => number): Recorder => {
-  const events = sum(undefined)
+  const sum = new Journal.Sum(undefined)
   return {
     durable: false,
-    state: events.get,
-    record: events.add,
+    state: () => sum.state,
+    record: (event) => add(sum, event),
     commit: Effect.void,
     encodeOutput: (_, output) => Effect.succeed(output),
     now
@@ -76,7 +64,7 @@ export const toCheckpoint = (options: {
   readonly now: () => number
 }): Recorder => {
   const { executionId, program, store } = options
-  const events = sum(options.state)
+  const sum = new Journal.Sum(options.state)
   const turn = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
@@ -86,7 +74,7 @@ export const toCheckpoint = (options: {
   /** Stores what is pending, unless that is done already for what the caller has noted. */
   const append = (upTo: number) =>
     Effect.suspend(() => {
-      const state = events.get()
+      const { state } = sum
       if (halted !== undefined) return Effect.fail(halted)
       if (stored >= upTo || state === undefined) return Effect.void
       const body = Journal.encodeCommit(pending)
@@ -111,9 +99,9 @@ export const toCheckpoint = (options: {
     : append
   return {
     durable: true,
-    state: events.get,
+    state: () => sum.state,
     record: (event) => {
-      events.add(event)
+      add(sum, event)
       pending.push(event)
       noted++
     },
