@@ -1,7 +1,7 @@
 /**
  * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
  */
-import { Cause, Chunk, Effect, Option, Schema } from "effect"
+import { Cause, Chunk, Effect, Either, Option, ParseResult, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, type ExecutionConflict } from "../SagaError.ts"
@@ -48,7 +48,7 @@ export const inMemory = (now: () => number): Recorder => {
     state: () => sum.state,
     record: (event) => add(sum, event),
     commit: Effect.void,
-    encodeOutput: (_, output) => Effect.succeed(output),
+    encodeOutput: (_, output) => Either.right(output),
     now
   }
 }
@@ -107,7 +107,7 @@ export const toCheckpoint = (options: {
     },
     commit: Effect.suspend(() => commit(noted)),
     encodeOutput: (step, output) =>
-      Effect.mapError(
+      ParseResult.mapError(
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
         (error) => new Halt(error)
       ),
@@ -128,32 +128,39 @@ const died = (operation: CheckpointError["operation"], executionId: string, caus
     cause: Cause.squash(cause)
   })
 
-/** Encodes a value with its schema to plain JSON, or says why it cannot be stored. */
+/**
+ * Encodes a value with its schema to plain JSON, or says why it cannot be stored. The work is done at once, and the answer
+ * is an `Either`, where the schema is synchronous, as nearly all are: `ParseResult`'s functions then go on with it at once.
+ */
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
   context: { readonly executionId: string; readonly what: string }
 ): Effect.Effect<unknown, CheckpointError> => {
-  const failed = (detail: string) =>
+  if (schema === undefined) return Either.right(undefined)
+  const failed = (problem: unknown) =>
     new CheckpointError({
       reason: "Encode",
       operation: "append",
       executionId: context.executionId,
-      detail: `${context.what} cannot be stored: ${detail}`
+      detail: `${context.what} cannot be stored: ${describe(problem).message}`
     })
-  if (schema === undefined) return Effect.void
-  return Effect.suspend(() => Schema.encodeUnknown(schema)(value)).pipe(
-    Effect.flatMap((encoded) => {
-      const problem = encoded === undefined ? undefined : notJson(encoded)
-      return problem === undefined
-        ? Effect.succeed(encoded)
-        : Effect.fail({ message: `encoded by its schema, ${problem}, which is not plain JSON` })
-    }),
+  try {
+    const encoded = ParseResult.flatMap(Schema.encodeUnknown(schema)(value), plain)
+    return Either.isEither(encoded)
+      ? Either.mapLeft(encoded, failed)
+      : Effect.catchAllCause(encoded, (cause) => Effect.fail(failed(Cause.squash(cause))))
+  } catch (thrown) {
     // A transformation that throws has failed to encode too.
-    Effect.catchAllCause((cause) => {
-      return Effect.fail(failed(describe(Cause.squash(cause)).message))
-    })
-  )
+    return Either.left(failed(thrown))
+  }
+}
+
+const plain = (encoded: unknown): Either.Either<unknown, { readonly message: string }> => {
+  const problem = encoded === undefined ? undefined : notJson(encoded)
+  return problem === undefined
+    ? Either.right(encoded)
+    : Either.left({ message: `encoded by its schema, ${problem}, which is not plain JSON` })
 }
 
 /** A step's failure as it is stored. All failures of the cause are kept. */
