@@ -57,7 +57,8 @@ export interface DrivenExecution {
   readonly fingerprint: string
   /** As one text; undefined where the call that drives it gave none. */
   readonly input: string | undefined
-  readonly result: Deferred.Deferred<unknown, unknown>
+  /** Made by the first call that waits for it: hardly any execution is joined. */
+  result: Deferred.Deferred<unknown, unknown> | undefined
 }
 
 /** A store, and what this process drives, so that a second call for the same execution joins the first. */

@@ -1,7 +1,7 @@
 /**
  * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
  */
-import { Cause, Deferred, Effect, Exit, FiberId, Option, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberId, Option, ParseResult, Schema } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import {
@@ -34,26 +34,31 @@ export const execute = (
   input: unknown,
   options: { readonly executionId: string; readonly suspend: boolean }
 ): AnyEffect =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const { executionId } = options
     if (!isWellFormed(executionId)) {
-      return yield* new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId })
+      return Effect.fail(new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId }))
     }
-    if (program.input !== undefined) yield* Schema.validate(program.input)(input)
-    const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
-    const call = { executionId, input: canonical(encoded), shares: true }
-    return yield* driveOnce(program, call, (checkpoint) =>
-      Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
-        if (stored === undefined) {
-          return start(checkpoint, program, { ...options, input, encoded })
-        }
-        if (canonical(stored.past.state.input) !== canonical(encoded)) {
-          return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
-        }
-        return stored.past.state.status === "Parked"
-          ? whyParked(program, executionId, stored.past)
-          : goOn(checkpoint, program, stored, options)
-      }))
+    const validated = program.input === undefined ? Effect.void : Schema.validate(program.input)(input)
+    const encoding = ParseResult.flatMap(
+      validated,
+      () => encodeValue(program.input, input, { executionId, what: "the input" })
+    )
+    return ParseResult.flatMap(encoding, (encoded) => {
+      const call = { executionId, input: canonical(encoded), shares: true }
+      return driveOnce(program, call, (checkpoint) =>
+        Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
+          if (stored === undefined) {
+            return start(checkpoint, program, { ...options, input, encoded })
+          }
+          if (canonical(stored.past.state.input) !== call.input) {
+            return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
+          }
+          return stored.past.state.status === "Parked"
+            ? whyParked(program, executionId, stored.past)
+            : goOn(checkpoint, program, stored, options)
+        }))
+    })
   })
 
 /** Goes on with a stored execution, also with a parked one. */
@@ -116,12 +121,13 @@ const driveOnce = (
       const { executionId, input, shares } = call
       const driven = checkpoint.driven.get(executionId)
       if (driven === undefined) {
-        const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
         const { fingerprint, name: saga, version } = program
-        checkpoint.driven.set(executionId, { saga, version, fingerprint, input, result })
-        return Effect.onExit(restore(driver(checkpoint)), (exit) => {
+        const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, input, result: undefined }
+        checkpoint.driven.set(executionId, entry)
+        return Effect.flatMap(Effect.exit(restore(driver(checkpoint))), (exit) => {
           checkpoint.driven.delete(executionId)
-          return Deferred.done(result, exit)
+          if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
+          return exit
         })
       }
       const conflict = driven.saga !== program.name
@@ -134,8 +140,9 @@ const driveOnce = (
       }
       const same = shares && difference(program, driven) === undefined &&
         (input === undefined || input === driven.input)
+      const result = driven.result ??= Deferred.unsafeMake(FiberId.none)
       return restore(Effect.flatMap(
-        Effect.exit(Deferred.await(driven.result)),
+        Effect.exit(Deferred.await(result)),
         (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, call, driver)
       ))
     }))

@@ -65,7 +65,6 @@ export const toCheckpoint = (options: {
 }): Recorder => {
   const { executionId, program, store } = options
   const sum = new Journal.Sum(options.state)
-  const turn = Effect.unsafeMakeSemaphore(1)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
   let noted = 0
@@ -94,9 +93,10 @@ export const toCheckpoint = (options: {
       })
     })
   // Of siblings that are as far, the first to have its turn takes along what the others have noted.
-  const commit = hasParallel(program)
-    ? (upTo: number) => Effect.zipRight(Effect.yieldNow(), turn.withPermits(1)(append(upTo)))
-    : append
+  const inTurn = hasParallel(program) ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
+  const commit = inTurn === undefined
+    ? append
+    : (upTo: number) => Effect.zipRight(Effect.yieldNow(), inTurn(append(upTo)))
   return {
     durable: true,
     state: () => sum.state,
