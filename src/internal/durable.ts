@@ -147,7 +147,8 @@ const driveOnce = (
       ))
     }))
 
-const now = Effect.clockWith((clock) => Effect.succeed(() => clock.unsafeCurrentTimeMillis()))
+const withNow = (use: (now: () => number) => AnyEffect): AnyEffect =>
+  Effect.clockWith((clock) => use(() => clock.unsafeCurrentTimeMillis()))
 
 const start = (
   store: Checkpoint.Store,
@@ -159,7 +160,7 @@ const start = (
     readonly encoded: unknown
   }
 ): AnyEffect =>
-  Effect.flatMap(now, (now) => {
+  withNow((now) => {
     const { encoded, executionId, input, suspend } = options
     const recorder = toCheckpoint({ store, program, executionId, state: undefined, sequence: 0, now })
     // Stored together with the first intent: until then nothing has happened that would need the execution.
@@ -187,7 +188,7 @@ const goOn = (
     case "Undone":
       return Effect.failCause(past.cause)
     default:
-      return Effect.flatMap(now, (now) => {
+      return withNow((now) => {
         const recorder = toCheckpoint({ store, program, executionId, state: past.state, sequence, now })
         if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
         return drive(new Run({ program, executionId, input, recorder, past, suspend }))
@@ -204,9 +205,18 @@ const load = (
   Stored | undefined,
   CheckpointError | JournalCorrupt | ExecutionConflict | DefinitionChanged
 > =>
+  Effect.flatMap(
+    Effect.suspend(() => store.load(executionId)),
+    (commits) => commits.length === 0 ? Effect.succeed(undefined) : readBack(program, executionId, commits)
+  )
+
+const readBack = (
+  program: Program,
+  executionId: string,
+  commits: ReadonlyArray<Checkpoint.StoredCommit>
+): ReturnType<typeof load> =>
   Effect.gen(function*() {
     const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
-    const commits = yield* store.load(executionId)
     const events: Array<Journal.Event> = []
     for (const [index, { body, sequence }] of commits.entries()) {
       if (sequence !== index) return yield* corrupt(`commit ${index} is missing`)
