@@ -132,7 +132,10 @@ export const checkOurs = async ({ run }: Store, ids: ReadonlyArray<string>, decl
   if (world.effects !== effects) throw new Error("an execution that was finished has had effects again")
 }
 
-export const countUnfinished = Effect.flatMap(Checkpoint.Checkpoint, ({ unfinished }) => Stream.runCount(unfinished))
+export const countUnfinished = Effect.flatMap(
+  Checkpoint.Checkpoint,
+  ({ unfinished }) => Stream.runCount(unfinished({ parked: false }))
+)
 
 /** Leaves executions unfinished, as a process that closes does. */
 export const leaveUnfinished = (count: number, newId: () => string) =>

@@ -79,12 +79,23 @@ const multiply = (filename: string, ids: ReadonlyArray<string>, copies: number, 
     CREATE TEMP TABLE copy AS
     WITH RECURSIVE count (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < ?)
     SELECT n, new_id() AS execution_id FROM count`).run(copies)
-  const { changes } = db.prepare(`
-    INSERT INTO effect_saga_commit (execution_id, sequence, saga, version, status, body)
-    SELECT copy.execution_id, sequence, saga, version, status, body
+  // In the order of their executions, for so they would have been written.
+  db.prepare(`
+    INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, ended_at, body)
+    SELECT copy.execution_id, saga, version, status, token, ended_at, body
     FROM copy CROSS JOIN original ON original.id = copy.n % ${ids.length}
-    CROSS JOIN effect_saga_commit ON effect_saga_commit.execution_id = original.execution_id`).run()
-  if (changes !== copies * commitsOf(false)) throw new Error(`${changes} rows were copied for ${copies} executions`)
+    CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
+    ORDER BY copy.n`).run()
+  const { changes } = db.prepare(`
+    INSERT INTO effect_saga_commit (execution, sequence, status, body)
+    SELECT copied.id, sequence, effect_saga_commit.status, effect_saga_commit.body
+    FROM copy CROSS JOIN original ON original.id = copy.n % ${ids.length}
+    CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
+    CROSS JOIN effect_saga_execution AS copied ON copied.execution_id = copy.execution_id
+    CROSS JOIN effect_saga_commit ON effect_saga_commit.execution = execution.id`).run()
+  if (changes !== copies * (commitsOf(false) - 1)) {
+    throw new Error(`${changes} rows were copied for ${copies} executions`)
+  }
   for (const { sql } of triggers) db.exec(sql)
   db.exec("COMMIT")
   db.pragma("journal_mode = WAL")
@@ -142,7 +153,9 @@ const measure = async (kind: string, filename: string, empty: string, newId: () 
   await full.run(leaveUnfinished(left, newId))
   const finding: Array<number> = []
   for (let round = 0; round < rounds; round++) finding.push(await timed(() => full.run(countUnfinished)))
-  const pending = await full.run(Effect.flatMap(Checkpoint.Checkpoint, (store) => Stream.runCollect(store.unfinished)))
+  const pending = await full.run(
+    Effect.flatMap(Checkpoint.Checkpoint, (store) => Stream.runCollect(store.unfinished({ parked: false })))
+  )
   if (pending.length !== left) throw new Error(`${pending.length} are unfinished, and should be ${left}`)
 
   const before = heap()
@@ -153,7 +166,7 @@ const measure = async (kind: string, filename: string, empty: string, newId: () 
   }
   const recovered = await full.run(recover)
   world.seen = () => {}
-  if (recovered.length !== left || recovered.some(({ _tag }) => _tag !== "Succeeded")) {
+  if (recovered.succeeded !== left) {
     throw new Error("recovery did not finish all that was left")
   }
   await checkOurs(full, full.ids, false)

@@ -99,7 +99,8 @@ export interface DrivenExecution {
   readonly fingerprint: string
   /** As one text; undefined where the call that drives it gave none. */
   readonly input: string | undefined
-  readonly result: Deferred.Deferred<unknown, unknown>
+  /** Made by the first call that waits for it: hardly any execution is joined. */
+  result: Deferred.Deferred<unknown, unknown> | undefined
 }
 
 /** A store as sagas use it. */

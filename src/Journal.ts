@@ -5,7 +5,7 @@
  * `Exit` or `Cause` of Effect, and so outlives its major versions. Times are epoch milliseconds. One pure table,
  * {@link transition}, says which event may follow which state; any other event is an error.
  */
-import { Data, Effect, HashMap, Option, ParseResult, Schema } from "effect"
+import { Data, Effect, ParseResult, Schema } from "effect"
 
 /** The number of the format that this release writes. */
 export const format = 1
@@ -166,7 +166,8 @@ export interface ExecutionState {
   readonly status: Status
   /** Which way it goes, or went when it was parked. */
   readonly direction: "Forward" | "Back"
-  readonly steps: HashMap.HashMap<string, StepState>
+  /** By step, in the order in which they started. */
+  readonly steps: ReadonlyMap<string, StepState>
   /** Why it was unwound, or is parked where no step says why. */
   readonly failures: ReadonlyArray<StoredFailure>
   readonly parked: ParkedReason | undefined
@@ -183,8 +184,7 @@ export class InvalidTransition extends Data.TaggedClass("InvalidTransition")<{
 const invalid = (event: Event, problem: string) => new InvalidTransition({ event: event._tag, problem })
 
 /** The steps of an execution in the order in which they started. */
-export const steps = (state: ExecutionState): ReadonlyArray<StepState> =>
-  Array.from(HashMap.values(state.steps)).sort((a, b) => a.index - b.index)
+export const steps = (state: ExecutionState): ReadonlyArray<StepState> => Array.from(state.steps.values())
 
 /** Whether a step's action has succeeded, whatever became of it later. */
 export const tookEffect = ({ status }: StepState): boolean =>
@@ -193,6 +193,17 @@ export const tookEffect = ({ status }: StepState): boolean =>
 /** Whether a step's action has started, and nobody has said how it ended. */
 export const isInDoubt = ({ classification, status }: StepState): boolean =>
   classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
+
+/** A state that is this module's own, and so may be changed in place. */
+interface Draft extends Mutable<Omit<ExecutionState, "steps">> {
+  readonly steps: Map<string, Mutable<StepState>>
+}
+type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
+
+const draftOf = (state: ExecutionState): Draft => ({
+  ...state,
+  steps: new Map(Array.from(state.steps, ([path, step]) => [path, { ...step }]))
+})
 
 /**
  * The transition table: the state after an event, or what is wrong with it.
@@ -203,7 +214,39 @@ export const isInDoubt = ({ classification, status }: StepState): boolean =>
 export const transition = (
   state: ExecutionState | undefined,
   event: Event
-): ExecutionState | InvalidTransition => {
+): ExecutionState | InvalidTransition => advance(state === undefined ? undefined : draftOf(state), event)
+
+/** The state after all events, or what is wrong with the first that does not fit. `undefined` for no events. */
+export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransition | undefined => {
+  const sum = new Sum(undefined)
+  for (const event of events) {
+    const problem = sum.add(event)
+    if (problem !== undefined) return problem
+  }
+  return sum.state
+}
+
+/**
+ * @internal Adds up events as `transition` does, but in place, since a copy for each event costs more than the event:
+ * `state` is the same object all the while.
+ */
+export class Sum {
+  private draft: Draft | undefined
+  constructor(initial: ExecutionState | undefined) {
+    this.draft = initial === undefined ? undefined : draftOf(initial)
+  }
+  get state(): ExecutionState | undefined {
+    return this.draft
+  }
+  add(event: Event): InvalidTransition | undefined {
+    const next = advance(this.draft, event)
+    if (next instanceof InvalidTransition) return next
+    this.draft = next
+  }
+}
+
+/** Changes the draft it is given, and only where the event fits. */
+const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransition => {
   if (event._tag === "Started") {
     if (state !== undefined) return invalid(event, "the execution has started before")
     return {
@@ -213,7 +256,7 @@ export const transition = (
       input: event.input,
       status: "Running",
       direction: "Forward",
-      steps: HashMap.empty(),
+      steps: new Map(),
       failures: [],
       parked: undefined,
       startedAt: event.at,
@@ -225,9 +268,12 @@ export const transition = (
 
   if (event._tag === "Resumed") {
     if (state.status !== "Parked") return invalid(event, "the execution is not parked")
-    return state.direction === "Forward"
-      ? { ...state, status: "Running", parked: undefined, failures: [] }
-      : { ...state, status: "Unwinding", parked: undefined }
+    state.parked = undefined
+    if (state.direction === "Forward") {
+      state.status = "Running"
+      state.failures = []
+    } else state.status = "Unwinding"
+    return state
   }
   if (state.status === "Parked") return invalid(event, "the execution is parked")
 
@@ -247,17 +293,25 @@ export const transition = (
       if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
       const committed = committedFinal(state)
       if (committed !== undefined) return invalid(event, `Final step "${committed.step}" has taken effect`)
-      return { ...state, status: "Unwinding", direction: "Back", failures: event.failures }
+      state.status = "Unwinding"
+      state.direction = "Back"
+      state.failures = event.failures
+      return state
     }
     case "Parked":
-      return { ...state, status: "Parked", parked: event.reason, failures: event.failures ?? state.failures }
+      state.status = "Parked"
+      state.parked = event.reason
+      state.failures = event.failures ?? state.failures
+      return state
     case "Finished": {
       if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
         return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
       }
       const open = steps(state).find((step) => !isClosed(step, event.result))
       if (open !== undefined) return invalid(event, `step "${open.step}" is ${open.status}`)
-      return { ...state, status: event.result, endedAt: event.at }
+      state.status = event.result
+      state.endedAt = event.at
+      return state
     }
   }
 }
@@ -272,23 +326,18 @@ const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean => {
   return step.status === "Undone" || step.status === "Failed"
 }
 
-const replaceStep = (state: ExecutionState, step: StepState): ExecutionState => ({
-  ...state,
-  steps: HashMap.set(state.steps, step.step, step)
-})
-
 const stepStarted = (
-  state: ExecutionState,
+  state: Draft,
   event: typeof StepStarted.Type | typeof StepSkipped.Type
-): ExecutionState | InvalidTransition => {
+): Draft | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
-  const known = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  const known = state.steps.get(event.step)
   const open = known === undefined || known.status === "Started" || known.status === "InDoubt" ||
     known.status === "Failed"
   if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
-  return replaceStep(state, {
+  state.steps.set(event.step, {
     step: event.step,
-    index: known?.index ?? HashMap.size(state.steps),
+    index: known?.index ?? state.steps.size,
     classification: event.classification,
     status: event._tag === "StepStarted" ? "Started" : "Skipped",
     output: undefined,
@@ -302,58 +351,59 @@ const stepStarted = (
     undoAttempts: 0,
     undoFailures: []
   })
+  return state
 }
 
 const stepEnded = (
-  state: ExecutionState,
+  state: Draft,
   event: typeof StepSucceeded.Type | typeof StepFailed.Type | typeof StepInDoubt.Type
-): ExecutionState | InvalidTransition => {
+): Draft | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
-  const step = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  const step = state.steps.get(event.step)
   if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
   if (step.status !== "Started" && step.status !== "InDoubt") {
     return invalid(event, `step "${event.step}" is ${step.status}`)
   }
-  const ended = { ...step, endedAt: event.at, attempts: event.attempts }
+  step.endedAt = event.at
+  step.attempts = event.attempts
   switch (event._tag) {
     case "StepSucceeded":
-      return replaceStep(state, { ...ended, status: "Succeeded", output: event.output })
+      step.status = "Succeeded"
+      step.output = event.output
+      return state
     case "StepFailed":
-      return replaceStep(state, { ...ended, status: "Failed", failures: event.failures })
+      step.status = "Failed"
+      step.failures = event.failures
+      return state
     case "StepInDoubt":
-      return replaceStep(state, { ...ended, status: "InDoubt", doubt: event.reason })
+      step.status = "InDoubt"
+      step.doubt = event.reason
+      return state
   }
 }
 
 const compensation = (
-  state: ExecutionState,
+  state: Draft,
   event: typeof CompensationStarted.Type | typeof CompensationSucceeded.Type | typeof CompensationFailed.Type
-): ExecutionState | InvalidTransition => {
+): Draft | InvalidTransition => {
   if (state.direction === "Forward") return invalid(event, "no decision to unwind has been stored")
-  const step = Option.getOrUndefined(HashMap.get(state.steps, event.step))
+  const step = state.steps.get(event.step)
   if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
   if (event._tag === "CompensationStarted") {
     const armed = step.status === "Succeeded" || step.status === "UndoFailed" || step.status === "Undoing"
     if (step.classification !== "Compensatable" || !armed) {
       return invalid(event, `${step.classification} step "${event.step}" is ${step.status}`)
     }
-    return replaceStep(state, { ...step, status: "Undoing", undoStartedAt: step.undoStartedAt ?? event.at })
+    step.status = "Undoing"
+    step.undoStartedAt ??= event.at
+    return state
   }
   if (step.status !== "Undoing") return invalid(event, `step "${event.step}" is ${step.status}`)
-  const ended = { ...step, undoEndedAt: event.at, undoAttempts: event.attempts }
-  return event._tag === "CompensationSucceeded"
-    ? replaceStep(state, { ...ended, status: "Undone", undoFailures: [] })
-    : replaceStep(state, { ...ended, status: "UndoFailed", undoFailures: event.failures })
-}
-
-/** The state after all events, or what is wrong with the first that does not fit. `undefined` for no events. */
-export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransition | undefined => {
-  let state: ExecutionState | undefined
-  for (const event of events) {
-    const next = transition(state, event)
-    if (next instanceof InvalidTransition) return next
-    state = next
-  }
+  const failed = event._tag === "CompensationFailed"
+  step.status = failed ? "UndoFailed" : "Undone"
+  step.undoEndedAt = event.at
+  step.undoAttempts = event.attempts
+  step.undoFailures = failed ? event.failures : []
   return state
 }
 

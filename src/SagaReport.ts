@@ -1,7 +1,7 @@
 /**
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
-import { Cause, Exit, HashMap, Option } from "effect"
+import { Cause, Exit, Option } from "effect"
 import type { Program, StepNode } from "./internal/program.ts"
 import { type Classification, type ExecutionState, type StepState, tookEffect } from "./Journal.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
@@ -147,7 +147,7 @@ export const make = (options: {
   readonly endedAt: number
 }): SagaReport<unknown, unknown> => {
   const { endedAt, executionId, exit, program, state } = options
-  const stateOf = (step: StepNode) => Option.getOrUndefined(HashMap.get(state.steps, step.path))
+  const stateOf = (step: StepNode) => state.steps.get(step.path)
   const steps = program.steps.map((step) => stepReport(step, stateOf(step)))
   // A step may run another saga, and fail with its errors: only those of this execution are this run's own.
   const ended = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined

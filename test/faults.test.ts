@@ -86,16 +86,16 @@ const shapes: Record<string, { readonly make: (world: World, fails: boolean) => 
           .final("charge", {
             success: Schema.String,
             // The first reply is lost on the way.
-            action: (context) =>
-              fails
-                ? world.refuse("charge")()
-                : Effect.flatMap(world.do("charge")(context), (output) => {
-                  const first = !lost
-                  lost = true
-                  return first
-                    ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
-                    : Effect.succeed(output)
-                }),
+            action: (context): Effect.Effect<string, Refused | SagaError.OutcomeUnknown> => {
+              if (fails) return world.refuse("charge")()
+              const first = !lost
+              lost = true
+              return Effect.flatMap(
+                world.do("charge")(context),
+                (output): Effect.Effect<string, SagaError.OutcomeUnknown> =>
+                  first ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })) : Effect.succeed(output)
+              )
+            },
             inDoubt: "verify",
             verify: ({ idempotencyKey }) =>
               Effect.succeed(world.has(idempotencyKey) ? Option.some("charge-output") : Option.none())

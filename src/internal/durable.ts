@@ -1,7 +1,7 @@
 /**
  * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
  */
-import { Cause, Deferred, Effect, Exit, FiberId, HashMap, Option, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberId, Option, ParseResult, Schema } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import {
@@ -34,24 +34,29 @@ export const execute = (
   input: unknown,
   options: { readonly executionId: string; readonly suspend: boolean }
 ): AnyEffect =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const { executionId } = options
     if (!isWellFormed(executionId)) {
-      return yield* new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId })
+      return Effect.fail(new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId }))
     }
-    if (program.input !== undefined) yield* Schema.validate(program.input)(input)
-    const encoded = yield* encodeValue(program.input, input, { executionId, what: "the input" })
-    const call = { executionId, input: canonical(encoded), shares: true }
-    return yield* driveOnce(program, call, (checkpoint) =>
-      Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
-        if (stored === undefined) {
-          return start(checkpoint, program, { ...options, input, encoded })
-        }
-        if (canonical(stored.past.state.input) !== canonical(encoded)) {
-          return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
-        }
-        return goOn(checkpoint, program, stored, { ...options, wakes: false })
-      }))
+    const validated = program.input === undefined ? Effect.void : Schema.validate(program.input)(input)
+    const encoding = ParseResult.flatMap(
+      validated,
+      () => encodeValue(program.input, input, { executionId, what: "the input" })
+    )
+    return ParseResult.flatMap(encoding, (encoded) => {
+      const call = { executionId, input: canonical(encoded), shares: true }
+      return driveOnce(program, call, (checkpoint) =>
+        Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
+          if (stored === undefined) {
+            return start(checkpoint, program, { ...options, input, encoded })
+          }
+          if (canonical(stored.past.state.input) !== call.input) {
+            return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
+          }
+          return goOn(checkpoint, program, stored, { ...options, wakes: false })
+        }))
+    })
   })
 
 /** Goes on with a stored execution, also with a parked one. */
@@ -81,7 +86,7 @@ const checkFinding = (
 ): AnyEffect<void> => {
   if (finding === undefined) return Effect.void
   const step = program.steps.find(({ path }) => path === finding.step)
-  const recorded = Option.getOrUndefined(HashMap.get(state.steps, finding.step))
+  const recorded = state.steps.get(finding.step)
   if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
     return Effect.fail(
       new ExecutionConflict({ reason: "NotInDoubt", saga: program.name, executionId, step: finding.step })
@@ -111,12 +116,13 @@ const driveOnce = (
       const { executionId, input, shares } = call
       const driven = checkpoint.driven.get(executionId)
       if (driven === undefined) {
-        const result = Deferred.unsafeMake<unknown, unknown>(FiberId.none)
         const { fingerprint, name: saga, version } = program
-        checkpoint.driven.set(executionId, { saga, version, fingerprint, input, result })
-        return Effect.onExit(restore(driver(checkpoint)), (exit) => {
+        const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, input, result: undefined }
+        checkpoint.driven.set(executionId, entry)
+        return Effect.flatMap(Effect.exit(restore(driver(checkpoint))), (exit) => {
           checkpoint.driven.delete(executionId)
-          return Deferred.done(result, exit)
+          if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
+          return exit
         })
       }
       const conflict = driven.saga !== program.name
@@ -129,13 +135,15 @@ const driveOnce = (
       }
       const same = shares && difference(program, driven) === undefined &&
         (input === undefined || input === driven.input)
+      const result = driven.result ??= Deferred.unsafeMake(FiberId.none)
       return restore(Effect.flatMap(
-        Effect.exit(Deferred.await(driven.result)),
+        Effect.exit(Deferred.await(result)),
         (exit) => same && !Exit.isInterrupted(exit) ? exit : driveOnce(program, call, driver)
       ))
     }))
 
-const now = Effect.clockWith((clock) => Effect.succeed(() => clock.unsafeCurrentTimeMillis()))
+const withNow = <A>(use: (now: () => number) => AnyEffect<A>): AnyEffect<A> =>
+  Effect.clockWith((clock) => use(() => clock.unsafeCurrentTimeMillis()))
 
 const start = (
   store: Checkpoint.Service,
@@ -147,25 +155,27 @@ const start = (
     readonly encoded: unknown
   }
 ): AnyEffect =>
-  Effect.flatMap(Effect.zip(now, store.token), ([now, token]) => {
-    const { encoded, executionId, input, suspend } = options
-    const recorder = toCheckpoint({ store, token, program, executionId, state: undefined, sequence: 0, now })
-    // Stored together with the first intent: until then nothing has happened that would need the execution.
-    recorder.record({
-      _tag: "Started",
-      saga: program.name,
-      version: program.version,
-      fingerprint: program.fingerprint,
-      ...(encoded === undefined ? {} : { input: encoded }),
-      at: now()
+  withNow((now) =>
+    Effect.flatMap(store.token, (token) => {
+      const { encoded, executionId, input, suspend } = options
+      const recorder = toCheckpoint({ store, token, program, executionId, state: undefined, sequence: 0, now })
+      // Stored together with the first intent: until then nothing has happened that would need the execution.
+      recorder.record({
+        _tag: "Started",
+        saga: program.name,
+        version: program.version,
+        fingerprint: program.fingerprint,
+        ...(encoded === undefined ? {} : { input: encoded }),
+        at: now()
+      })
+      return driveLeased(
+        store,
+        executionId,
+        token,
+        Effect.sync(() => new Run({ program, executionId, input, recorder, suspend }))
+      )
     })
-    return driveLeased(
-      store,
-      executionId,
-      token,
-      Effect.sync(() => new Run({ program, executionId, input, recorder, suspend }))
-    )
-  })
+  )
 
 /** Drives, and leaves an execution that does not come to its end to whoever claims it. */
 const driveLeased = (
@@ -219,7 +229,7 @@ const goOn = (store: Checkpoint.Service, program: Program, stored: Stored, optio
           executionId,
           token,
           // What was read before the claim may be history by now.
-          Effect.flatMap(readAgain, (again) => goOnLeased(store, token, program, again, options)),
+          Effect.flatMap(readAgain, (again) => continued(store, token, program, again, options)),
           restore
         ),
       // The other driver may have come to its end meanwhile.
@@ -240,20 +250,22 @@ const mayGoOn = (program: Program, { past }: Stored, { executionId, finding, wak
     ? whyParked(program, executionId, past)
     : checkFinding(program, executionId, past.state, finding)
 
-const goOnLeased = (
+const continued = (
   store: Checkpoint.Service,
   token: Checkpoint.Token,
   program: Program,
   stored: Stored,
   options: GoOn
 ): AnyEffect<Run> =>
-  Effect.flatMap(Effect.zipRight(mayGoOn(program, stored, options), now), (now) => {
-    const { executionId, finding, suspend } = options
-    const { input, past, sequence } = stored
-    const recorder = toCheckpoint({ store, token, program, executionId, state: past.state, sequence, now })
-    if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-    return Effect.succeed(new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend }))
-  })
+  withNow((now) =>
+    Effect.map(mayGoOn(program, stored, options), () => {
+      const { executionId, finding, suspend } = options
+      const { input, past, sequence } = stored
+      const recorder = toCheckpoint({ store, token, program, executionId, state: past.state, sequence, now })
+      if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+      return new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
+    })
+  )
 
 /** Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). */
 const load = (
@@ -264,9 +276,18 @@ const load = (
   Stored | undefined,
   CheckpointError | JournalCorrupt | ExecutionConflict | DefinitionChanged
 > =>
+  Effect.flatMap(
+    Effect.suspend(() => store.load(executionId)),
+    (commits) => commits.length === 0 ? Effect.succeed(undefined) : readBack(program, executionId, commits)
+  )
+
+const readBack = (
+  program: Program,
+  executionId: string,
+  commits: ReadonlyArray<Checkpoint.StoredCommit>
+): ReturnType<typeof load> =>
   Effect.gen(function*() {
     const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
-    const commits = yield* store.load(executionId)
     const events: Array<Journal.Event> = []
     for (const [index, { body, sequence }] of commits.entries()) {
       if (sequence !== index) return yield* corrupt(`commit ${index} is missing`)
@@ -290,7 +311,7 @@ const load = (
     )
     const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
-      const recorded = Option.getOrUndefined(HashMap.get(state.steps, step.path))
+      const recorded = state.steps.get(step.path)
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
@@ -349,7 +370,7 @@ export const inspect = (program: Program, executionId: string): AnyEffect<void> 
 /** Ends as the run did that parked the execution, by what its journal says. */
 const whyParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const whose = { saga: program.name, executionId, parked: true }
-  const steps = program.steps.flatMap(({ path }) => Option.toArray(HashMap.get(state.steps, path)))
+  const steps = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
   const inDoubt = steps.filter(({ status }) => status === "InDoubt")
   const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
   const stands = sideEffects.filter(Journal.tookEffect).map(({ step }) => step)

@@ -6,7 +6,7 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, HashMap, Option, Schema } from "effect"
+import { Cause, Effect, Option, ParseResult, Schema } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
@@ -36,9 +36,9 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
     })
     return run.recorder === undefined
       ? driven
-      : Effect.mapErrorCause(driven, (cause) => {
+      : Effect.catchAllCause(driven, (cause) => {
         const halt = haltOf(cause)
-        return halt === undefined ? cause : Cause.fail(halt.error)
+        return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
       })
   })
 
@@ -46,10 +46,11 @@ export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEf
 export const wayForward = (run: Run): AnyEffect => {
   const steps = inOrder(run, run, run.program.nodes)
   if (run.past?.state.direction === "Back") return Effect.zipRight(steps, Effect.failCause(run.past.cause))
-  // An interruption that came during the last step arrives here, while what was done can still be undone.
-  const lastChance = Effect.suspend(() => run.committed.length > 0 ? Effect.void : run.restore(Effect.void))
   // The projection counts as part of the way forward: when it throws, what can be undone still is.
-  return Effect.map(Effect.zipRight(steps, lastChance), () => run.program.project(seen(run)))
+  const output = Effect.sync(() => run.program.project(seen(run)))
+  return Effect.flatMap(steps, () =>
+    // An interruption that came during the last step arrives here, while what was done can still be undone.
+    run.committed.length > 0 ? output : Effect.zipRight(run.restore(Effect.void), output))
 }
 
 /** What a function that looks back is given. */
@@ -168,17 +169,18 @@ const stepsOf = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag 
 /** Whether an earlier process is through with all of it. */
 const isOver = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
   past !== undefined &&
-  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) =>
-    Option.exists(HashMap.get(past.state.steps, path), (step) => tookEffect(step) || step.status === "Skipped")
-  ))
+  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) => {
+    const step = past.state.steps.get(path)
+    return step !== undefined && (tookEffect(step) || step.status === "Skipped")
+  }))
 
 /** Whether an earlier process began it: then what it did has to be armed again or settled, whatever becomes of its siblings. */
 const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
-  past !== undefined && stepsOf(node).some(({ path }) => HashMap.has(past.state.steps, path))
+  past !== undefined && stepsOf(node).some(({ path }) => past.state.steps.has(path))
 
 /** Takes a step's outcome from the journal where it is there, and settles it where it is not (S13). */
 const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
-  const recorded = Option.getOrUndefined(HashMap.get(past.state.steps, step.path))
+  const recorded = past.state.steps.get(step.path)
   if (recorded !== undefined && tookEffect(recorded)) return Effect.succeed(past.outputs.get(step.path))
   if (recorded?.status === "Skipped") return Effect.succeed(skipped)
   if (past.state.direction === "Back") return Effect.failCause(past.cause)
@@ -244,13 +246,14 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { recorder } = run
   if (recorder === undefined) return outcome
   const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
-  return Effect.matchCauseEffect(noteFailure(run, step, outcome), {
+  return Effect.matchCauseEffect(outcome, {
     onSuccess: (output) =>
-      Effect.map(recorder.encodeOutput(step, output), (encoded) => {
-        recorder.record({ _tag: "StepSucceeded", ...ended(), ...(encoded === undefined ? {} : { output: encoded }) })
+      ParseResult.map(recorder.encodeOutput(step, output), (encoded) => {
+        recorder.record({ _tag: "StepSucceeded", ...ended(), output: encoded })
         return output
       }),
     onFailure: (cause) => {
+      run.failed.push({ step, cause })
       const doubt = run.doubts.find((doubt) => doubt.step === step.path)
       recorder.record(
         doubt === undefined

@@ -1,7 +1,7 @@
 /**
  * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
  */
-import { Cause, Chunk, Effect, Option, Schema } from "effect"
+import { Cause, Chunk, Effect, Either, Option, ParseResult, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
@@ -41,33 +41,21 @@ export interface Recorder {
   readonly now: () => number
 }
 
-interface Sum {
-  readonly get: () => Journal.ExecutionState | undefined
-  readonly add: (event: Journal.Event) => void
-}
-
-const sum = (initial: Journal.ExecutionState | undefined): Sum => {
-  let state = initial
-  return {
-    get: () => state,
-    add: (event) => {
-      const next = Journal.transition(state, event)
-      // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
-      if (next instanceof Journal.InvalidTransition) throw new Error(`${next.event}: ${next.problem}`)
-      state = next
-    }
-  }
+const add = (sum: Journal.Sum, event: Journal.Event): void => {
+  const invalid = sum.add(event)
+  // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
+  if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
 }
 
 /** Keeps the sum of the events, for a report. */
 export const inMemory = (now: () => number): Recorder => {
-  const events = sum(undefined)
+  const sum = new Journal.Sum(undefined)
   return {
     durable: false,
-    state: events.get,
-    record: events.add,
+    state: () => sum.state,
+    record: (event) => add(sum, event),
     commit: Effect.void,
-    encodeOutput: (_, output) => Effect.succeed(output),
+    encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
     now
   }
@@ -86,8 +74,7 @@ export const toCheckpoint = (options: {
   readonly now: () => number
 }): Recorder => {
   const { executionId, program, store, token } = options
-  const events = sum(options.state)
-  const turn = Effect.unsafeMakeSemaphore(1)
+  const sum = new Journal.Sum(options.state)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
   let noted = 0
@@ -96,7 +83,7 @@ export const toCheckpoint = (options: {
   /** Stores what is pending, unless that is done already for what the caller has noted. */
   const append = (upTo: number) =>
     Effect.suspend(() => {
-      const state = events.get()
+      const { state } = sum
       if (halted !== undefined) return Effect.fail(halted)
       if (stored >= upTo || state === undefined) return Effect.void
       const body = Journal.encodeCommit(pending)
@@ -117,20 +104,21 @@ export const toCheckpoint = (options: {
       })
     })
   // Of siblings that are as far, the first to have its turn takes along what the others have noted.
-  const commit = hasParallel(program)
-    ? (upTo: number) => Effect.zipRight(Effect.yieldNow(), turn.withPermits(1)(append(upTo)))
-    : append
+  const inTurn = hasParallel(program) ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
+  const commit = inTurn === undefined
+    ? append
+    : (upTo: number) => Effect.zipRight(Effect.yieldNow(), inTurn(append(upTo)))
   return {
     durable: true,
-    state: events.get,
+    state: () => sum.state,
     record: (event) => {
-      events.add(event)
+      add(sum, event)
       pending.push(event)
       noted++
     },
     commit: Effect.suspend(() => commit(noted)),
     encodeOutput: (step, output) =>
-      Effect.mapError(
+      ParseResult.mapError(
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
         (error) => new Halt(error)
       ),
@@ -157,32 +145,39 @@ const died = (operation: CheckpointError["operation"], executionId: string, caus
     cause: Cause.squash(cause)
   })
 
-/** Encodes a value with its schema to plain JSON, or says why it cannot be stored. */
+/**
+ * Encodes a value with its schema to plain JSON, or says why it cannot be stored. The work is done at once, and the answer
+ * is an `Either`, where the schema is synchronous, as nearly all are: `ParseResult`'s functions then go on with it at once.
+ */
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
   context: { readonly executionId: string; readonly what: string }
 ): Effect.Effect<unknown, CheckpointError> => {
-  const failed = (detail: string) =>
+  if (schema === undefined) return Either.right(undefined)
+  const failed = (problem: unknown) =>
     new CheckpointError({
       reason: "Encode",
       operation: "append",
       executionId: context.executionId,
-      detail: `${context.what} cannot be stored: ${detail}`
+      detail: `${context.what} cannot be stored: ${describe(problem).message}`
     })
-  if (schema === undefined) return Effect.void
-  return Effect.suspend(() => Schema.encodeUnknown(schema)(value)).pipe(
-    Effect.flatMap((encoded) => {
-      const problem = encoded === undefined ? undefined : notJson(encoded)
-      return problem === undefined
-        ? Effect.succeed(encoded)
-        : Effect.fail({ message: `encoded by its schema, ${problem}, which is not plain JSON` })
-    }),
+  try {
+    const encoded = ParseResult.flatMap(Schema.encodeUnknown(schema)(value), plain)
+    return Either.isEither(encoded)
+      ? Either.mapLeft(encoded, failed)
+      : Effect.catchAllCause(encoded, (cause) => Effect.fail(failed(Cause.squash(cause))))
+  } catch (thrown) {
     // A transformation that throws has failed to encode too.
-    Effect.catchAllCause((cause) => {
-      return Effect.fail(failed(describe(Cause.squash(cause)).message))
-    })
-  )
+    return Either.left(failed(thrown))
+  }
+}
+
+const plain = (encoded: unknown): Either.Either<unknown, { readonly message: string }> => {
+  const problem = encoded === undefined ? undefined : notJson(encoded)
+  return problem === undefined
+    ? Either.right(encoded)
+    : Either.left({ message: `encoded by its schema, ${problem}, which is not plain JSON` })
 }
 
 /** A step's failure as it is stored. All failures of the cause are kept. */

@@ -1,5 +1,5 @@
 /** The way back: S3, S4, S5, S6, S8. */
-import { Cause, Effect, HashMap, Option } from "effect"
+import { Cause, Effect } from "effect"
 import * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
 import type { CompensationContext } from "../Step.ts"
@@ -161,7 +161,7 @@ class Unwinding {
   private undo(armed: Armed): AnyEffect<boolean> {
     const { past, recorder } = this.run
     const step = armed.step.path
-    const recorded = past === undefined ? undefined : Option.getOrUndefined(HashMap.get(past.state.steps, step))
+    const recorded = past?.state.steps.get(step)
     if (recorded?.status === "Undone") {
       this.undone.push(step)
       return Effect.succeed(true)
