@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /** Who holds a lease on a SQLite file: which process of which machine, so that a dead one is known at once. */
 import { readFileSync, readlinkSync } from "node:fs"
 
