@@ -196,7 +196,8 @@ const contenders = { floor, ours, "one row": oneRow }
 const commitsDuring = async (filename: string, work: () => Promise<unknown>): Promise<number> => {
   const reader = new Database(filename)
   try {
-    reader.pragma("wal_checkpoint(TRUNCATE)")
+    const busy = reader.pragma("wal_checkpoint(TRUNCATE)", { simple: true })
+    if (busy !== 0) throw new Error("the write-ahead log could not be emptied")
     reader.exec("BEGIN")
     reader.prepare("SELECT count(*) FROM sqlite_master").get()
     await work()
@@ -217,7 +218,7 @@ const measure = async (directory: string, synchronous: Synchronous, declined: bo
     const filename = join(directory, `${name}-${synchronous}-${declined}-${concurrency}.db`)
     return { filename, contender: make(filename, synchronous, declined), sagas: 0, rates: numbers(), cpu: numbers() }
   })
-  // The first round warms up. Each contender is the first as often as the others.
+  // The first round warms up. The contenders take turns at being the first, too.
   for (let round = -1; round < rounds; round++) {
     for (let turn = 0; turn < all.length; turn++) {
       const one = all[(turn + round + all.length) % all.length]!

@@ -102,19 +102,20 @@ const multiply = (filename: string, ids: ReadonlyArray<string>, copies: number, 
   db.close()
 }
 
-/** What a saga takes on each of the stores: µs, and KB handed to the file system, where that is counted. */
+/** What a saga takes on each of the stores: the median time, and the bytes given to the file system, checkpoints included, where Linux counts them. */
 const costsOf = async (stores: ReadonlyArray<Store>, concurrency: number) => {
-  const costs = stores.map((store) => ({ store, times: numbers(), written: numbers() }))
+  const costs = stores.map((store) => ({ store, times: [] as Array<number>, bytes: 0, sagas: 0 }))
   for (let round = -1; round < rounds; round++) {
-    for (const { store, times, written } of round % 2 === 0 ? costs : costs.slice().reverse()) {
+    for (const cost of round % 2 === 0 ? costs : costs.slice().reverse()) {
       const before = bytesWritten()
-      const { sagas, seconds } = await store.drive(concurrency, milliseconds)
+      const { sagas, seconds } = await cost.store.drive(concurrency, milliseconds)
       if (round < 0) continue
-      times.push(seconds * 1e6 / sagas)
-      written.push((bytesWritten() - before) / 1000 / sagas)
+      cost.times.push(seconds * 1e6 / sagas)
+      cost.bytes += bytesWritten() - before
+      cost.sagas += sagas
     }
   }
-  const [empty, stored] = costs.map(({ times, written }) => ({ time: median(times), written: median(written) }))
+  const [empty, stored] = costs.map(({ bytes, sagas, times }) => ({ time: median(times), written: bytes / sagas }))
   return [
     `${empty!.time.toFixed(0)} µs`,
     `${stored!.time.toFixed(0)} µs`,
@@ -122,8 +123,6 @@ const costsOf = async (stores: ReadonlyArray<Store>, concurrency: number) => {
     `${(stored!.written / empty!.written).toFixed(2)} ×`
   ]
 }
-
-const numbers = (): Array<number> => []
 
 const bytesWritten = (): number =>
   existsSync("/proc/self/io") ? Number(/^wchar: (\d+)/m.exec(readFileSync("/proc/self/io", "utf8"))?.[1]) : NaN
