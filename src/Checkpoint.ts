@@ -7,17 +7,13 @@
  */
 import {
   Cause,
-  Chunk,
   Clock,
   Context,
-  Deferred,
+  type Deferred,
   Duration,
   Effect,
-  Exit,
-  FiberId,
   Layer,
   Option,
-  Queue,
   Schedule,
   type Scope,
   Stream
@@ -147,7 +143,7 @@ const largestGroup = 512
 
 interface Waiting {
   readonly commit: Commit
-  readonly stored: Deferred.Deferred<void, CheckpointError | ExecutionConflict>
+  readonly resume: (stored: Effect.Effect<void, CheckpointError | ExecutionConflict>) => void
 }
 
 /** Makes the service of a store. When the scope closes, what this process drove is free for others. */
@@ -278,50 +274,55 @@ const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lea
  */
 const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append"], never, Scope.Scope> =>
   Effect.gen(function*() {
-    const queue = yield* Queue.unbounded<Waiting>()
+    let waiting: Array<Waiting> = []
+    let wake: (() => void) | undefined
     let closed = false
 
-    const refuse = ({ commit: { executionId, saga, token }, stored }: Waiting) =>
-      Effect.flatMap(
-        // Whoever cannot ask has lost touch with its lease either way.
-        Effect.orElseSucceed(lease.check(token), () => false),
-        (lasts) =>
-          Deferred.fail(
-            stored,
-            new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId })
-          )
-      )
+    const refuse = ({ commit: { executionId, saga, token }, resume }: Waiting) =>
+      // Whoever cannot ask has lost touch with its lease either way.
+      Effect.map(Effect.orElseSucceed(lease.check(token), () => false), (lasts) =>
+        resume(Effect.fail(
+          new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId })
+        )))
     const write = (group: ReadonlyArray<Waiting>) =>
-      Effect.flatMap(
-        Effect.exit(Effect.suspend(() => store.append(group.map(({ commit }) => commit)))),
-        (exit) => {
+      Effect.matchCauseEffect(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), {
+        onFailure: (cause) =>
+          Effect.sync(() => {
+            for (const { commit, resume } of group) resume(Effect.fail(reasonOf(commit, cause)))
+          }),
+        onSuccess: (stored) => {
           const refused: Array<Waiting> = []
-          group.forEach((waiting, index) => {
-            if (Exit.isFailure(exit)) {
-              Deferred.unsafeDone(waiting.stored, Effect.fail(reasonOf(waiting.commit, exit.cause)))
-            } else if (exit.value[index] === true) Deferred.unsafeDone(waiting.stored, Effect.void)
-            else refused.push(waiting)
-          })
+          for (let index = 0; index < group.length; index++) {
+            if (stored[index] === true) group[index]!.resume(Effect.void)
+            else refused.push(group[index]!)
+          }
           return refused.length === 0 ? Effect.void : Effect.forEach(refused, refuse, { discard: true })
         }
-      )
-    const writer = Effect.flatMap(
-      Queue.takeBetween(queue, 1, largestGroup),
-      (group) => Effect.uninterruptible(write(Chunk.toReadonlyArray(group)))
-    )
-    yield* Effect.forkScoped(Effect.forever(writer))
+      })
+    const someWait = Effect.async<void>((resume) => {
+      if (waiting.length > 0) resume(Effect.void)
+      else wake = () => resume(Effect.void)
+    })
+    const writeGroup = Effect.suspend(() => {
+      const group = waiting.splice(0, largestGroup)
+      return group.length === 0 ? Effect.void : Effect.uninterruptible(write(group))
+    })
+    const turn = Effect.suspend(() => waiting.length > 0 ? writeGroup : Effect.zipRight(someWait, writeGroup))
+    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body: () => turn, step: () => {} }))
     yield* Effect.addFinalizer(() =>
-      Effect.flatMap(Effect.sync(() => closed = true), () =>
-        Effect.map(Queue.takeAll(queue), (left) => {
-          for (const { commit, stored } of left) Deferred.unsafeDone(stored, Effect.fail(isClosed(commit)))
-        }))
+      Effect.sync(() => {
+        closed = true
+        for (const { commit, resume } of waiting) resume(Effect.fail(isClosed(commit)))
+        waiting = []
+      })
     )
     return (commit) =>
-      Effect.suspend(() => {
-        if (closed) return Effect.fail(isClosed(commit))
-        const stored = Deferred.unsafeMake<void, CheckpointError | ExecutionConflict>(FiberId.none)
-        queue.unsafeOffer({ commit, stored })
-        return Deferred.await(stored)
+      Effect.async((resume) => {
+        if (closed) return resume(Effect.fail(isClosed(commit)))
+        waiting.push({ commit, resume })
+        const wakeUp = wake
+        wake = undefined
+        wakeUp?.()
       })
   })
 

@@ -17,11 +17,12 @@ export interface Dialect {
   /** The table of executions, by way of the index of those that are parked, or of those that are running or unwinding. */
   readonly unfinished: (parked: boolean) => string
   /**
-   * Store the first commits of executions, or later ones. Each returns the `execution_id` and `sequence` of those it has
-   * stored, and leaves out those whose lease has ended, whose execution is another's, whose sequence is taken or leaves a gap.
+   * Store the first commits of executions, or later ones. Each makes a row of each that it stores, and leaves out those whose lease has ended, whose execution is another's, whose sequence is taken or leaves a gap.
    */
   readonly start: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
   readonly append: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
+  /** How many rows a statement has made, by what the driver returns. */
+  readonly countOf: (result: unknown) => number
   /** The text as the driver takes it. */
   readonly prepare: (text: string) => string
   /** What a driver's error code means. */

@@ -44,8 +44,7 @@ const start = `INSERT INTO effect_saga_execution
     AS given (execution_id, saga, version, status, token, body)
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
   ORDER BY given.execution_id
-  ON CONFLICT DO NOTHING
-  RETURNING execution_id, 0 AS sequence`
+  ON CONFLICT DO NOTHING`
 
 // The executions are locked, so that none can be claimed between this look at who has it and the insert.
 const append = `WITH held AS MATERIALIZED (
@@ -76,8 +75,7 @@ const append = `WITH held AS MATERIALIZED (
     FROM stored
     WHERE execution.id = stored.execution AND stored.status IS NOT NULL
   )
-  SELECT DISTINCT held.execution_id, stored.sequence
-  FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`
+  SELECT 1 FROM stored`
 
 const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
   commits.map((commit) => commit[key])
@@ -105,6 +103,7 @@ export const postgres: Dialect = {
     text: append,
     parameters: (["executionId", "sequence", "status", "token", "body"] as const).map((key) => column(commits, key))
   }],
+  countOf: (result) => (result as { readonly rowCount: number }).rowCount,
   prepare: (text) => {
     let parameter = 0
     return text.replaceAll("?", () => `$${++parameter}`)

@@ -4,6 +4,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Cause, Chunk, Clock, Duration, Effect, type Exit, Option, Schedule, type Scope, Stream } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
+import type { Commit } from "../Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
 import { type Dialect, finished, innermostOf, pending, type Statement } from "./dialect.ts"
 import { migrate } from "./migrations.ts"
@@ -48,33 +49,61 @@ export const make = (
         dialect,
         Effect.map(Effect.forEach(statements, (statement) => run(connection, statement)), (rows) => rows.flat())
       )
+    const attempt = <A>(
+      operation: CheckpointError["operation"],
+      use: (connection: Connection) => Effect.Effect<A, SqlError>,
+      executionId?: string
+    ): Effect.Effect<A, CheckpointError> =>
+      whileLocked(Effect.mapError(
+        connect(use),
+        (error) => error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
+      ))
     const perform = (
       operation: CheckpointError["operation"],
       statements: ReadonlyArray<Statement>,
       executionId?: string
-    ): Effect.Effect<ReadonlyArray<any>, CheckpointError> =>
-      whileLocked(Effect.mapError(
-        connect(transaction(statements)),
-        (error) => error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
-      ))
+    ): Effect.Effect<ReadonlyArray<any>, CheckpointError> => attempt(operation, transaction(statements), executionId)
     const query = (operation: CheckpointError["operation"], text: string, ...parameters: ReadonlyArray<unknown>) =>
       perform(operation, [{ text, parameters }])
 
-    const append: Checkpoint.Store["append"] = (commits) => {
+    const statementsFor = (commits: ReadonlyArray<Commit>) => {
       const first = commits.filter(({ sequence }) => sequence === 0)
       const later = commits.filter(({ sequence }) => sequence !== 0)
-      const statements = [
+      return [
         ...first.length === 0 ? [] : dialect.start(first),
         ...later.length === 0 ? [] : dialect.append(later)
       ]
-      return Effect.map(perform("append", statements), (rows) => {
-        if (rows.length === commits.length) return commits.map(() => true)
-        const keyOf = (executionId: string, sequence: number) => `${sequence} ${executionId}`
-        const stored = new Set(rows.map(({ execution_id, sequence }) => keyOf(execution_id, Number(sequence))))
-        // Of several that are the same, one has been stored.
-        return commits.map(({ executionId, sequence }) => stored.delete(keyOf(executionId, sequence)))
-      })
     }
+    /** How many of the commits were stored. */
+    const store = (connection: Connection, commits: ReadonlyArray<Commit>): Effect.Effect<number, SqlError> =>
+      Effect.reduce(
+        statementsFor(commits),
+        0,
+        (stored, { parameters, text }) =>
+          Effect.map(
+            connection.executeRaw(dialect.prepare(text), parameters),
+            (result) => stored + dialect.countOf(result)
+          )
+      )
+    const append: Checkpoint.Store["append"] = (commits) =>
+      attempt("append", (connection) => {
+        if (commits.length === 1) return Effect.map(store(connection, commits), (stored) => [stored === 1])
+        const together = Effect.flatMap(
+          store(connection, commits),
+          // Some have been refused, and nobody knows which.
+          (stored) =>
+            stored === commits.length ? Effect.succeed(commits.map(() => true)) : Effect.fail("Refused" as const)
+        )
+        const oneByOne = Effect.forEach(
+          commits,
+          (commit) => Effect.map(store(connection, [commit]), (stored) => stored === 1)
+        )
+        return Effect.catchIf(
+          inTransaction(connection, dialect, together),
+          (error) => error === "Refused",
+          () => inTransaction(connection, dialect, oneByOne)
+        ) as Effect.Effect<ReadonlyArray<boolean>, SqlError>
+      })
 
     const load: Checkpoint.Store["load"] = (executionId) =>
       Effect.map(
@@ -247,8 +276,9 @@ const connections = (
   Effect.gen(function*() {
     if (dedicated) {
       const connection = yield* Effect.orDie(sql.reserve)
-      const turn = yield* Effect.makeSemaphore(1)
-      return (use) => turn.withPermits(1)(Effect.uninterruptible(use(connection)))
+      // The driver answers at once, so that nothing comes between two statements of a fiber that does not yield.
+      return (use) =>
+        Effect.withMaxOpsBeforeYield(Effect.uninterruptible(Effect.suspend(() => use(connection))), Infinity)
     }
     return (use) =>
       outsideTransactions(
@@ -272,13 +302,13 @@ export const outsideTransactions = <A, E, R>(
       )
   )
 
-const inTransaction = <A>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, SqlError>) => {
+const inTransaction = <A, E>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, E>) => {
   const say = (text: string) => connection.execute(text, [], undefined)
   return Effect.zipRight(
     say(dialect.begin),
     Effect.onExit(
       Effect.zipLeft(effect, say("COMMIT")),
-      (exit: Exit.Exit<A, SqlError>) => exit._tag === "Success" ? Effect.void : Effect.ignore(say("ROLLBACK"))
+      (exit: Exit.Exit<A, E | SqlError>) => exit._tag === "Success" ? Effect.void : Effect.ignore(say("ROLLBACK"))
     )
   )
 }

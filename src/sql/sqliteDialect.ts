@@ -84,8 +84,7 @@ const starts = textsOf(
     given.body
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
-  ON CONFLICT DO NOTHING
-  RETURNING execution_id, 0 AS sequence`
+  ON CONFLICT DO NOTHING`
 )
 
 const appends = textsOf(["execution_id", "sequence", "status", "token", "body"], (rows) =>
@@ -99,8 +98,7 @@ const appends = textsOf(["execution_id", "sequence", "status", "token", "body"],
     SELECT 1 FROM effect_saga_commit AS earlier
     WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
   ))
-  ON CONFLICT DO NOTHING
-  RETURNING (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id, sequence`)
+  ON CONFLICT DO NOTHING`)
 
 const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
   ["SQLITE_BUSY", "Locked"],
@@ -128,6 +126,7 @@ export const sqlite: Dialect = {
       appends,
       ({ body, executionId, sequence, status, token }) => [executionId, sequence, status, token, body]
     ),
+  countOf: (result) => Number((result as { readonly changes: number | bigint }).changes),
   prepare: (text) => text,
   reasonOf: (code) => reasons.find(([prefix]) => code.startsWith(prefix))?.[1]
 }
