@@ -81,14 +81,14 @@ const multiply = (filename: string, ids: ReadonlyArray<string>, copies: number, 
     SELECT n, new_id() AS execution_id FROM count`).run(copies)
   // In the order of their executions, for so they would have been written.
   db.prepare(`
-    INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, ended_at, body)
-    SELECT copy.execution_id, saga, version, status, token, ended_at, body
+    INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
+    SELECT copy.execution_id, saga, version, status, token, started_at, body
     FROM copy CROSS JOIN original ON original.id = copy.n % ${ids.length}
     CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
     ORDER BY copy.n`).run()
   const { changes } = db.prepare(`
-    INSERT INTO effect_saga_commit (execution, sequence, status, body)
-    SELECT copied.id, sequence, effect_saga_commit.status, effect_saga_commit.body
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
+    SELECT copied.id, sequence, effect_saga_commit.status, effect_saga_commit.token, ended_at, effect_saga_commit.body
     FROM copy CROSS JOIN original ON original.id = copy.n % ${ids.length}
     CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
     CROSS JOIN effect_saga_execution AS copied ON copied.execution_id = copy.execution_id

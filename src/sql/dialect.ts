@@ -14,8 +14,6 @@ export interface Dialect {
   /** The time in epoch milliseconds, by the database. */
   readonly now: string
   readonly begin: string
-  /** The table of executions, by way of the index of those that are parked, or of those that are running or unwinding. */
-  readonly unfinished: (parked: boolean) => string
   /**
    * Store the first commits of executions, or later ones. Each makes a row of each that it stores, and leaves out those whose lease has ended, whose execution is another's, whose sequence is taken or leaves a gap.
    */

@@ -3,7 +3,7 @@ import { type Dialect, finished, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
-/** As in SQLite, see there. The C collation compares texts by their bytes, as SQLite does. */
+/** As in SQLite, see there; what triggers do there is part of the statements here. */
 const tables = [
   `CREATE TABLE effect_saga_lease (
     token BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -17,63 +17,77 @@ const tables = [
     saga TEXT NOT NULL,
     version INTEGER NOT NULL,
     status TEXT NOT NULL,
-    token BIGINT,
-    ended_at BIGINT,
+    token BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
     body TEXT NOT NULL
   )`,
-  `CREATE INDEX effect_saga_pending ON effect_saga_execution (id) WHERE status IN ${pending}`,
-  `CREATE INDEX effect_saga_parked ON effect_saga_execution (id) WHERE status = 'Parked'`,
-  `CREATE INDEX effect_saga_ended ON effect_saga_execution (ended_at) WHERE ended_at IS NOT NULL`,
   `CREATE TABLE effect_saga_commit (
     execution BIGINT NOT NULL,
     sequence INTEGER NOT NULL,
     status TEXT,
+    token BIGINT NOT NULL,
+    ended_at BIGINT,
     body TEXT NOT NULL,
     PRIMARY KEY (execution, sequence)
+  )`,
+  `CREATE TABLE effect_saga_unfinished (
+    execution BIGINT PRIMARY KEY,
+    status TEXT NOT NULL,
+    token BIGINT
   )`
 ]
 
 // In the order of their ids, for two that start the same executions at once must wait for each other in the same order.
-const start = `INSERT INTO effect_saga_execution
-    (execution_id, saga, version, status, token, ended_at, body)
-  SELECT given.execution_id, given.saga, given.version, given.status,
-    CASE WHEN given.status IN ${pending} THEN given.token END,
-    CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body
-  FROM unnest(?::text[], ?::text[], ?::integer[], ?::text[], ?::bigint[], ?::text[])
-    AS given (execution_id, saga, version, status, token, body)
-  WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
-  ORDER BY given.execution_id
-  ON CONFLICT DO NOTHING`
+const start = `WITH started AS (
+    INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
+    SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
+    FROM unnest(?::text[], ?::text[], ?::integer[], ?::text[], ?::bigint[], ?::text[])
+      AS given (execution_id, saga, version, status, token, body)
+    WHERE EXISTS (
+      SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
+    )
+    ORDER BY given.execution_id
+    ON CONFLICT DO NOTHING
+    RETURNING id, status, token
+  ), unfinished AS (
+    INSERT INTO effect_saga_unfinished (execution, status, token)
+    SELECT id, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
+  )
+  SELECT 1 FROM started`
 
-// The executions are locked, so that none can be claimed between this look at who has it and the insert.
+// Who may drive an execution is locked, so that none can be claimed between this look and the insert.
 const append = `WITH held AS MATERIALIZED (
-    SELECT execution.id, execution.status AS was, given.*
+    SELECT execution.id, unfinished.status AS was, given.*
     FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::text[])
       AS given (execution_id, sequence, status, token, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
-    WHERE execution.token = given.token AND EXISTS (
+    JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
+    WHERE unfinished.token = given.token AND EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
     ORDER BY execution.id
-    FOR UPDATE OF execution
+    FOR UPDATE OF unfinished
   ), stored AS (
-    INSERT INTO effect_saga_commit (execution, sequence, status, body)
-    SELECT held.id, held.sequence, NULLIF(held.status, held.was), held.body
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
+    SELECT held.id, held.sequence, NULLIF(held.status, held.was), held.token,
+      CASE WHEN held.status IN ${finished} THEN ${now} END,
+      held.body
     FROM held
     WHERE held.sequence = 1 OR EXISTS (
       SELECT 1 FROM effect_saga_commit AS earlier
       WHERE earlier.execution = held.id AND earlier.sequence = held.sequence - 1
     )
     ON CONFLICT DO NOTHING
-    RETURNING execution, sequence, status
+    RETURNING execution, status
   ), moved AS (
-    UPDATE effect_saga_execution AS execution SET
+    UPDATE effect_saga_unfinished AS unfinished SET
       status = stored.status,
-      token = CASE WHEN stored.status IN ${pending} THEN execution.token END,
-      ended_at = CASE WHEN stored.status IN ${finished} THEN ${now} END
+      token = CASE WHEN stored.status IN ${pending} THEN unfinished.token END
     FROM stored
-    WHERE execution.id = stored.execution AND stored.status IS NOT NULL
+    WHERE unfinished.execution = stored.execution AND stored.status NOT IN ${finished}
+  ), ended AS (
+    DELETE FROM effect_saga_unfinished AS unfinished USING stored
+    WHERE unfinished.execution = stored.execution AND stored.status IN ${finished}
   )
   SELECT 1 FROM stored`
 
@@ -93,7 +107,6 @@ export const postgres: Dialect = {
   tables,
   now,
   begin: "BEGIN",
-  unfinished: () => "effect_saga_execution AS execution",
   start: (commits) => [{
     text: start,
     parameters: (["executionId", "saga", "version", "status", "token", "body"] as const)

@@ -6,7 +6,7 @@ import { Cause, Chunk, Clock, Duration, Effect, type Exit, Option, Schedule, typ
 import type * as Checkpoint from "../Checkpoint.ts"
 import type { Commit } from "../Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
-import { type Dialect, finished, innermostOf, pending, type Statement } from "./dialect.ts"
+import { type Dialect, innermostOf, type Statement } from "./dialect.ts"
 import { migrate } from "./migrations.ts"
 import { postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
@@ -22,6 +22,7 @@ export interface Options {
 }
 
 const pageSize = 500
+const numberOf = "(SELECT id FROM effect_saga_execution WHERE execution_id = ?)"
 
 export const make = (
   options: Options
@@ -123,12 +124,13 @@ export const make = (
         Effect.map(
           query(
             "list",
-            `SELECT execution.id, execution.execution_id, execution.saga, execution.version, execution.status,
-              execution.token, lease.expires_at - ${now} AS leased_for
-            FROM ${dialect.unfinished(parked)}
-            LEFT JOIN effect_saga_lease AS lease ON lease.token = execution.token AND lease.expires_at > ${now}
-            WHERE execution.status ${parked ? "= 'Parked'" : `IN ${pending}`} AND execution.id > ?
-            ORDER BY execution.id LIMIT ${pageSize}`,
+            `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version,
+              unfinished.status, unfinished.token, lease.expires_at - ${now} AS leased_for
+            FROM effect_saga_unfinished AS unfinished
+            JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+            LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}
+            WHERE unfinished.execution > ? AND unfinished.status ${parked ? "=" : "<>"} 'Parked'
+            ORDER BY unfinished.execution LIMIT ${pageSize}`,
             after
           ),
           (rows) => [
@@ -194,40 +196,52 @@ export const make = (
           (executionId) =>
             query(
               "lease",
-              "UPDATE effect_saga_execution SET token = NULL WHERE execution_id = ? AND token = ?",
-              executionId,
-              token
+              `UPDATE effect_saga_unfinished SET token = NULL WHERE token = ? AND execution = ${numberOf}`,
+              token,
+              executionId
             ),
           { discard: true }
         )
     const claim: Checkpoint.Store["claim"] = (executionId, token) =>
       Effect.map(
         perform("lease", [{
-          text: `UPDATE effect_saga_execution SET token = ?
-            WHERE execution_id = ? AND status NOT IN ${finished}
+          text: `UPDATE effect_saga_unfinished SET token = ?
+            WHERE execution = ${numberOf}
               AND (token IS NULL OR token = ? OR NOT EXISTS (
                 SELECT 1 FROM effect_saga_lease AS lease
-                WHERE lease.token = effect_saga_execution.token AND lease.expires_at > ${now}
+                WHERE lease.token = effect_saga_unfinished.token AND lease.expires_at > ${now}
               ))
               AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
-            RETURNING id`,
+            RETURNING execution`,
           parameters: [token, executionId, token, token]
         }], executionId),
         (rows) => rows.length === 1
       )
 
+    /** Of what is finished, the number and the end; in the order in which it was started. */
+    const endsAfter = (after: unknown) =>
+      query(
+        "prune",
+        `SELECT execution.id, execution.started_at, COALESCE(last.ended_at, execution.started_at) AS ended_at
+        FROM effect_saga_execution AS execution
+        LEFT JOIN effect_saga_commit AS last ON last.execution = execution.id AND last.sequence = (
+          SELECT MAX(sequence) FROM effect_saga_commit AS any_of WHERE any_of.execution = execution.id
+        )
+        WHERE execution.id > ? AND NOT EXISTS (
+          SELECT 1 FROM effect_saga_unfinished AS unfinished WHERE unfinished.execution = execution.id
+        )
+        ORDER BY execution.id LIMIT ${pageSize}`,
+        after
+      )
     const prune: Checkpoint.Store["prune"] = ({ milliseconds }) =>
       Effect.gen(function*() {
         const [time] = yield* query("prune", `SELECT ${now} AS now`)
         const before = Number(time.now) - milliseconds
         let pruned = 0
-        while (true) {
-          const old = yield* query(
-            "prune",
-            `SELECT id FROM effect_saga_execution WHERE ended_at < ? ORDER BY ended_at LIMIT ${pageSize}`,
-            before
-          )
-          // A page at a time, so that others get their turn at the database.
+        let page = yield* endsAfter(0)
+        // What was started later than that cannot have ended before.
+        while (page.some(({ started_at }) => Number(started_at) < before)) {
+          const old = page.filter(({ ended_at }) => Number(ended_at) < before)
           for (const { id } of old) {
             yield* perform("prune", [
               { text: "DELETE FROM effect_saga_commit WHERE execution = ?", parameters: [id] },
@@ -235,8 +249,9 @@ export const make = (
             ])
           }
           pruned += old.length
-          if (old.length < pageSize) return pruned
+          page = yield* endsAfter(page[page.length - 1].id)
         }
+        return pruned
       })
 
     return { append, load, unfinished, acquire, renew, release, claim, prune }

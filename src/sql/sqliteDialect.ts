@@ -5,8 +5,10 @@ import { type Dialect, finished, pending, type Statement } from "./dialect.ts"
 const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 /**
- * An execution is one row, which begins with its first commit, and a row for each later one. Later commits are clustered by
- * the number of the execution, so that writing one costs the same however many executions are stored.
+ * An execution is a row that holds its first commit, and a row for each later one; both are only ever added. Later commits are
+ * clustered by the number of the execution, so that writing one costs the same however many executions are stored. What
+ * changes, the status of an execution and who may drive it, is in a table of its own, which holds nothing that is finished:
+ * so finding what is not finished never reads what is.
  */
 const tables = [
   `CREATE TABLE effect_saga_lease (
@@ -16,32 +18,45 @@ const tables = [
     expires_at INTEGER NOT NULL
   )`,
   `CREATE TABLE effect_saga_execution (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     execution_id TEXT NOT NULL UNIQUE,
     saga TEXT NOT NULL,
     version INTEGER NOT NULL,
     status TEXT NOT NULL,
-    token INTEGER,
-    ended_at INTEGER,
+    token INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
     body TEXT NOT NULL
   )`,
-  `CREATE INDEX effect_saga_pending ON effect_saga_execution (id) WHERE status IN ${pending}`,
-  `CREATE INDEX effect_saga_parked ON effect_saga_execution (id) WHERE status = 'Parked'`,
-  `CREATE INDEX effect_saga_ended ON effect_saga_execution (ended_at) WHERE ended_at IS NOT NULL`,
+  // `status` is NULL where a commit leaves it as it was.
   `CREATE TABLE effect_saga_commit (
     execution INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     status TEXT,
+    token INTEGER NOT NULL,
+    ended_at INTEGER,
     body TEXT NOT NULL,
     PRIMARY KEY (execution, sequence)
   ) WITHOUT ROWID`,
-  `CREATE TRIGGER effect_saga_status AFTER INSERT ON effect_saga_commit WHEN NEW.status IS NOT NULL
+  `CREATE TABLE effect_saga_unfinished (
+    execution INTEGER PRIMARY KEY,
+    status TEXT NOT NULL,
+    token INTEGER
+  )`,
+  `CREATE TRIGGER effect_saga_started AFTER INSERT ON effect_saga_execution WHEN NEW.status NOT IN ${finished}
     BEGIN
-      UPDATE effect_saga_execution SET
+      INSERT INTO effect_saga_unfinished (execution, status, token)
+      VALUES (NEW.id, NEW.status, CASE WHEN NEW.status IN ${pending} THEN NEW.token END);
+    END`,
+  `CREATE TRIGGER effect_saga_moved AFTER INSERT ON effect_saga_commit WHEN NEW.status NOT IN ${finished}
+    BEGIN
+      UPDATE effect_saga_unfinished SET
         status = NEW.status,
-        token = CASE WHEN NEW.status IN ${pending} THEN token END,
-        ended_at = CASE WHEN NEW.status IN ${finished} THEN ${now} END
-      WHERE id = NEW.execution;
+        token = CASE WHEN NEW.status IN ${pending} THEN token END
+      WHERE execution = NEW.execution;
+    END`,
+  `CREATE TRIGGER effect_saga_ended AFTER INSERT ON effect_saga_commit WHEN NEW.status IN ${finished}
+    BEGIN
+      DELETE FROM effect_saga_unfinished WHERE execution = NEW.execution;
     END`
 ]
 
@@ -77,11 +92,8 @@ const textsOf = (columns: ReadonlyArray<string>, text: (rows: string) => string)
 const starts = textsOf(
   ["execution_id", "saga", "version", "status", "token", "body"],
   (rows) =>
-    `INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, ended_at, body)
-  SELECT given.execution_id, given.saga, given.version, given.status,
-    CASE WHEN given.status IN ${pending} THEN given.token END,
-    CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body
+    `INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
+  SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
   ON CONFLICT DO NOTHING`
@@ -89,12 +101,15 @@ const starts = textsOf(
 
 const appends = textsOf(["execution_id", "sequence", "status", "token", "body"], (rows) =>
   // The joins are to be made in this order, whatever the planner thinks of the tables.
-  `INSERT INTO effect_saga_commit (execution, sequence, status, body)
-  SELECT execution.id, given.sequence, NULLIF(given.status, execution.status), given.body
+  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
+  SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
+    CASE WHEN given.status IN ${finished} THEN ${now} END,
+    given.body
   FROM ${rows} AS given
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
+  CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
   CROSS JOIN effect_saga_lease AS lease ON lease.token = given.token
-  WHERE execution.token = given.token AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
+  WHERE unfinished.token = given.token AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
     SELECT 1 FROM effect_saga_commit AS earlier
     WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
   ))
@@ -113,7 +128,6 @@ export const sqlite: Dialect = {
   tables,
   now,
   begin: "BEGIN IMMEDIATE",
-  unfinished: (parked) => `effect_saga_execution AS execution INDEXED BY effect_saga_${parked ? "parked" : "pending"}`,
   start: (commits) =>
     inGroups(
       commits,
