@@ -227,8 +227,8 @@ export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransitio
 }
 
 /**
- * @internal Adds up events as `transition` does, but in place, since a copy for each event costs more than the event:
- * `state` is the same object all the while.
+ * @internal Adds up events as `transition` does, but changes one state in place: a copy for each event would cost more than
+ * what the event says.
  */
 export class Sum {
   private draft: Draft | undefined
@@ -245,7 +245,7 @@ export class Sum {
   }
 }
 
-/** Changes the draft it is given, and only where the event fits. */
+/** The table itself. Changes the draft it is given, and only where the event fits. */
 const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransition => {
   if (event._tag === "Started") {
     if (state !== undefined) return invalid(event, "the execution has started before")

@@ -69,6 +69,30 @@ describe("the transition table takes", () => {
   it("nothing, as nothing", () => {
     expect(Journal.fold([])).toBeUndefined()
   })
+
+  it("any events one by one, as it takes them together, and leaves each state as it was", () => {
+    const event = fc.oneof(
+      fc.constantFrom(unwinding, parked, resumed, finished("Succeeded"), finished("Undone")),
+      fc.tuple(
+        fc.constantFrom(stepStarted, succeeded, failed, inDoubt, undoing, undone, undoFailed),
+        fc.constantFrom("hotel", "flight")
+      ).map(([make, step]) => make(step))
+    )
+    fc.assert(fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+      const fitting: Array<Journal.Event> = [started]
+      let state = Journal.transition(undefined, started) as Journal.ExecutionState
+      for (const event of events) {
+        const before = structuredClone(state)
+        const next = Journal.transition(state, event)
+        expect(state).toEqual(before)
+        if (next instanceof Journal.InvalidTransition) continue
+        fitting.push(event)
+        state = next
+      }
+      expect(Journal.fold(fitting)).toEqual(state)
+      expect(Journal.steps(state).map(({ index }) => index)).toEqual([...state.steps.keys()].map((_, index) => index))
+    }))
+  })
 })
 
 describe("the transition table refuses", () => {
