@@ -23,6 +23,7 @@ import {
  * - `Undone`: it failed, and everything is undone
  * - `Parked`: it waits for a person or a retry
  * - `LeftAsItWas`: it could not be driven, or not to its end, and stays for another time
+ * - `Elsewhere`: another process was first, and drives it
  * - `Unregistered`: no saga of its name is among those given
  *
  * `output` and `cause` are those with which `Saga.resume` ends.
@@ -32,7 +33,7 @@ export type Recovered<Output = unknown> =
   & (
     | { readonly _tag: "Succeeded"; readonly output: Output }
     | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "Unregistered" }
+    | { readonly _tag: "Elsewhere" | "Unregistered" }
   )
 
 /** A parked execution, and why it is. */
@@ -68,6 +69,7 @@ export interface Summary {
   readonly undone: number
   readonly parked: number
   readonly leftAsItWas: number
+  readonly elsewhere: number
   readonly unregistered: number
 }
 
@@ -162,9 +164,16 @@ const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution):
     (exit): Recovered =>
       Exit.isSuccess(exit)
         ? { ...whose, _tag: "Succeeded", output: exit.value }
+        : isElsewhere(exit.cause)
+        ? { ...whose, _tag: "Elsewhere" }
         : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
   )
   return Stream.concat(Stream.succeed<Event>({ ...whose, _tag: "Begun", status }), Stream.fromEffect(ended))
+}
+
+const isElsewhere = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.squash(cause)
+  return error instanceof ExecutionConflict && error.reason === "OtherDriver"
 }
 
 const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
@@ -242,6 +251,7 @@ const counterOf = {
   Undone: "undone",
   Parked: "parked",
   LeftAsItWas: "leftAsItWas",
+  Elsewhere: "elsewhere",
   Unregistered: "unregistered"
 } as const
 
@@ -250,6 +260,7 @@ const wordsFor = {
   undone: "undone",
   parked: "parked",
   leftAsItWas: "left as they were",
+  elsewhere: "driven by another process",
   unregistered: "of sagas that are not registered"
 }
 
@@ -259,7 +270,7 @@ const runAndLog = (
   warn: Warn
 ): Effect.Effect<Summary, CheckpointError, any> =>
   Effect.suspend(() => {
-    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, unregistered: 0 }
+    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0 }
     let count = 0
     const say = () => {
       const counts = Object.entries(wordsFor).flatMap(([counter, words]) => {
@@ -287,6 +298,8 @@ const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
       return Effect.logDebug(`recovered ${saga} ${executionId}: it succeeded`)
     case "Undone":
       return Effect.logDebug(`recovered ${saga} ${executionId}: it is undone`, recovered.cause)
+    case "Elsewhere":
+      return Effect.logDebug(`did not recover ${saga} ${executionId}: another process drives it`)
     case "LeftAsItWas":
       return warn(`could not recover ${saga} ${executionId}: it is left as it was`, recovered.cause)
     case "Unregistered":

@@ -1,6 +1,8 @@
 import { PgClient } from "@effect/sql-pg"
 import { expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
+import { SqlCheckpoint } from "effect-saga/sql"
+import { checkpointLaws } from "./support/checkpointLaws.ts"
 import { describePostgres, freshClient, freshDatabase } from "./support/postgres.ts"
 
 describePostgres("databases of their own", () => {
@@ -31,3 +33,7 @@ describePostgres("databases of their own", () => {
       expect(yield* databases).not.toContain(gone)
     }).pipe(Effect.provide(freshClient)))
 })
+
+const postgresStore = Effect.flatMap(Layer.build(freshClient), (client) => Effect.provide(SqlCheckpoint.make(), client))
+
+describePostgres("a store", () => checkpointLaws(postgresStore))

@@ -151,7 +151,7 @@ export const checkpointLaws = (
     "lists more than fit one page, also while they are finished on the way",
     (store, token) =>
       Effect.gen(function*() {
-        const ids = Array.from({ length: 601 }, (_, index) => `e${index}`)
+        const ids = Array.from({ length: 601 }, (_, index) => `e${1000 + index}`)
         yield* store.append(ids.map((id) => commit(token, id, 0)))
         const seen: Array<string> = []
         yield* Stream.runForEach(store.unfinished({ parked: false }), ({ executionId }) => {

@@ -1,0 +1,114 @@
+/** Real processes on one database, one of them paused (SIGSTOP) past its lease: the ledger shows every effect once. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { effectsOf, readLedger } from "./support/ledger.ts"
+import { describePostgres, freshDatabase } from "./support/postgres.ts"
+import type { Task } from "./support/worker.ts"
+
+const worker = fileURLToPath(new URL("./support/worker.ts", import.meta.url))
+
+/** A worker, which ends with its test. */
+const start = (task: Task) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(process.execPath, ["--import", "tsx", worker, JSON.stringify(task)], {
+          stdio: ["ignore", "pipe", "inherit"]
+        })
+      ),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    (child) => ({ child, said: listen(child) })
+  )
+
+/** What a process has said and will say, by the first word of the line. */
+const listen = (child: ChildProcess) => {
+  let all = ""
+  const waiting = new Set<() => void>()
+  child.stdout!.on("data", (data) => {
+    all += String(data)
+    for (const look of waiting) look()
+  })
+  return (word: string) =>
+    Effect.async<string>((resume) => {
+      const look = () => {
+        const line = all.split("\n").slice(0, -1).find((line) => line.startsWith(word))
+        if (line === undefined) return
+        waiting.delete(look)
+        resume(Effect.succeed(line.slice(word.length + 1)))
+      }
+      waiting.add(look)
+      look()
+    })
+}
+
+const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-saga-processes-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+)
+
+const executionIds = Array.from({ length: 24 }, (_, index) => `${index % 3 === 0 ? "declined" : "accepted"}-${index}`)
+
+const twoAndAPausedThird = (database: Task["database"], directory: string) =>
+  Effect.gen(function*() {
+    const ledger = join(directory, "ledger")
+    const task = { database, ledger, lease: "1 second", start: [] }
+    const paused = yield* start({ ...task, start: executionIds })
+    yield* paused.said("begun")
+    paused.child.kill("SIGSTOP")
+
+    const others = yield* Effect.all([start(task), start(task)])
+    const finished = yield* Effect.forEach(
+      others,
+      ({ said }) => Effect.map(said("ended"), (line) => JSON.parse(line)),
+      {
+        concurrency: "unbounded"
+      }
+    )
+    const recovered = finished.flat().filter((tag: string) => tag !== "Elsewhere")
+    expect(recovered.every((tag: string) => tag === "Succeeded" || tag === "Undone")).toBe(true)
+    const before = readLedger(ledger)
+    expect(before.effects).toEqual(effectsOf(executionIds))
+
+    paused.child.kill("SIGCONT")
+    const came: ReadonlyArray<string> = JSON.parse(yield* paused.said("ended"))
+    // It comes back to executions that are others', and can say no more than that.
+    expect(came.length).toBe(executionIds.length)
+    expect(came.filter((what) => what === "LeaseLost").length).toBe(recovered.length)
+    const after = readLedger(ledger)
+    expect(after.effects).toEqual(before.effects)
+
+    // The two never drove the same execution, whoever had it before.
+    const driversOf = new Map<string, Set<number>>()
+    for (const { key, process } of after.calls) {
+      if (process === paused.child.pid) continue
+      const executionId = key.split("/")[0]!
+      driversOf.set(executionId, (driversOf.get(executionId) ?? new Set()).add(process))
+    }
+    expect(driversOf.size).toBeGreaterThan(0)
+    expect(Array.from(driversOf.values()).every(({ size }) => size === 1)).toBe(true)
+  })
+
+describe("two processes that recover what a third has begun, which is paused and wakes up when they are through", () => {
+  it.scopedLive("on one SQLite file, the ledger shows every effect once", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporaryDirectory
+      yield* twoAndAPausedThird({ _tag: "sqlite", filename: join(directory, "journal.db") }, directory)
+    }), 60_000)
+})
+
+describePostgres(
+  "two processes that recover what a third has begun, which is paused and wakes up when they are through",
+  () => {
+    it.scopedLive("on one database, the ledger shows every effect once", () =>
+      Effect.gen(function*() {
+        const directory = yield* temporaryDirectory
+        yield* twoAndAPausedThird({ _tag: "postgres", url: yield* freshDatabase }, directory)
+      }), 60_000)
+  }
+)
