@@ -125,6 +125,7 @@ const problemsOf = (definition: Definition): Array<string> => {
     if (node._tag === "Step") problems.push(...problemsOfStep(node))
   }
   if (definition.name === "") problems.push(Message.emptySagaName)
+  else if (!isWellFormed(definition.name)) problems.push(Message.unfitSagaName)
   if (!Number.isSafeInteger(definition.version) || definition.version < 1) {
     problems.push(Message.invalidVersion(definition.version))
   }
@@ -146,10 +147,10 @@ const problemsOf = (definition: Definition): Array<string> => {
   return problems
 }
 
-/** Fit to be part of a key: not empty, and no lone surrogate in it. */
+/** Fit to be part of a key, and to be stored everywhere: not empty, no lone surrogate in it, and no U+0000. */
 export const isWellFormed = (name: string): boolean => {
   try {
-    return encodeURIComponent(name) !== ""
+    return encodeURIComponent(name) !== "" && !name.includes("\0")
   } catch {
     return false
   }
