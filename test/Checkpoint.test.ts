@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
+import { recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const temporaryFile = Effect.map(
@@ -231,6 +232,12 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       // What is done has its intent on disk; where the intent found no room, nothing is done.
       const stored = (yield* store.load((error as SagaError.CheckpointError).executionId!)).length
       expect(world.log).toEqual(stored === 0 ? [] : ["+hotel"])
+      // Once there is room again, what was left is finished.
+      yield* sql.unsafe("PRAGMA max_page_count = 100000")
+      expect(yield* Effect.provideService(recoverAll([saga]), Checkpoint.Checkpoint, store)).toMatchObject(
+        stored === 0 ? [] : [{ _tag: "Succeeded" }]
+      )
+      expect(new Set(world.keys).size).toBe(world.standing().length)
     }))
 })
 

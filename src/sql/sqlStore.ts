@@ -55,10 +55,14 @@ export const make = (
       use: (connection: Connection) => Effect.Effect<A, SqlError>,
       executionId?: string
     ): Effect.Effect<A, CheckpointError> =>
-      whileLocked(Effect.mapError(
-        connect(use),
-        (error) => error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
-      ))
+      // A client may die of a connection that is lost, which is no defect of ours.
+      whileLocked(Effect.mapErrorCause(connect(use), (cause) => {
+        if (Cause.isInterruptedOnly(cause)) return cause as Cause.Cause<never>
+        const error = Cause.squash(cause)
+        return Cause.fail(
+          error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
+        )
+      }))
     const perform = (
       operation: CheckpointError["operation"],
       statements: ReadonlyArray<Statement>,
@@ -296,9 +300,8 @@ const connections = (
         Effect.withMaxOpsBeforeYield(Effect.uninterruptible(Effect.suspend(() => use(connection))), Infinity)
     }
     return (use) =>
-      outsideTransactions(
-        Effect.scoped(Effect.flatMap(sql.reserve, (connection) => Effect.uninterruptible(use(connection))))
-      )
+      // Interrupted while it waits for a connection, a client of PostgreSQL would lose it.
+      outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, use))))
   })
 
 /** In a transaction of its caller a commit would be taken back with it, and nobody else would see it meanwhile. */
