@@ -160,6 +160,9 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
 /** @internal The program tree of a saga. */
 export const programOf = (saga: Any): Program => (saga as SagaImpl).program
 
+/** @internal A saga of a program, in the place of the saga that it was made from. */
+export const ofProgram = <S extends Any>(program: Program): S => new SagaImpl(program) as Any as S
+
 /** The errors that leave everything undone. */
 type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 

@@ -208,6 +208,18 @@ const place = (step: StepDefinition, defaults: Defaults): StepNode => {
   })
 }
 
+/** The program with each of its steps replaced by one of the same path. */
+export const mapSteps = (program: Program, replace: (step: StepNode) => StepNode): Program => {
+  const inside = (node: StepNode | Nested): StepNode | Nested =>
+    node._tag === "Step" ? replace(node) : { ...node, program: mapSteps(node.program, replace) }
+  return finish({
+    ...program,
+    nodes: program.nodes.map((node) =>
+      node._tag === "Parallel" ? { ...node, nodes: node.nodes.map(inside) } : inside(node)
+    )
+  })
+}
+
 /** A node with its steps replaced; the steps of a nested saga get its name before their path. */
 const mapNode = (node: NodeDefinition, replace: (step: StepDefinition) => StepNode): Node => {
   switch (node._tag) {
