@@ -69,7 +69,8 @@ const makeLaws = (): ReadonlyArray<Law> => {
       sentence,
       check: (store) =>
         Effect.flatMap(store.acquire(forAnHour), (token) => check(store, token)).pipe(
-          Effect.catchTag("Mismatch", (mismatch) => Effect.fail(new LawBroken({ law: sentence, ...mismatch })))
+          Effect.catchTag("Mismatch", ({ actual, expected }) =>
+            Effect.fail(new LawBroken({ law: sentence, actual, expected })))
         )
     })
   }
