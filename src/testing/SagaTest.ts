@@ -4,7 +4,7 @@
 import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import type { Node, Program } from "../internal/program.ts"
-import type { OwedToScoped } from "../internal/types.ts"
+import type { OwedElsewhere, OwedToScoped } from "../internal/types.ts"
 import * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
 import * as Faults from "./Faults.ts"
@@ -93,7 +93,17 @@ type Explorable<Input, Requirements> =
 export const explore = <Input, World, WorldError, Requirements, InvariantError>(
   saga: Explorable<Input, Requirements>,
   options: Options<Input, World, WorldError, Exclude<Requirements, World>, InvariantError>
-): Effect.Effect<Exploration> =>
+): Effect.Effect<Exploration> => exploreAll(saga, options as AnyOptions, true)
+
+/**
+ * Does what {@link explore} does for a saga that is only ever run in process (`Saga.run`): there is no store, and so no crash.
+ */
+export const exploreInProcess = <Input, World, WorldError, Requirements, InvariantError>(
+  saga: Saga.Saga<Input, unknown, unknown, Requirements, OwedElsewhere>,
+  options: Omit<Options<Input, World, WorldError, Exclude<Requirements, World>, InvariantError>, "process">
+): Effect.Effect<Exploration> => exploreAll(saga, options as AnyOptions, false)
+
+const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effect.Effect<Exploration> =>
   Effect.gen(function*() {
     const scenarios: Array<Scenario> = []
     const seen = new Set<string>()
@@ -102,28 +112,26 @@ export const explore = <Input, World, WorldError, Requirements, InvariantError>(
         const name = nameOf(faults)
         if (seen.has(name) || (options.only !== undefined && !options.only.includes(name))) return Effect.void
         seen.add(name)
-        return Effect.map(runScenario(saga, options as AnyOptions, faults), (scenario) => void scenarios.push(scenario))
+        return Effect.map(runScenario(saga, options, faults, durable), (scenario) => void scenarios.push(scenario))
       })
 
-    const program = Saga.programOf(typeof saga === "function" ? saga() : saga)
+    const program = Saga.programOf(sagaOf(saga))
     const single = actionFaultsOf(program)
+    const undoing = compensationFaultsOf(program)
     const failure = failureOf(program)
     // How many commits there are on each way, without a fault of the store's.
-    const forward = yield* countCommits(saga, options as AnyOptions, [])
-    const back = yield* countCommits(saga, options as AnyOptions, failure)
+    const forward = durable ? crashes(yield* countCommits(saga, options, [])) : []
+    const back = durable ? crashes(yield* countCommits(saga, options, failure)) : []
     yield* run([])
-    for (const fault of single) yield* run([fault])
-    for (const crash of crashes(forward)) yield* run([crash])
-    if (failure.length > 0) {
-      for (const crash of crashes(back)) yield* run([...failure, crash])
-      for (const fault of compensationFaultsOf(program)) yield* run([...failure, fault])
-    }
-    let pairs = options.limits?.pairs ?? 100
-    const every = [...single, ...crashes(forward), ...compensationFaultsOf(program)]
-    // Spread over all of them, where there are more than are asked for.
-    const all = every.flatMap((one, index) => every.slice(index + 1).map((other) => [one, other] as const))
-    const stride = Math.max(1, Math.floor(all.length / Math.max(1, pairs)))
-    for (let index = 0; index < all.length && pairs > 0; index += stride, pairs--) yield* run(all[index]!)
+    for (const fault of [...single, ...forward]) yield* run([fault])
+    for (const fault of failure.length > 0 ? [...back, ...undoing] : []) yield* run([...failure, fault])
+
+    // Spread over all pairs, where there are more than are asked for.
+    const every = [...single, ...forward, ...undoing]
+    const pairs = every.flatMap((one, index) => every.slice(index + 1).map((other) => [one, other]))
+    const most = options.limits?.pairs ?? 100
+    const stride = Math.max(1, Math.ceil(pairs.length / Math.max(1, most)))
+    if (most > 0) { for (let index = 0; index < pairs.length; index += stride) yield* run(pairs[index]!) }
 
     const violations = scenarios.filter(({ violations }) => violations.length > 0)
       .sort((a, b) => effortOf(a) - effortOf(b))
@@ -207,36 +215,27 @@ const crashes = (commits: number): ReadonlyArray<Faults.Fault> =>
   ]).flat()
 
 type AnyOptions = Options<unknown, unknown, unknown, unknown, unknown>
-type AnySaga = Explorable<any, any>
+type AnySaga = Saga.Any | (() => Saga.Any)
 
 const executionId = "explored"
 
-interface Process {
-  /** What it does wrong. */
-  readonly saga: Saga.Any
+interface Subject {
   readonly options: AnyOptions
-  readonly store: Checkpoint.Store
-  /** Whether it starts the execution, or goes on with it. */
-  readonly starts: boolean
-  /** Told how to interrupt it. */
-  readonly interruptible?: (interrupt: Effect.Effect<void>) => void
+  readonly faults: ReadonlyArray<Faults.Fault>
+  /** The saga that goes wrong, made anew for each process. */
+  readonly saga: () => Saga.Any
+  /** Told how to interrupt whoever runs it. */
+  readonly interruptible: (interrupt: Effect.Effect<void>) => void
 }
 
 const longest = 48
 const turns = 500
 
-/** One life of a process, until it has an answer, dies, or nothing more happens. */
-const live = ({ interruptible, options, saga, starts, store }: Process): Effect.Effect<void, never, any> =>
-  Effect.scoped(Effect.gen(function*() {
-    const service = yield* Checkpoint.make(store, { lease: Infinity })
-    const durable = saga as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
-    const call: Effect.Effect<unknown, unknown, any> = starts
-      ? Saga.execute(durable, options.input, { executionId })
-      : Saga.resume(durable, executionId)
-    const provided = Effect.provideService(call, Checkpoint.Checkpoint, service)
-    const living = options.process === undefined ? provided : Effect.provide(provided, options.process)
-    const fiber = yield* Effect.fork(Effect.exit(living))
-    interruptible?.(Fiber.interruptFork(fiber))
+/** Until there is an answer, or nothing more happens. */
+const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible }: Pick<Subject, "interruptible">) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(Effect.exit(run))
+    interruptible(Fiber.interruptFork(fiber))
     // What waits for no time is through before time goes on, which costs a turn of the event loop.
     for (let turn = 0; turn < turns; turn++) {
       yield* Effect.yieldNow()
@@ -247,7 +246,40 @@ const live = ({ interruptible, options, saga, starts, store }: Process): Effect.
       if ((yield* Fiber.poll(fiber))._tag === "Some") return
     }
     yield* Fiber.interruptFork(fiber)
+  })
+
+/** One life of a process: it starts the execution, or goes on with it, until it has an answer or dies. */
+const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effect.Effect<void, never, any> =>
+  Effect.scoped(Effect.gen(function*() {
+    const service = yield* Checkpoint.make(store, { lease: Infinity })
+    const { options } = subject
+    const saga = subject.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
+    const call: Effect.Effect<unknown, unknown, any> = starts
+      ? Saga.execute(saga, options.input, { executionId })
+      : Saga.resume(saga, executionId)
+    const provided = Effect.provideService(call, Checkpoint.Checkpoint, service)
+    yield* untilItEnds(options.process === undefined ? provided : Effect.provide(provided, options.process), subject)
   }))
+
+/** After a crash another process goes on, whose store does not fail. */
+const stateAfterLives = (subject: Subject) =>
+  Effect.gen(function*() {
+    const store = yield* Checkpoint.makeMemory
+    const crash = subject.faults.find((fault) => fault._tag === "Crash")
+    yield* live(subject, crash === undefined ? store : Faults.crashAt(store, crash.commit, crash.moment), true)
+    let state = yield* stateOf(store)
+    for (let lives = 1; lives < 5 && (state?.status === "Running" || state?.status === "Unwinding"); lives++) {
+      yield* live(subject, store, false)
+      state = yield* stateOf(store)
+    }
+    return state
+  })
+
+const stateAfterRun = (subject: Subject) =>
+  Effect.flatMap(
+    Saga.recorded(Saga.programOf(subject.saga()), subject.options.input),
+    ({ driven, state }) => Effect.map(untilItEnds(driven, subject), () => state() as Journal.ExecutionState | undefined)
+  )
 
 const stateOf = (store: Checkpoint.Store) =>
   Effect.gen(function*() {
@@ -280,15 +312,16 @@ const countCommits = (saga: AnySaga, options: AnyOptions, faults: ReadonlyArray<
       ...store,
       append: (group) => Effect.suspend(() => (commits += group.length, store.append(group)))
     }
-    const process = { saga: Faults.inject(sagaOf(saga), faults), options, store: counted, starts: true }
-    yield* inWorld(options, yield* Ledger.make(), live(process))
+    const subject = { options, faults, saga: () => Faults.inject(sagaOf(saga), faults), interruptible: () => {} }
+    yield* inWorld(options, yield* Ledger.make(), live(subject, counted, true))
     return commits
   })
 
 const runScenario = (
   saga: AnySaga,
   options: AnyOptions,
-  faults: ReadonlyArray<Faults.Fault>
+  faults: ReadonlyArray<Faults.Fault>,
+  durable: boolean
 ): Effect.Effect<Scenario> =>
   Effect.gen(function*() {
     const program = Saga.programOf(sagaOf(saga))
@@ -302,24 +335,14 @@ const runScenario = (
       options,
       ledger,
       Effect.gen(function*() {
-        const store = yield* Checkpoint.makeMemory
-        const crash = faults.find((fault) => fault._tag === "Crash")
         const armed = Faults.arm(faults)
         let interrupt: Effect.Effect<void> = Effect.void
-        const nextLife = (lives: number) =>
-          live({
-            saga: Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt))),
-            options,
-            store: crash === undefined || lives > 0 ? store : Faults.crashAt(store, crash.commit, crash.moment),
-            starts: lives === 0,
-            interruptible: (effect) => interrupt = effect
-          })
-        yield* nextLife(0)
-        let state = yield* stateOf(store)
-        for (let lives = 1; lives < 5 && (state?.status === "Running" || state?.status === "Unwinding"); lives++) {
-          yield* nextLife(lives)
-          state = yield* stateOf(store)
-        }
+        const state = yield* (durable ? stateAfterLives : stateAfterRun)({
+          options,
+          faults,
+          saga: () => Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt))),
+          interruptible: (effect) => interrupt = effect
+        })
         const ended: Ended = state === undefined
           ? "NotStarted"
           : state.status === "Running" || state.status === "Unwinding"
