@@ -349,8 +349,8 @@ const runScenario = (
           ? "Unfinished"
           : state.status
         const violations: Array<Violation> = [
-          ...(yield* ledger.violations),
-          ...violationsOf(ended, state, yield* ledger.entries, faults)
+          ...violationsOf(ended, state, yield* ledger.entries, faults),
+          ...(yield* ledger.violations)
         ]
         if (options.invariant !== undefined) {
           const holds = yield* Effect.exit(options.invariant(ended))
