@@ -219,6 +219,15 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       expect(yield* running).toBe("charge-output")
     }))
 
+  it.scopedLive("may be without an end", () =>
+    Effect.gen(function*() {
+      const { store } = yield* database
+      const service = yield* processOn(store, { lease: Infinity })
+      const { gate, saga } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* as(service)(Saga.execute(saga, undefined, { executionId: "1" }))).toBe("charge-output")
+    }))
+
   it.scopedLive("that is lost ends a retry before its next attempt", () =>
     Effect.gen(function*() {
       const { sql, store } = yield* database

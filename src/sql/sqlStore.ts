@@ -22,6 +22,8 @@ export interface Options {
 }
 
 const pageSize = 500
+// A lease without an end has one after three thousand years.
+const longest = 1e14
 const numberOf = "(SELECT id FROM effect_saga_execution WHERE execution_id = ?)"
 
 export const make = (
@@ -165,20 +167,22 @@ export const make = (
         if (isGone(owner)) yield* query("lease", "DELETE FROM effect_saga_lease WHERE token = ?", token)
       }
     })
-    const acquire: Checkpoint.Store["acquire"] = ({ milliseconds }) =>
-      Effect.zipRight(
+    const acquire: Checkpoint.Store["acquire"] = ({ milliseconds }) => {
+      const length = Math.min(Math.ceil(milliseconds), longest)
+      return Effect.zipRight(
         tidyLeases,
         Effect.map(
           query(
             "lease",
             `INSERT INTO effect_saga_lease (owner, milliseconds, expires_at) VALUES (?, ?, ${now} + ?) RETURNING token`,
             options.owner ?? "",
-            Math.ceil(milliseconds),
-            Math.ceil(milliseconds)
+            length,
+            length
           ),
           ([{ token }]) => Number(token)
         )
       )
+    }
     const renew: Checkpoint.Store["renew"] = (token) =>
       Effect.zipLeft(
         Effect.map(
