@@ -57,17 +57,17 @@ export interface Exploration {
 }
 
 /** What a saga is explored with. */
-export interface Options<Input, World, WorldError, Requirements, InvariantError> {
+export interface Options<Input, World, Process = never> {
   readonly input: Input
   /**
    * The outside world of one scenario: the test doubles of services, which may write to the `Ledger`. It outlives a crash, as
    * services do. Made anew for each scenario.
    */
-  readonly layer: Layer.Layer<World, WorldError, Ledger.Ledger>
+  readonly layer: Layer.Layer<World, unknown, Ledger.Ledger>
   /** What a crash loses: services with a memory of their own. Made anew for each process. */
-  readonly process?: Layer.Layer<Requirements, WorldError, World | Ledger.Ledger>
+  readonly process?: Layer.Layer<Process, unknown, World | Ledger.Ledger>
   /** What has to be true of the world after each scenario; its failure says what is not. */
-  readonly invariant?: (ended: Ended) => Effect.Effect<unknown, InvariantError, World | Ledger.Ledger>
+  readonly invariant?: (ended: Ended) => Effect.Effect<unknown, unknown, World | Ledger.Ledger>
   readonly limits?: {
     /** How many pairs of faults are tried, besides all single ones. 100 by default. */
     readonly pairs?: number
@@ -87,21 +87,24 @@ type Explorable<Input, Requirements> =
  * the process crashes before and after each commit, on the way forward and on the way back; and pairs of these. After a crash
  * another process goes on.
  *
- * What must not happen is a {@link Violation}. Effects are known from the journal and, better, from the `Ledger` to which the
+ * Services that neither `layer` nor `process` gives are required of whoever runs it, and outlive everything. What must not happen is
+ * a {@link Violation}. Effects are known from the journal and, better, from the `Ledger` to which the
  * services in `layer` write. Never fails: what fails is a scenario's, and a layer that cannot be made is a defect.
  */
-export const explore = <Input, World, WorldError, Requirements, InvariantError>(
+export const explore = <Input, Requirements, World, Process = never>(
   saga: Explorable<Input, Requirements>,
-  options: Options<Input, World, WorldError, Exclude<Requirements, World>, InvariantError>
-): Effect.Effect<Exploration> => exploreAll(saga, options as AnyOptions, true)
+  options: Options<Input, World, Process>
+): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger>> =>
+  exploreAll(saga, options as AnyOptions, true)
 
 /**
  * Does what {@link explore} does for a saga that is only ever run in process (`Saga.run`): there is no store, and so no crash.
  */
-export const exploreInProcess = <Input, World, WorldError, Requirements, InvariantError>(
+export const exploreInProcess = <Input, Requirements, World>(
   saga: Saga.Saga<Input, unknown, unknown, Requirements, OwedElsewhere>,
-  options: Omit<Options<Input, World, WorldError, Exclude<Requirements, World>, InvariantError>, "process">
-): Effect.Effect<Exploration> => exploreAll(saga, options as AnyOptions, false)
+  options: Omit<Options<Input, World>, "process">
+): Effect.Effect<Exploration, never, Exclude<Requirements, World | Ledger.Ledger>> =>
+  exploreAll(saga, options as AnyOptions, false)
 
 const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effect.Effect<Exploration> =>
   Effect.gen(function*() {
@@ -214,7 +217,7 @@ const crashes = (commits: number): ReadonlyArray<Faults.Fault> =>
     { _tag: "Crash", commit, moment: "after" } as const
   ]).flat()
 
-type AnyOptions = Options<unknown, unknown, unknown, unknown, unknown>
+type AnyOptions = Options<unknown, unknown, unknown>
 type AnySaga = Saga.Any | (() => Saga.Any)
 
 const executionId = "explored"
