@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^effect-saga$/, replacement: source("index.ts") },
       { find: /^effect-saga\/sql$/, replacement: source("sql/index.ts") },
+      { find: /^effect-saga\/testing$/, replacement: source("testing/index.ts") },
       { find: /^effect-saga\/sqlite$/, replacement: source("sql/sqlite.ts") }
     ]
   },

@@ -116,7 +116,8 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
     const leases = new Set<Token>()
     let wait = 0
     const all = options?.parked === true
-      ? Stream.concat(checkpoint.unfinished({ parked: false }), checkpoint.unfinished({ parked: true }))
+      // These first: what is parked on the way is not tried a second time.
+      ? Stream.concat(checkpoint.unfinished({ parked: true }), checkpoint.unfinished({ parked: false }))
       : checkpoint.unfinished({ parked: false })
     const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
       if (checkpoint.driven.has(executionId)) return false
@@ -224,7 +225,8 @@ export const layer = <const Sagas extends ReadonlyArray<Durable>>(
     const warnOnce: Warn = (message, cause) => {
       const known = said.has(message)
       said.add(message)
-      return known ? Effect.logDebug(message, cause) : Effect.logWarning(message, cause)
+      const line = cause === undefined ? [message] : [message, cause]
+      return known ? Effect.logDebug(...line) : Effect.logWarning(...line)
     }
     const logged = Effect.catchAllCause(
       runAndLog(sagas, options, warnOnce),

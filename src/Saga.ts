@@ -160,6 +160,9 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
 /** @internal The program tree of a saga. */
 export const programOf = (saga: Any): Program => (saga as SagaImpl).program
 
+/** @internal A saga of a program, in the place of the saga that it was made from. */
+export const ofProgram = <S extends Any>(program: Program): S => new SagaImpl(program) as Any as S
+
 /** The errors that leave everything undone. */
 type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 
@@ -249,19 +252,28 @@ export const report = <Input, Output, Error, Requirements>(
   input: Input
 ): Effect.Effect<SagaReport.SagaReport<Output, Error>, never, Requirements> => {
   const program = programOf(saga)
-  return Effect.clockWith((clock) => {
+  return Effect.flatMap(recorded(program, input), ({ driven, executionId, now, state }) =>
+    Effect.map(
+      Effect.exit(driven),
+      (exit) => SagaReport.make({ program, executionId, state: state(), exit, endedAt: now() })
+    )) as Effect.Effect<any, never, any>
+}
+
+/** @internal A run in this process that can be asked what it has come to, also when it is interrupted. */
+export const recorded = (program: Program, input: unknown) =>
+  Effect.clockWith((clock) => {
     const now = () => clock.unsafeCurrentTimeMillis()
     const recorder = inMemory(now)
     const { fingerprint, name, version } = program
     recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
     const run = newRun(program, input, recorder)
-    return Effect.map(
-      Effect.exit(validated(program, input, () => drive(run))),
-      (exit) =>
-        SagaReport.make({ program, executionId: run.executionId, state: recorder.state()!, exit, endedAt: now() })
-    )
-  }) as Effect.Effect<any, never, any>
-}
+    return Effect.succeed({
+      driven: validated(program, input, () => drive(run)),
+      executionId: run.executionId,
+      state: () => recorder.state()!,
+      now
+    })
+  })
 
 /** How a durable run is started. */
 export interface ExecuteOptions {

@@ -158,7 +158,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
 /**
  * This call may not drive this execution, which is as it was before the call.
  *
- * - `InvalidId`: the id is empty or not well-formed text; the caller must choose another
+ * - `InvalidId`: the id is empty, not well-formed text, or holds U+0000; the caller must choose another
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
  * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
@@ -180,7 +180,7 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
   override get message() {
     switch (this.reason) {
       case "InvalidId":
-        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text and not empty`
+        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text, not empty, and without U+0000`
       case "OtherSaga":
         return `execution ${this.executionId} belongs to another saga than ${this.saga}: choose another executionId`
       case "OtherInput":

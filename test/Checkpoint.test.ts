@@ -1,7 +1,7 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, Option, Schema, Scope, Stream, TestClock } from "effect"
 import { Checkpoint, Saga, type SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
+import { recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const temporaryFile = Effect.map(
@@ -231,6 +232,12 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       // What is done has its intent on disk; where the intent found no room, nothing is done.
       const stored = (yield* store.load((error as SagaError.CheckpointError).executionId!)).length
       expect(world.log).toEqual(stored === 0 ? [] : ["+hotel"])
+      // Once there is room again, what was left is finished.
+      yield* sql.unsafe("PRAGMA max_page_count = 100000")
+      expect(yield* Effect.provideService(recoverAll([saga]), Checkpoint.Checkpoint, store)).toMatchObject(
+        stored === 0 ? [] : [{ _tag: "Succeeded" }]
+      )
+      expect(new Set(world.keys).size).toBe(world.standing().length)
     }))
 })
 
@@ -262,5 +269,131 @@ describe("what a stored commit survives is read back from the database and said 
     Effect.gen(function*() {
       const { lines } = yield* said("process")
       expect(lines[0]).toMatchObject([["journals are stored"], { synchronous: "NORMAL" }])
+    }))
+})
+
+describe("commits of concurrent executions", () => {
+  const counting = Effect.map(Checkpoint.makeMemory, (store) => {
+    const groups: Array<number> = []
+    const counted: Checkpoint.Store = {
+      ...store,
+      append: (commits) => Effect.suspend(() => (groups.push(commits.length), store.append(commits)))
+    }
+    return { store: counted, groups }
+  })
+  const execute = (service: Checkpoint.Service, executionId: string) =>
+    Effect.provideService(
+      Saga.execute(reserve().saga, undefined, { executionId }),
+      Checkpoint.Checkpoint,
+      service
+    )
+
+  it.scoped("share their writes; alone, each is written at once", () =>
+    Effect.gen(function*() {
+      const { groups, store } = yield* counting
+      const service = yield* Checkpoint.make(store)
+      yield* execute(service, "alone")
+      expect(groups).toEqual([1, 1])
+      groups.length = 0
+      const ids = Array.from({ length: 100 }, (_, index) => `e${index}`)
+      yield* Effect.forEach(ids, (id) => execute(service, id), { concurrency: "unbounded" })
+      expect(groups.reduce((sum, size) => sum + size)).toBe(200)
+      expect(groups.length).toBeLessThan(10)
+    }))
+
+  it.scoped("fail together where the store fails, each with an error of its own", () =>
+    Effect.gen(function*() {
+      const { store } = yield* counting
+      let dies = true
+      const service = yield* Checkpoint.make({
+        ...store,
+        append: (commits) => dies ? Effect.die("the disk has gone") : store.append(commits)
+      })
+      const ids = ["a", "b", "c"]
+      const exits = yield* Effect.forEach(ids, (id) => Effect.exit(execute(service, id)), { concurrency: "unbounded" })
+      expect(exits.map((exit) => failureOf(exit))).toMatchObject(
+        ids.map((executionId) => ({ _tag: "CheckpointError", operation: "append", executionId }))
+      )
+      // And the writer goes on.
+      dies = false
+      expect(yield* execute(service, "a")).toBe("hotel-output")
+    }))
+
+  it.scoped("that are refused are refused alone", () =>
+    Effect.gen(function*() {
+      const service = yield* Checkpoint.make(yield* Checkpoint.makeMemory)
+      const token = yield* service.token
+      const commit = (executionId: string, sequence: number) =>
+        Effect.exit(service.append({
+          executionId,
+          saga: "Trip",
+          version: 1,
+          sequence,
+          status: "Running",
+          body: "{}",
+          token
+        }))
+      const exits = yield* Effect.all([commit("a", 0), commit("b", 7), commit("c", 0), commit("a", 0)], {
+        concurrency: "unbounded"
+      })
+      expect(exits.map((exit) => (failureOf(exit) as { readonly reason?: string } | undefined)?.reason)).toEqual([
+        undefined,
+        "OtherDriver",
+        undefined,
+        "OtherDriver"
+      ])
+    }))
+
+  it.effect("that wait when the store closes, or come later, fail with an error that says so", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const service = yield* Scope.extend(Checkpoint.make(yield* Checkpoint.makeMemory), scope)
+      const token = yield* service.token
+      yield* Scope.close(scope, Exit.void)
+      const exit = yield* Effect.exit(
+        service.append({
+          executionId: "a",
+          saga: "Trip",
+          version: 1,
+          sequence: 0,
+          status: "Running",
+          body: "{}",
+          token
+        })
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", detail: "the store is closed" })
+    }))
+})
+
+describe("finished executions", () => {
+  it.scoped("are kept, unless it is said for how long: then they are deleted, and their ids are free", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const { saga, world } = reserve()
+      const as = (service: Checkpoint.Service) => Effect.provideService(Checkpoint.Checkpoint, service)
+      const forever = yield* Checkpoint.make(store, { lease: "1000 days" })
+      yield* as(forever)(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* TestClock.adjust("100 days")
+      expect((yield* store.load("1")).length).toBe(2)
+      yield* Checkpoint.make(store, { lease: "1000 days", retention: "101 days" })
+      yield* TestClock.adjust("23 hours")
+      expect((yield* store.load("1")).length).toBe(2)
+      yield* TestClock.adjust("2 hours")
+      expect(yield* store.load("1")).toEqual([])
+      yield* as(forever)(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(world.log).toEqual(["+hotel", "+hotel"])
+    }))
+
+  it.scoped("can be deleted when it is asked for", () =>
+    Effect.gen(function*() {
+      const service = yield* Checkpoint.make(yield* Checkpoint.makeMemory)
+      yield* Effect.provideService(
+        Saga.execute(reserve().saga, undefined, { executionId: "1" }),
+        Checkpoint.Checkpoint,
+        service
+      )
+      expect(yield* service.prune("1 day")).toBe(0)
+      yield* TestClock.adjust("2 days")
+      expect(yield* service.prune("1 day")).toBe(1)
     }))
 })

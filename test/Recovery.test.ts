@@ -1,6 +1,21 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
+import {
+  Cause,
+  Chunk,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Schema,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
+import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -108,6 +123,71 @@ describe("Recovery.run", () => {
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
+describe("Recovery.events", () => {
+  it.effect("says of each execution that it has begun with it, and then what became of it", () =>
+    Effect.gen(function*() {
+      const trip = make("Trip")
+      const refund = make("Order").begin.readOnly("check", { action: () => Effect.fail("no") }).build()
+      yield* abandon(trip.saga, "t")
+      yield* abandon(refund, "o")
+      const events = yield* Stream.runCollect(Recovery.events([trip.saga, refund], { concurrency: 1 }))
+      expect(Chunk.toReadonlyArray(events)).toMatchObject([
+        { _tag: "Begun", executionId: "t", saga: "Trip", version: 1, status: "Running" },
+        { _tag: "Succeeded", executionId: "t", output: "car-output" },
+        { _tag: "Begun", executionId: "o", saga: "Order", status: "Running" },
+        { _tag: "Undone", executionId: "o" }
+      ])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("drives as many executions at a time as it is allowed to, of however many there are", () =>
+    Effect.gen(function*() {
+      let recovering = false
+      let running = 0
+      let most = 0
+      const full = yield* Deferred.make<void>()
+      const saga = make("Trip").begin
+        .readOnly("look", {
+          action: () =>
+            Effect.gen(function*() {
+              if (!recovering) return
+              most = Math.max(most, ++running)
+              if (running === 7) yield* Deferred.succeed(full, undefined)
+              yield* Deferred.await(full)
+              yield* Effect.repeatN(Effect.yieldNow(), 20)
+              running--
+            })
+        })
+        .build()
+      const ids = Array.from({ length: 1100 }, (_, index) => `e${index}`)
+      yield* Effect.forEach(ids, (id) => abandon(saga, id), { discard: true })
+      recovering = true
+      const counts = yield* Recovery.run([saga], { concurrency: 7 })
+      expect(counts).toEqual({
+        succeeded: 1100,
+        undone: 0,
+        parked: 0,
+        leftAsItWas: 0,
+        elsewhere: 0,
+        unregistered: 0
+      })
+      expect(most).toBe(7)
+    }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: ":memory:" }))))
+
+  it.effect("tries what is parked once, and what it parks itself not again", () =>
+    Effect.gen(function*() {
+      const { begin } = make("Trip")
+      const saga = begin
+        .final("charge", {
+          action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "?" })),
+          inDoubt: "retry"
+        })
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "parked" }))
+      yield* abandon(saga, "running")
+      expect((yield* recoverAll([saga], { parked: true })).map(({ _tag }) => _tag)).toEqual(["Parked", "Parked"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
 describe("Recovery.parked", () => {
   it.effect("lists what is parked, and why, and sets nothing going", () =>
     Effect.gen(function*() {
@@ -183,5 +263,26 @@ describe("Recovery.layer", () => {
       yield* Scope.close(scope, Exit.void)
       expect(world.standing()).toEqual(["hotel", "flight"])
       expect(Context.get(context, Checkpoint.Checkpoint).driven.size).toBe(0)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("looks again at every interval for what processes that have died have left, and repeats no warning", () =>
+    Effect.gen(function*() {
+      const { saga, world } = make("Trip")
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      yield* abandon(make("Unheard").saga, "stranger")
+      yield* Layer.build(Recovery.layer([saga], { interval: "10 seconds" })).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      yield* TestClock.adjust("1 second")
+      expect(lines).toEqual([
+        "could not recover Unheard stranger: its saga is not registered",
+        "recovered 1 execution: 1 of sagas that are not registered"
+      ])
+      yield* abandon(saga, "1")
+      yield* TestClock.adjust("10 seconds")
+      expect(world.standing()).toEqual(["hotel", "flight", "car"])
+      expect(lines.filter((line) => line.startsWith("could not")).length).toBe(1)
+      expect(lines[lines.length - 1]).toBe("recovered 2 executions: 1 succeeded, 1 of sagas that are not registered")
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

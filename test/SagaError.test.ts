@@ -104,7 +104,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "ExecutionConflict, InvalidId": [
       new SagaError.ExecutionConflict({ saga: "Trip", executionId: "", reason: "InvalidId" }),
-      `"" cannot be an executionId of Trip: it must be well-formed text and not empty`
+      `"" cannot be an executionId of Trip: it must be well-formed text, not empty, and without U+0000`
     ],
     "ExecutionNotFound": [new SagaError.ExecutionNotFound(whose), "no execution 7 of Trip is stored"],
     "DefinitionChanged": [

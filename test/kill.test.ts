@@ -1,17 +1,17 @@
 /**
  * A real process, a real file, a real SIGKILL: at every journal write in turn, before it and between it and its
- * acknowledgement. Afterwards a recovery in another process finishes the execution.
+ * acknowledgement. Afterwards a recovery in another process finishes the executions, at once.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { Saga } from "effect-saga"
+import { Checkpoint, Journal, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { recoverAll } from "./support/store.ts"
+import { eventsOf, recoverAll } from "./support/store.ts"
 import { readWorld, trip } from "./support/trip.ts"
 
 const driver = fileURLToPath(new URL("./support/killed.ts", import.meta.url))
@@ -29,48 +29,60 @@ const temporaryDirectory = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
 )
 
-const key = (step: string) => `trip/${step}/action`
-const done = (step: string) => ({ what: "do", key: key(step) })
-const undone = (step: string) => ({ what: "undo", key: key(step) })
+const key = (executionId: string, step: string) => `${executionId}/${step}/action`
 
-/** Kills at this write, recovers, and tells whether there was such a write. */
-const killAndRecover = (write: number, moment: "before" | "after", card: "accepted" | "declined") =>
+/** What takes effect, in order. */
+const effectsOf = (executionId: string) => {
+  const done = (step: string) => ({ what: "do", key: key(executionId, step) })
+  const undone = (step: string) => ({ what: "undo", key: key(executionId, step) })
+  const reserved = ["flight", "hotel", "car"].map(done)
+  return executionId.startsWith("declined")
+    ? [...reserved, ...["car", "hotel", "flight"].map(undone)]
+    : [...reserved, done("charge")]
+}
+
+type Moment = "before" | "after"
+
+/** Kills at this write, recovers, and tells whether there was such a write, and how many executions were recovered. */
+const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArray<string>) =>
   Effect.scoped(Effect.gen(function*() {
     const directory = yield* temporaryDirectory
-    const ended = yield* runToItsEnd(directory, String(write), moment, card)
-    if (ended === 0) return false
+    const ended = yield* runToItsEnd(directory, String(write), moment, ...executionIds)
+    if (ended === 0) return undefined
     expect(ended).toBe("SIGKILL")
     const world = `${directory}/world`
     const saga = trip(world)
-    yield* Effect.gen(function*() {
+    return yield* Effect.gen(function*() {
       const recovered = yield* recoverAll([saga])
-      if (write === 0 && moment === "before") {
-        // Nothing had been stored, and so nothing had been done.
-        expect(recovered).toEqual([])
-        expect(readWorld(world)).toEqual([])
-        return
-      }
-      const finished = moment === "after" && write === (card === "accepted" ? 4 : 7)
-      expect(recovered.length).toBe(finished ? 0 : 1)
-      const exit = yield* Effect.exit(Saga.resume(saga, "trip"))
-      if (card === "accepted") {
-        expect(exit).toEqual(Exit.succeed(420))
-        expect(readWorld(world)).toEqual([done("flight"), done("hotel"), done("car"), done("charge")])
-      } else {
-        expect(exit).toEqual(Exit.fail("declined"))
-        expect(readWorld(world)).toEqual([
-          done("flight"),
-          done("hotel"),
-          done("car"),
-          undone("car"),
-          undone("hotel"),
-          undone("flight")
-        ])
+      expect(recovered.every(({ _tag }) => _tag === "Succeeded" || _tag === "Undone")).toBe(true)
+      const store = yield* Checkpoint.Checkpoint
+      for (const executionId of executionIds) {
+        const effects = readWorld(world).filter(({ key }) => key.startsWith(`${executionId}/`))
+        const events = yield* eventsOf(store, executionId)
+        if (events.length === 0) {
+          // Nothing had been stored, and so nothing had been done.
+          expect(effects).toEqual([])
+          continue
+        }
+        expect(Journal.fold(events)).not.toBeInstanceOf(Journal.InvalidTransition)
+        expect(effects).toEqual(effectsOf(executionId))
+        const exit = yield* Effect.exit(Saga.resume(saga, executionId))
+        expect(exit).toEqual(executionId.startsWith("declined") ? Exit.fail("declined") : Exit.succeed(420))
       }
       expect(yield* recoverAll([saga])).toEqual([])
+      return recovered.length
     }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: `${directory}/journal.db` })))
-    return true
   }))
+
+const atEveryWrite = (moment: Moment, executionIds: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const recovered: Array<number> = []
+    while (true) {
+      const count = yield* killAndRecover(recovered.length, moment, executionIds)
+      if (count === undefined) return recovered
+      recovered.push(count)
+    }
+  })
 
 describe("a process killed at each journal write in turn leaves an execution that recovery finishes", () => {
   for (const card of ["accepted", "declined"] as const) {
@@ -79,12 +91,32 @@ describe("a process killed at each journal write in turn leaves an execution tha
         `${card}, killed ${moment} the write is stored: every effect once, none left behind`,
         () =>
           Effect.gen(function*() {
-            let writes = 0
-            while (yield* killAndRecover(writes, moment, card)) writes++
-            expect(writes).toBe(card === "accepted" ? 5 : 8)
+            const recovered = yield* atEveryWrite(moment, [card])
+            // Nothing is left before the first write, nor after the last.
+            const writes = card === "accepted" ? 5 : 8
+            const expected = Array.from({ length: writes }, () => 1)
+            expected[moment === "before" ? 0 : writes - 1] = 0
+            expect(recovered).toEqual(expected)
           }),
         90_000
       )
     }
+  }
+})
+
+describe("a process killed at each write of many executions at once leaves all of them to recovery", () => {
+  const executionIds = Array.from({ length: 8 }, (_, index) => `${index % 2 === 0 ? "accepted" : "declined"}-${index}`)
+  for (const moment of ["before", "after"] as const) {
+    it.live(
+      `killed ${moment} the write is stored: every effect once, none left behind`,
+      () =>
+        Effect.gen(function*() {
+          const recovered = yield* atEveryWrite(moment, executionIds)
+          // They share their writes, or there would be more than fifty.
+          expect(recovered.length).toBeLessThan(20)
+          expect(recovered.filter((count) => count === executionIds.length).length).toBeGreaterThan(2)
+        }),
+      90_000
+    )
   }
 })

@@ -1,9 +1,11 @@
 import { PgClient } from "@effect/sql-pg"
 import { expect, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted, Schedule, Schema } from "effect"
+import { Saga } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
 import { describePostgres, freshClient, freshDatabase } from "./support/postgres.ts"
+import { makeWorld } from "./support/world.ts"
 
 describePostgres("databases of their own", () => {
   it.effect("give back text to the letter", () =>
@@ -37,3 +39,60 @@ describePostgres("databases of their own", () => {
 const postgresStore = Effect.flatMap(Layer.build(freshClient), (client) => Effect.provide(SqlCheckpoint.make(), client))
 
 describePostgres("a store", () => checkpointLaws(postgresStore))
+
+describePostgres("a connection that is lost", () => {
+  /** Ends all connections but the one that asks for it. */
+  const loseConnections = (url: string) =>
+    Effect.provide(
+      Effect.flatMap(
+        PgClient.PgClient,
+        (sql) =>
+          sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()`
+      ),
+      Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 }))
+    )
+
+  it.scopedLive("between any two writes ends a run with a typed error at most, and everything stands in the end", () =>
+    Effect.gen(function*() {
+      const url = yield* freshDatabase
+      const world = makeWorld()
+      const losing = (name: string, again = false) => {
+        let lost = false
+        return {
+          success: Schema.String,
+          action: (context: Parameters<ReturnType<typeof world.do>>[0]) =>
+            Effect.zipRight(
+              Effect.suspend(() => {
+                const already = lost && !again
+                lost = true
+                return already ? Effect.void : Effect.orDie(Effect.asVoid(loseConnections(url)))
+              }),
+              world.do(name)(context)
+            ),
+          compensate: world.undo(name)
+        }
+      }
+      const saga = Saga.make("Trip")
+        .compensatable("flight", losing("flight"))
+        .compensatable("hotel", losing("hotel"))
+        .final("charge", { ...losing("charge"), inDoubt: "retry" })
+        .build(({ outputs }) => outputs.charge)
+      const journals = Layer.provide(
+        SqlCheckpoint.layer({ lease: "2 seconds" }),
+        Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 3 }))
+      )
+      yield* Effect.gen(function*() {
+        const exit = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        if (Exit.isFailure(exit)) {
+          expect(Cause.squash(exit.cause)).toMatchObject({ _tag: "CheckpointError", reason: "Unavailable" })
+        }
+        const settled = yield* Effect.retry(Saga.resume(saga, "1"), {
+          times: 10,
+          schedule: Schedule.spaced("50 millis")
+        })
+        expect(settled).toBe("charge-output")
+      }).pipe(Effect.provide(journals))
+      expect(world.standing()).toEqual(["flight", "hotel", "charge"])
+    }))
+})

@@ -1156,6 +1156,12 @@ describe("S15: the same executionId twice", () => {
       expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "1" })))).toBe("OtherSaga")
       expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "" })))).toBe("InvalidId")
       expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "\ud800" })))).toBe("InvalidId")
+      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "a\0" })))).toBe("InvalidId")
+      for (const executionId of ["", "\ud800", "a\0"]) {
+        expect(failureOf(yield* Effect.exit(Saga.resume(other, executionId)))).toMatchObject({
+          _tag: "ExecutionNotFound"
+        })
+      }
       expect(failureOf(yield* Effect.exit(Saga.resume(other, "unknown")))).toMatchObject({ _tag: "ExecutionNotFound" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -69,7 +69,8 @@ export const resume = (
     { ...options, input: undefined, shares: options.finding === undefined },
     (checkpoint) =>
       Effect.flatMap(
-        load(checkpoint, program, options.executionId),
+        // What cannot be an id is none of those that are stored.
+        isWellFormed(options.executionId) ? load(checkpoint, program, options.executionId) : Effect.succeed(undefined),
         (stored) =>
           stored === undefined
             ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: options.executionId }))

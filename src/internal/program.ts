@@ -125,6 +125,7 @@ const problemsOf = (definition: Definition): Array<string> => {
     if (node._tag === "Step") problems.push(...problemsOfStep(node))
   }
   if (definition.name === "") problems.push(Message.emptySagaName)
+  else if (!isWellFormed(definition.name)) problems.push(Message.unfitSagaName)
   if (!Number.isSafeInteger(definition.version) || definition.version < 1) {
     problems.push(Message.invalidVersion(definition.version))
   }
@@ -146,10 +147,10 @@ const problemsOf = (definition: Definition): Array<string> => {
   return problems
 }
 
-/** Fit to be part of a key: not empty, and no lone surrogate in it. */
+/** Fit to be part of a key, and to be stored everywhere: not empty, no lone surrogate in it, and no U+0000. */
 export const isWellFormed = (name: string): boolean => {
   try {
-    return encodeURIComponent(name) !== ""
+    return encodeURIComponent(name) !== "" && !name.includes("\0")
   } catch {
     return false
   }
@@ -204,6 +205,18 @@ const place = (step: StepDefinition, defaults: Defaults): StepNode => {
     compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout,
     path: step.name,
     key: encodeURIComponent(step.name)
+  })
+}
+
+/** The program with each of its steps replaced by one of the same path. */
+export const mapSteps = (program: Program, replace: (step: StepNode) => StepNode): Program => {
+  const inside = (node: StepNode | Nested): StepNode | Nested =>
+    node._tag === "Step" ? replace(node) : { ...node, program: mapSteps(node.program, replace) }
+  return finish({
+    ...program,
+    nodes: program.nodes.map((node) =>
+      node._tag === "Parallel" ? { ...node, nodes: node.nodes.map(inside) } : inside(node)
+    )
   })
 }
 

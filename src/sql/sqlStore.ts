@@ -38,7 +38,7 @@ export const make = (
       })
     }
     const whileLocked = retryWhileLocked(options.lockTimeout)
-    yield* whileLocked(open(sql, dialect), (error) => error)
+    yield* whileLocked(open(sql, dialect), (cause) => cause)
 
     const { now } = dialect
     const connect = yield* connections(sql, dialect, options.dedicated === true)
@@ -47,10 +47,14 @@ export const make = (
       effect: Effect.Effect<A, SqlError | CheckpointError>,
       executionId?: string
     ): Effect.Effect<A, CheckpointError> =>
-      whileLocked(
-        effect,
-        (error) => error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
-      )
+      whileLocked(effect, (cause) => {
+        // A client may die of a connection that is lost, which is no defect of ours.
+        if (Cause.isInterruptedOnly(cause)) return cause as Cause.Cause<never>
+        const error = Cause.squash(cause)
+        return Cause.fail(
+          error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
+        )
+      })
     const perform = (
       operation: CheckpointError["operation"],
       { parameters, text }: Statement,
@@ -310,9 +314,8 @@ const connections = (
       }
     }
     const once: Use = (use) =>
-      outsideTransactions(
-        Effect.scoped(Effect.flatMap(sql.reserve, (connection) => Effect.uninterruptible(use(connection))))
-      )
+      // Interrupted while it waits for a connection, a client of PostgreSQL would lose it.
+      outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, use))))
     return { once, inTransaction: (use) => once((connection) => transaction(connection, dialect, use(connection))) }
   })
 
@@ -350,13 +353,13 @@ const retryWhileLocked = (lockTimeout: Duration.DurationInput = "5 seconds") => 
   const live = Effect.withClock(Clock.make())
   return <A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    errorOf: (error: E) => CheckpointError
+    causeOf: (cause: Cause.Cause<E>) => Cause.Cause<CheckpointError>
   ): Effect.Effect<A, CheckpointError, R> =>
-    Effect.catchAll(effect, (failed) => {
-      const error = errorOf(failed)
-      return isLocked(error) && times > 0
-        ? live(Effect.retry(Effect.mapError(effect, errorOf), { schedule, times, while: isLocked }))
-        : Effect.fail(error)
+    Effect.catchAllCause(effect, (failed) => {
+      const cause = causeOf(failed)
+      return times > 0 && Option.exists(Cause.failureOption(cause), isLocked)
+        ? live(Effect.retry(Effect.mapErrorCause(effect, causeOf), { schedule, times, while: isLocked }))
+        : Effect.failCause(cause)
     })
 }
 

@@ -1,37 +1,41 @@
 /**
- * A process that runs a trip on a SQLite file and is killed by SIGKILL at the journal write that it is told: before the
- * write, or after it and before its acknowledgement.
+ * A process that runs trips on a SQLite file and is killed by SIGKILL at the journal write that it is told: before the write,
+ * or after it and before its acknowledgement. What several executions write at a time is one write.
  *
- * Arguments: directory, number of the write (from 0), "before" or "after", "declined" or "accepted".
+ * Arguments: directory, number of the write (from 0), "before" or "after", and the executions, those that are to be declined
+ * with a name that begins so.
  */
 import { Effect } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { trip } from "./trip.ts"
 
-const [, , directory, write, moment, card] = process.argv
+const [, , directory, write, moment, ...executionIds] = process.argv
 
 const die = Effect.async<never>(() => {
   process.kill(process.pid, "SIGKILL")
 })
 
 const program = Effect.gen(function*() {
-  const store = yield* Checkpoint.Checkpoint
-  const deadly: Checkpoint.Service = {
+  const store = yield* SqliteCheckpoint.make({ filename: `${directory}/journal.db`, durability: "process" })
+  let writes = 0
+  const service = yield* Checkpoint.make({
     ...store,
-    append: (commit) =>
-      commit.sequence !== Number(write)
-        ? store.append(commit)
-        : moment === "before"
-        ? die
-        : Effect.zipRight(store.append(commit), die)
-  }
-  return yield* Saga.execute(trip(`${directory}/world`), { declined: card === "declined" }, { executionId: "trip" })
-    .pipe(
-      Effect.provideService(Checkpoint.Checkpoint, deadly)
-    )
+    append: (commits) =>
+      Effect.suspend(() =>
+        writes++ !== Number(write)
+          ? store.append(commits)
+          : moment === "before"
+          ? die
+          : Effect.zipRight(store.append(commits), die)
+      )
+  })
+  const saga = trip(`${directory}/world`)
+  yield* Effect.forEach(
+    executionIds,
+    (executionId) => Effect.exit(Saga.execute(saga, { declined: executionId.startsWith("declined") }, { executionId })),
+    { concurrency: "unbounded" }
+  ).pipe(Effect.provideService(Checkpoint.Checkpoint, service))
 })
 
-void Effect.runPromiseExit(
-  Effect.provide(program, SqliteCheckpoint.layer({ filename: `${directory}/journal.db`, durability: "process" }))
-)
+void Effect.runPromiseExit(Effect.scoped(program))

@@ -2,7 +2,17 @@
  * What the compiler refuses, in the words in which it refuses it, and the types that a user sees. Each
  * `@ts-expect-error` is checked for its text.
  */
-import { type Cause, Context, Effect, Option, type ParseResult, Schedule, Schema, type Scope } from "effect"
+import {
+  type Cause,
+  Context,
+  Effect,
+  Option,
+  type ParseResult,
+  Schedule,
+  Schema,
+  type Scope,
+  type Stream
+} from "effect"
 import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
 import { describe, expect, test } from "tstyche"
 
@@ -458,8 +468,11 @@ describe("a run's type", () => {
   test("of recovery: the services of all the sagas", () => {
     const other = begin.compensatable("flight", { success: Flight, action: () => bookFlight, compensate: undo }).build()
     expect(Recovery.run([saga, other])).type.toBe<
-      Effect.Effect<
-        ReadonlyArray<Recovery.Recovered<number | { readonly flight: Flight }>>,
+      Effect.Effect<Recovery.Summary, SagaError.CheckpointError, Checkpoint.Checkpoint | Bank | Airline>
+    >()
+    expect(Recovery.events([saga, other])).type.toBe<
+      Stream.Stream<
+        Recovery.Event<number | { readonly flight: Flight }>,
         SagaError.CheckpointError,
         Checkpoint.Checkpoint | Bank | Airline
       >

@@ -1,0 +1,317 @@
+/**
+ * What every store of journals has to do, whatever it is made of: for whoever writes one. Each law is data, so that any test
+ * runner can run it; our own stores are held to the same.
+ */
+import { Chunk, Data, Effect, type Scope, Stream } from "effect"
+import type { Commit, Store, Token } from "../Checkpoint.ts"
+import { canonical } from "../internal/json.ts"
+import type { CheckpointError } from "../SagaError.ts"
+
+const inShort = (value: unknown) => JSON.stringify(value).slice(0, 300)
+
+/** A store has broken a law: it answered something else than it had to. */
+export class LawBroken extends Data.TaggedError("LawBroken")<{
+  readonly law: string
+  readonly expected: unknown
+  readonly actual: unknown
+}> {
+  override get message() {
+    return `a store ${this.law}: expected ${inShort(this.expected)}, and it is ${inShort(this.actual)}`
+  }
+}
+
+/** A law as a sentence that begins with "a store …", and how to find out whether a store, which must be empty, keeps it. */
+export interface Law {
+  readonly sentence: string
+  readonly check: (store: Store) => Effect.Effect<void, LawBroken | CheckpointError>
+}
+
+type Check = (store: Store, token: Token) => Effect.Effect<void, Mismatch | CheckpointError>
+
+class Mismatch extends Data.TaggedError("Mismatch")<{ readonly expected: unknown; readonly actual: unknown }> {}
+
+const same = (actual: unknown, expected: unknown): Effect.Effect<void, Mismatch> =>
+  canonical(actual) === canonical(expected) ? Effect.void : Effect.fail(new Mismatch({ expected, actual }))
+
+/** Of each member what is expected of it. */
+const like = (actual: ReadonlyArray<object>, expected: ReadonlyArray<object>): Effect.Effect<void, Mismatch> =>
+  same(
+    actual.map((one, index) =>
+      Object.fromEntries(Object.keys(expected[index] ?? one).map((key) => [key, (one as Record<string, unknown>)[key]]))
+    ),
+    expected
+  )
+
+const commit = (
+  token: Token,
+  executionId: string,
+  sequence: number,
+  status: Commit["status"] = "Running"
+): Commit => ({
+  executionId,
+  saga: "Trip",
+  version: 3,
+  sequence,
+  status,
+  body: JSON.stringify(`${executionId} ${sequence} "quoted" 'too' \\ ? $1 ☃ 😀 \u0000\n`),
+  token
+})
+
+const list = (store: Store, parked = false) =>
+  Effect.map(Stream.runCollect(store.unfinished({ parked })), Chunk.toReadonlyArray)
+
+const forAnHour = { milliseconds: 3_600_000 }
+
+const makeLaws = (): ReadonlyArray<Law> => {
+  const all: Array<Law> = []
+  const law = (sentence: string, check: Check) => {
+    all.push({
+      sentence,
+      check: (store) =>
+        Effect.flatMap(store.acquire(forAnHour), (token) => check(store, token)).pipe(
+          Effect.catchTag("Mismatch", ({ actual, expected }) =>
+            Effect.fail(new LawBroken({ law: sentence, actual, expected })))
+        )
+    })
+  }
+
+  law("loads nothing for an execution it does not know", (store) =>
+    Effect.gen(function*() {
+      yield* same(yield* store.load("unknown"), [])
+      yield* same(yield* list(store), [])
+      yield* same(yield* list(store, true), [])
+    }))
+
+  law(
+    "loads what was appended, in order and to the letter, each execution by itself",
+    (store, token) =>
+      Effect.gen(function*() {
+        for (let sequence = 0; sequence < 12; sequence++) {
+          yield* same(yield* store.append([commit(token, "a", sequence)]), [true])
+          yield* same(yield* store.append([commit(token, "A", sequence)]), [true])
+        }
+        const loaded = yield* store.load("a")
+        yield* same(
+          loaded.map(({ body, sequence }) => ({ body, sequence })),
+          Array.from({ length: 12 }, (_, sequence) => ({ sequence, body: commit(token, "a", sequence).body }))
+        )
+      })
+  )
+
+  law(
+    "stores many executions' commits in one go, first ones and later ones, however many",
+    (store, token) =>
+      Effect.gen(function*() {
+        const ids = Array.from({ length: 100 }, (_, index) => `e${index}`)
+        for (let round = 0; round < 103; round++) {
+          const group = ids.flatMap((id, index) => {
+            const sequence = round - index % 4
+            return sequence < 0 || sequence >= 100 ? [] : [commit(token, id, sequence)]
+          })
+          yield* same(yield* store.append(group.slice(0, 1 + round)), group.slice(0, 1 + round).map(() => true))
+          if (group.length > 1 + round) yield* store.append(group.slice(1 + round))
+        }
+        for (const id of ids) {
+          yield* same(
+            (yield* store.load(id)).map(({ body }) => body),
+            Array.from({ length: 100 }, (_, sequence) => commit(token, id, sequence).body)
+          )
+        }
+      })
+  )
+
+  law(
+    "refuses a sequence that is taken, or that leaves a gap, and then has changed nothing",
+    (store, token) =>
+      Effect.gen(function*() {
+        yield* store.append([commit(token, "a", 0)])
+        yield* store.append([commit(token, "a", 1)])
+        for (const sequence of [0, 1, 3]) {
+          yield* same(yield* store.append([{ ...commit(token, "a", sequence, "Undone"), body: "1" }]), [false])
+        }
+        yield* same(yield* store.append([commit(token, "b", 1)]), [false])
+        yield* same((yield* store.load("a")).map(({ body }) => body), [
+          commit(token, "a", 0).body,
+          commit(token, "a", 1).body
+        ])
+        yield* same(yield* store.load("b"), [])
+        yield* same((yield* list(store)).map(({ executionId }) => executionId), ["a"])
+      })
+  )
+
+  law("stores the others of a group in which one is refused", (store, token) =>
+    Effect.gen(function*() {
+      yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
+      const group = [commit(token, "a", 1), commit(token, "b", 2), commit(token, "a", 0), commit(token, "c", 0)]
+      yield* same(yield* store.append(group), [true, false, false, true])
+      yield* same((yield* store.load("a")).length, 2)
+      yield* same((yield* store.load("b")).length, 1)
+      yield* same((yield* store.load("c")).length, 1)
+    }))
+
+  law("lets one of many who append the same sequence at once win", (store, token) =>
+    Effect.gen(function*() {
+      const stored = yield* Effect.all(
+        Array.from({ length: 20 }, () => store.append([commit(token, "a", 0)])),
+        { concurrency: "unbounded" }
+      )
+      yield* same(stored.flat().filter((stored) => stored).length, 1)
+    }))
+
+  law(
+    "lists what is unfinished, oldest first, by the status of its last commit",
+    (store, token) =>
+      Effect.gen(function*() {
+        const append = (...parameters: [string, number, Commit["status"]?]) =>
+          Effect.flatMap(store.append([commit(token, ...parameters)]), (stored) => same(stored, [true]))
+        yield* append("z", 0)
+        yield* append("succeeded", 0)
+        yield* append("undone", 0)
+        yield* append("at once", 0, "Succeeded")
+        yield* append("parked", 0)
+        yield* append("a", 0)
+        yield* append("succeeded", 1, "Succeeded")
+        yield* append("undone", 1, "Unwinding")
+        yield* append("undone", 2, "Undone")
+        yield* append("parked", 1, "Unwinding")
+        yield* append("parked", 2, "Parked")
+        yield* append("a", 1, "Unwinding")
+        const execution = (executionId: string, status: string) => ({ executionId, saga: "Trip", version: 3, status })
+        yield* like(yield* list(store), [execution("z", "Running"), execution("a", "Unwinding")])
+        yield* like(yield* list(store, true), [execution("parked", "Parked")])
+      })
+  )
+
+  law(
+    "lists more than fit one page, also while they are finished on the way",
+    (store, token) =>
+      Effect.gen(function*() {
+        const ids = Array.from({ length: 601 }, (_, index) => `e${1000 + index}`)
+        yield* store.append(ids.map((id) => commit(token, id, 0)))
+        const seen: Array<string> = []
+        yield* Stream.runForEach(store.unfinished({ parked: false }), ({ executionId }) => {
+          seen.push(executionId)
+          return store.append([commit(token, executionId, 1, "Succeeded")])
+        })
+        yield* same(seen, ids)
+        yield* same(yield* list(store), [])
+      })
+  )
+
+  law("gives every lease a number of its own, higher than those before", (store, token) =>
+    Effect.gen(function*() {
+      const second = yield* store.acquire(forAnHour)
+      yield* same(second > token, true)
+      yield* store.release(second)
+      yield* same((yield* store.acquire(forAnHour)) > second, true)
+    }))
+
+  law("keeps an execution for whoever has leased it", (store, token) =>
+    Effect.gen(function*() {
+      const other = yield* store.acquire(forAnHour)
+      yield* store.append([commit(token, "a", 0)])
+      yield* like(yield* list(store), [{ executionId: "a", token }])
+      yield* same((yield* list(store))[0]!.leasedFor > 0, true)
+      yield* same(yield* store.claim("a", other), false)
+      yield* same(yield* store.append([commit(other, "a", 1)]), [false])
+      yield* same(yield* store.claim("a", token), true)
+      yield* same(yield* store.append([commit(token, "a", 1)]), [true])
+    }))
+
+  law(
+    "lets nobody write under a lease that has run out or was released, nor renew it, nor claim with it",
+    (store, token) =>
+      Effect.gen(function*() {
+        yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
+        yield* store.release(token)
+        // Over as soon as it is given.
+        const over = yield* store.acquire({ milliseconds: 0 })
+        for (const ended of [token, over, over + 1000]) {
+          yield* same(yield* store.renew(ended), false)
+          yield* same(yield* store.claim("a", ended), false)
+          yield* same(yield* store.append([commit(ended, "a", 1)]), [false])
+          yield* same(yield* store.append([commit(ended, "new", 0)]), [false])
+        }
+        yield* same(yield* store.load("new"), [])
+        const leased = (yield* list(store)).map(({ executionId, leasedFor }) => ({ executionId, leasedFor }))
+        yield* same(leased, [{ executionId: "a", leasedFor: 0 }, { executionId: "b", leasedFor: 0 }])
+      })
+  )
+
+  law(
+    "gives an execution whose lease has ended to one of those who claim it, and the old driver cannot write",
+    (store, token) =>
+      Effect.gen(function*() {
+        yield* store.append([commit(token, "a", 0)])
+        yield* store.release(token)
+        const claimants = yield* Effect.all(Array.from({ length: 8 }, () => store.acquire(forAnHour)))
+        const claimed = yield* Effect.forEach(claimants, (claimant) => store.claim("a", claimant), {
+          concurrency: "unbounded"
+        })
+        yield* same(claimed.filter((claimed) => claimed).length, 1)
+        const winner = claimants[claimed.indexOf(true)]!
+        yield* same(yield* store.append([commit(token, "a", 1)]), [false])
+        yield* same(yield* store.append([commit(winner, "a", 1)]), [true])
+      })
+  )
+
+  law(
+    "frees an execution that its driver lets go of or parks, and only that",
+    (store, token) =>
+      Effect.gen(function*() {
+        const other = yield* store.acquire(forAnHour)
+        yield* store.append(["kept", "left", "parked"].map((id) => commit(token, id, 0)))
+        yield* store.append([commit(token, "parked", 1, "Parked")])
+        yield* store.release(token, ["left", "unknown"])
+        // It is not the other's to let go of.
+        yield* store.release(other, ["kept"])
+        yield* same(yield* store.claim("left", other), true)
+        yield* same(yield* store.claim("parked", other), true)
+        yield* same(yield* store.claim("kept", other), false)
+        yield* same(yield* store.append([commit(token, "left", 1)]), [false])
+        yield* same(yield* store.append([commit(other, "left", 1)]), [true])
+      })
+  )
+
+  law("lets nobody claim what is finished or unknown", (store, token) =>
+    Effect.gen(function*() {
+      yield* store.append([commit(token, "a", 0, "Succeeded")])
+      yield* same(yield* store.claim("a", token), false)
+      yield* same(yield* store.claim("unknown", token), false)
+    }))
+
+  law("prunes what finished long enough ago, and nothing else", (store, token) =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)
+      yield* store.append(ids.map((id) => commit(token, id, 0)))
+      yield* store.append(ids.map((id) => commit(token, id, 1, "Undone")))
+      yield* store.append([commit(token, "running", 0), commit(token, "parked", 0, "Parked")])
+      yield* same(yield* store.prune({ milliseconds: 3_600_000 }), 0)
+      yield* same((yield* store.load("e0")).length, 2)
+      yield* same(yield* store.prune({ milliseconds: -1000 }), 600)
+      yield* same(yield* store.load("e0"), [])
+      yield* same((yield* store.load("running")).length, 1)
+      yield* same((yield* store.load("parked")).length, 1)
+      // Of the old execution of this id nothing is left.
+      yield* same(yield* store.append([commit(token, "e0", 0)]), [true])
+      yield* same((yield* store.load("e0")).length, 1)
+    }))
+
+  return all
+}
+
+/** All laws. */
+export const laws: ReadonlyArray<Law> = makeLaws()
+
+/** Checks all laws, each on a store of its own, and gives the broken ones: none for a store that is sound. */
+export const check = <E, R>(
+  make: Effect.Effect<Store, E, R>
+): Effect.Effect<ReadonlyArray<LawBroken>, E | CheckpointError, Exclude<R, Scope.Scope>> =>
+  Effect.map(
+    Effect.forEach(laws, ({ check }) =>
+      Effect.scoped(Effect.matchEffect(Effect.flatMap(make, check), {
+        onSuccess: () => Effect.succeed([]),
+        onFailure: (error) => error instanceof LawBroken ? Effect.succeed([error]) : Effect.fail(error)
+      }))),
+    (broken) => broken.flat()
+  ) as Effect.Effect<ReadonlyArray<LawBroken>, E | CheckpointError, Exclude<R, Scope.Scope>>

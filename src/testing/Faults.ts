@@ -1,0 +1,226 @@
+/**
+ * What can go wrong with a saga, one thing at a time: for a test written by hand, and for `SagaTest.explore`, which goes through
+ * all of them.
+ */
+import { Data, Effect } from "effect"
+import type * as Checkpoint from "../Checkpoint.ts"
+import { mapSteps, type StepNode } from "../internal/program.ts"
+import * as Saga from "../Saga.ts"
+import { CheckpointError, OutcomeUnknown } from "../SagaError.ts"
+import { CurrentStep } from "./Ledger.ts"
+
+/** The error with which an action or a compensation fails or dies where a fault says so. */
+export class InjectedFault extends Data.TaggedError("InjectedFault")<{ readonly step: string }> {
+  override get message() {
+    return `a fault was injected into step "${this.step}"`
+  }
+}
+
+/**
+ * How an action goes wrong.
+ *
+ * - `fails`, `dies`: before it has had any effect
+ * - `losesItsReply`: it takes effect, and ends with `OutcomeUnknown`
+ * - `hangs`: it takes effect, and never ends, so that its timeout cuts it
+ * - `isInterrupted`: the run is interrupted while it runs
+ * - `isRepeated`: it is called twice under its key, as after a crash
+ */
+export type ActionFault = "fails" | "dies" | "losesItsReply" | "hangs" | "isInterrupted" | "isRepeated"
+
+/** How a compensation goes wrong: before it has had any effect, or by being called twice under its key. */
+export type CompensationFault = "fails" | "dies" | "isRepeated"
+
+/** One thing that goes wrong. */
+export type Fault =
+  | {
+    readonly _tag: "Action"
+    readonly step: string
+    readonly how: ActionFault
+    /** How many calls it befalls, of all that are made in any life of the process. */
+    readonly calls: number
+  }
+  | {
+    readonly _tag: "Compensation"
+    readonly step: string
+    readonly how: CompensationFault
+    readonly calls: number
+  }
+  /** The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. */
+  | { readonly _tag: "Crash"; readonly commit: number; readonly moment: "before" | "after" }
+
+const times = (calls: number) => calls === Infinity ? "" : calls === 1 ? " once" : ` ${calls} times`
+
+const words = {
+  fails: "fails",
+  dies: "dies",
+  losesItsReply: "loses its reply",
+  hangs: "hangs",
+  isInterrupted: "is interrupted",
+  isRepeated: "is repeated"
+} as const
+
+/** A fault in words, by which it can be asked for again. */
+export const describe = (fault: Fault): string => {
+  switch (fault._tag) {
+    case "Action":
+      return `action of "${fault.step}" ${words[fault.how]}${times(fault.calls)}`
+    case "Compensation":
+      return `compensation of "${fault.step}" ${words[fault.how]}${times(fault.calls)}`
+    case "Crash":
+      return `crash ${fault.moment} commit ${fault.commit} is stored`
+  }
+}
+
+type Opaque = Effect.Effect<any, any, any>
+
+/** Whether the call that comes now is one that the fault befalls. */
+const counter = (calls: number) => {
+  let left = calls
+  return () => left > 0 && left-- > 0
+}
+
+/** Interrupts whoever runs this, as somebody else would: an action with a side effect goes on to its end. */
+const interruptSelf = Effect.withFiberRuntime<void>((fiber) => {
+  fiber.unsafeInterruptAsFork(fiber.id())
+  return Effect.void
+})
+
+const withAction = (step: StepNode, how: ActionFault, hit: () => boolean, interrupt: Effect.Effect<void>): StepNode => {
+  const faulty = (once: Opaque): Opaque => {
+    switch (how) {
+      case "fails":
+        return Effect.fail(new InjectedFault({ step: step.path }))
+      case "dies":
+        return Effect.die(new InjectedFault({ step: step.path }))
+      case "losesItsReply":
+        return Effect.zipRight(once, Effect.fail(new OutcomeUnknown({ reason: "the reply was lost" })))
+      case "hangs":
+        return Effect.zipRight(once, Effect.never)
+      case "isInterrupted":
+        // So that it has arrived before the action goes on.
+        return Effect.zipRight(Effect.zipRight(interrupt, Effect.yieldNow()), once)
+      case "isRepeated":
+        return Effect.zipRight(once, once)
+    }
+  }
+  return {
+    ...step,
+    action: (context) => Effect.suspend(() => hit() ? faulty(step.action(context)) : step.action(context))
+  }
+}
+
+const withCompensation = (step: StepNode, how: CompensationFault, hit: () => boolean): StepNode => {
+  const { compensate } = step
+  if (compensate === undefined) return step
+  const faulty = (once: Opaque): Opaque => {
+    switch (how) {
+      case "fails":
+        return Effect.fail(new InjectedFault({ step: step.path }))
+      case "dies":
+        return Effect.die(new InjectedFault({ step: step.path }))
+      case "isRepeated":
+        return Effect.zipRight(once, once)
+    }
+  }
+  return {
+    ...step,
+    compensate: (context) => Effect.suspend(() => hit() ? faulty(compensate(context)) : compensate(context))
+  }
+}
+
+/** A saga that goes wrong as these faults say; a `Crash` is the store's, see {@link crashAt}. It counts calls over all runs. */
+export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): S =>
+  injectArmed(saga, arm(faults), interruptSelf)
+
+/** @internal A fault with the count of the calls that are left to it. */
+export type Armed = Exclude<Fault, { readonly _tag: "Crash" }> & { readonly hit: () => boolean }
+
+/** @internal */
+export const arm = (faults: ReadonlyArray<Fault>): ReadonlyArray<Armed> =>
+  faults.flatMap((fault) => fault._tag === "Crash" ? [] : [{ ...fault, hit: counter(fault.calls) }])
+
+/** @internal So that a saga that is made again for the next process goes on with the same counts. */
+export const injectArmed = <S extends Saga.Any>(
+  saga: S,
+  faults: ReadonlyArray<Armed>,
+  interrupt: Effect.Effect<void>
+): S =>
+  Saga.ofProgram(mapSteps(Saga.programOf(saga), (original) => {
+    let step = original
+    for (const fault of faults) {
+      if (fault.step !== original.path) continue
+      step = fault._tag === "Action"
+        ? withAction(step, fault.how, fault.hit, interrupt)
+        : withCompensation(step, fault.how, fault.hit)
+    }
+    return step
+  }))
+
+/** @internal A saga that says during which of its steps an effect happens. */
+export const annotate = <S extends Saga.Any>(saga: S): S =>
+  Saga.ofProgram(mapSteps(Saga.programOf(saga), (step) => {
+    const { action, compensate, path } = step
+    const during = (effect: Opaque) => Effect.provideService(effect, CurrentStep, path)
+    return {
+      ...step,
+      action: (context) => during(Effect.suspend(() => action(context))),
+      ...(compensate === undefined
+        ? {}
+        : { compensate: (context) => during(Effect.suspend(() => compensate(context))) })
+    }
+  }))
+
+/** A saga whose step of this path fails with {@link InjectedFault}, each time or so many times. */
+export const failAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
+  inject(saga, [{ _tag: "Action", step, how: "fails", calls }])
+
+/** A saga whose step of this path dies of {@link InjectedFault}. */
+export const dieAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
+  inject(saga, [{ _tag: "Action", step, how: "dies", calls }])
+
+/** A saga whose run is interrupted while this step's action runs, the first time. */
+export const interruptAt = <S extends Saga.Any>(saga: S, step: string): S =>
+  inject(saga, [{ _tag: "Action", step, how: "isInterrupted", calls: 1 }])
+
+/** A saga that calls this step's action twice under its key, and its compensation too. */
+export const repeat = <S extends Saga.Any>(saga: S, step: string): S =>
+  inject(saga, [
+    { _tag: "Action", step, how: "isRepeated", calls: Infinity },
+    { _tag: "Compensation", step, how: "isRepeated", calls: Infinity }
+  ])
+
+/** A saga whose step of this path cannot be undone, each time or so many times. */
+export const failUndoAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
+  inject(saga, [{ _tag: "Compensation", step, how: "fails", calls }])
+
+/**
+ * A store as a process sees it that dies at its n-th commit, counted from 0: from then on no call gets through. Whoever waits gets a
+ * `CheckpointError`, which stands for the death, for nothing is done after it. Give the store itself to the next process.
+ */
+export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before" | "after"): Checkpoint.Store => {
+  let commits = 0
+  let dead = false
+  const gone = Effect.fail(
+    new CheckpointError({
+      reason: "Unavailable",
+      operation: "append",
+      detail: "the process has crashed, as it was told to"
+    })
+  )
+  const alive = <A>(effect: Effect.Effect<A, CheckpointError>): Effect.Effect<A, CheckpointError> =>
+    Effect.suspend(() => dead ? gone : effect)
+  return {
+    ...store,
+    append: (group) =>
+      Effect.suspend(() => {
+        if (dead) return gone
+        dead = commits <= commit && commit < commits + group.length
+        commits += group.length
+        if (!dead) return store.append(group)
+        return moment === "before" ? gone : Effect.zipRight(store.append(group), gone)
+      }),
+    load: (executionId) => alive(store.load(executionId)),
+    claim: (executionId, token) => alive(store.claim(executionId, token)),
+    renew: (token) => alive(store.renew(token))
+  }
+}

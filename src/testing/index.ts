@@ -1,0 +1,8 @@
+/** Runs a saga once for everything that can go wrong with it, and says what is wrong with the saga. */
+export * as SagaTest from "./SagaTest.ts"
+/** A double of the outside world, which knows what must not happen to it. */
+export * as Ledger from "./Ledger.ts"
+/** What can go wrong with a saga, one thing at a time. */
+export * as Faults from "./Faults.ts"
+/** What every store of journals has to do, as data. */
+export * as CheckpointLaws from "./CheckpointLaws.ts"

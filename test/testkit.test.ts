@@ -1,0 +1,385 @@
+/** The test kit finds what is wrong with a saga, and finds nothing wrong with one that is right. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Checkpoint, Recovery, Saga, type Step } from "effect-saga"
+import { CheckpointLaws, Faults, Ledger, SagaTest } from "effect-saga/testing"
+
+interface Keyed {
+  readonly idempotencyKey: Step.IdempotencyKey
+}
+
+/** A service that books things, as the outside world does it: it honours keys. */
+class Booking extends Context.Tag("Booking")<Booking, {
+  readonly book: (what: string, key: string) => Effect.Effect<string>
+  readonly bookWithoutKey: (what: string) => Effect.Effect<string>
+  readonly cancel: (id: string) => Effect.Effect<void>
+  readonly find: (key: string, what: string) => Effect.Effect<Option.Option<string>>
+}>() {
+  static readonly layer = Layer.effect(
+    Booking,
+    Effect.map(Ledger.Ledger, (ledger) => ({
+      book: (what, key) => Effect.as(ledger.do(what, key), what),
+      bookWithoutKey: (what) => Effect.as(ledger.do(what), what),
+      cancel: (id) => Effect.asVoid(ledger.undo(id)),
+      find: (key, what) => Effect.map(ledger.has(key), (there) => there ? Option.some(what) : Option.none())
+    }))
+  )
+}
+
+const book = (what: string) => ({
+  success: Schema.String,
+  action: ({ idempotencyKey }: Keyed) => Effect.flatMap(Booking, ({ book }) => book(what, idempotencyKey)),
+  compensate: ({ output }: { readonly output: string }) => Effect.flatMap(Booking, ({ cancel }) => cancel(output)),
+  compensationRetry: { times: 5, schedule: Schedule.spaced("1 second") }
+})
+
+const charge = {
+  success: Schema.String,
+  action: ({ idempotencyKey }: Keyed) => Effect.flatMap(Booking, ({ book }) => book("charge", idempotencyKey)),
+  inDoubt: "verify" as const,
+  verify: ({ idempotencyKey }: Keyed) => Effect.flatMap(Booking, ({ find }) => find(idempotencyKey, "charge"))
+}
+
+const email = {
+  action: ({ idempotencyKey }: Keyed) =>
+    Effect.flatMap(Booking, ({ book }) => Effect.asVoid(book("email", idempotencyKey))),
+  inDoubt: "retry" as const,
+  retry: { schedule: Schedule.spaced("1 minute") }
+}
+
+const trip = Saga.make("Trip", { input: Schema.Struct({ city: Schema.String }) })
+  .readOnly("quote", { success: Schema.Number, action: () => Effect.succeed(1) })
+  .compensatable("flight", book("flight"))
+  .parallel((branch) => branch.compensatable("hotel", book("hotel")).compensatable("car", book("car")))
+  .saga("insurance", Saga.make("Insure").compensatable("policy", book("policy")).build(), { input: () => undefined })
+  .final("charge", { ...charge, timeout: "5 seconds" })
+  .final("email", email)
+  .build()
+
+const options = { input: { city: "Rome" }, layer: Booking.layer }
+
+describe("a saga that is right", () => {
+  it.effect("has no violations, whatever goes wrong", () =>
+    Effect.gen(function*() {
+      const { scenarios, summary, violations } = yield* SagaTest.explore(trip, options)
+      expect(summary.split("\n").slice(1)).toEqual([])
+      expect(violations).toEqual([])
+      expect(scenarios.length).toBeGreaterThan(100)
+      expect(new Set(scenarios.map(({ ended }) => ended))).toEqual(
+        new Set(["Succeeded", "Undone", "Parked", "NotStarted"])
+      )
+    }), 30_000)
+})
+
+describe("a bug in a saga is found, and its first scenario is the shortest that shows it:", () => {
+  const firstOf = <Requirements extends Booking>(
+    saga: Parameters<typeof SagaTest.explore<void, Booking, never, Requirements, never>>[0]
+  ) =>
+    Effect.map(
+      SagaTest.explore<void, Booking, never, Requirements, never>(saga, {
+        input: undefined,
+        layer: Booking.layer as any
+      }),
+      ({ violations: [first] }) => ({
+        name: first?.name,
+        faults: first?.faults.length,
+        violations: first?.violations.map(({ _tag, message }) => `${_tag}: ${message}`)
+      })
+    )
+  const pay = (begin: any): any => begin.final("charge", charge).build()
+
+  it.effect("a compensation that forgets half of what its action did", () =>
+    Effect.gen(function*() {
+      const saga = pay(
+        Saga.make("Trip").compensatable("rooms", {
+          success: Schema.String,
+          action: ({ idempotencyKey }) =>
+            Effect.flatMap(Booking, ({ book }) =>
+              Effect.as(
+                Effect.all([book("single", `${idempotencyKey}/1`), book("double", `${idempotencyKey}/2`)]),
+                "single"
+              )),
+          compensate: ({ output }) => Effect.flatMap(Booking, ({ cancel }) => cancel(output))
+        })
+      )
+      expect(yield* firstOf(saga)).toEqual({
+        name: `action of "charge" fails`,
+        faults: 1,
+        violations: [`Orphaned: "double", of step "rooms", stands, although everything is said to be undone`]
+      })
+    }))
+
+  it.effect("an action that does not hand on its key, and has no verify", () =>
+    Effect.gen(function*() {
+      const saga = pay(
+        Saga.make("Trip").compensatable("flight", {
+          ...book("flight"),
+          action: () => Effect.flatMap(Booking, ({ bookWithoutKey }) => bookWithoutKey("flight"))
+        })
+      )
+      expect(yield* firstOf(saga)).toMatchObject({
+        name: `action of "flight" is repeated`,
+        faults: 1,
+        violations: [`Doubled: "flight" was done twice, without a key`]
+      })
+    }))
+
+  it.effect("a compensation that reads what a crash loses", () =>
+    Effect.gen(function*() {
+      const saga = () => {
+        const ids = new Map<string, string>()
+        return pay(
+          Saga.make("Trip").compensatable("flight", {
+            ...book("flight"),
+            action: ({ executionId, idempotencyKey }) =>
+              Effect.tap(
+                Effect.flatMap(Booking, ({ book }) => book("flight", idempotencyKey)),
+                (id) => Effect.sync(() => ids.set(executionId, id))
+              ),
+            compensate: ({ executionId }) =>
+              Effect.flatMap(Booking, ({ cancel }) => cancel(ids.get(executionId) ?? "nothing"))
+          })
+        )
+      }
+      const first = yield* firstOf(saga)
+      expect(first.faults).toBe(2)
+      expect(first.name).toMatch(/^action of "charge" (fails|dies); crash (before|after) commit \d is stored$/)
+      expect(first.violations).toContain(`UndoneWithoutDo: "nothing" was undone, and had never been done`)
+    }))
+
+  it.effect("compensations whose order matters, declared the wrong way round", () =>
+    Effect.gen(function*() {
+      // An account cannot be closed while there is a card on it.
+      const saga = pay(
+        Saga.make("Bank")
+          .compensatable("card", book("card"))
+          .compensatable("account", {
+            ...book("account"),
+            compensate: ({ output }) =>
+              Effect.flatMap(Booking, ({ cancel, find }) =>
+                Effect.flatMap(find("explored/card/action", "card"), (card) =>
+                  Option.isSome(card) ? Effect.fail(new Error("there is a card on it")) : cancel(output)))
+          })
+      )
+      expect(yield* firstOf(saga)).toMatchObject({
+        name: `action of "charge" fails`,
+        faults: 1,
+        violations: expect.arrayContaining([`CannotUndo: the compensation of "account" failed: there is a card on it`])
+      })
+    }))
+
+  it.effect("a Final that stands before a step that can fail for good", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Shop")
+        .final("charge", charge)
+        .final("ship", {
+          ...book("parcel"),
+          inDoubt: "retry",
+          retry: { times: 2, schedule: Schedule.spaced("1 second") }
+        })
+        .build()
+      expect(yield* firstOf(saga as any)).toMatchObject({
+        name: `action of "ship" fails`,
+        faults: 1,
+        violations: [expect.stringMatching(/^CannotGoForward: "ship" failed for good after a Final/)]
+      })
+    }))
+})
+
+describe("a saga that is only run in process", () => {
+  const reserve = (what: string) => ({
+    action: ({ idempotencyKey }: Keyed) =>
+      Effect.flatMap(Booking, ({ book }) => Effect.asVoid(book(what, idempotencyKey))),
+    compensate: () => Effect.flatMap(Booking, ({ cancel }) => cancel(what))
+  })
+
+  it.effect("is explored without a store, and found right", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Local")
+        .compensatable("room", { ...reserve("room"), timeout: "1 second", inDoubt: "retry", retry: { times: 2 } })
+        .compensatable("table", reserve("table"))
+        .final("pay", reserve("payment"))
+        .build()
+      const { scenarios, summary } = yield* SagaTest.exploreInProcess(saga, { input: undefined, layer: Booking.layer })
+      expect(summary).toMatch(/^\d+ scenarios, 0 with violations$/)
+      expect(scenarios.some(({ name }) => name.includes("crash"))).toBe(false)
+      expect(scenarios.find(({ name }) => name === `action of "pay" is interrupted once`)?.ended).toBe("Succeeded")
+    }))
+
+  it.effect("and where it is wrong, that is found", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Local")
+        .compensatable("room", { ...reserve("room"), compensate: () => Effect.void })
+        .readOnly("check", { action: () => Effect.void })
+        .build()
+      const { violations: [first] } = yield* SagaTest.exploreInProcess(saga, { input: undefined, layer: Booking.layer })
+      expect(first).toMatchObject({ name: `action of "check" fails`, violations: [{ _tag: "Orphaned" }] })
+    }))
+})
+
+describe("an exploration", () => {
+  it.effect("is the same each time, and runs the scenarios alone that it is asked for", () =>
+    Effect.gen(function*() {
+      const first = yield* SagaTest.explore(trip, { ...options, limits: { pairs: 20 } })
+      const second = yield* SagaTest.explore(trip, { ...options, limits: { pairs: 20 } })
+      expect(second).toEqual(first)
+      const name = first.scenarios.at(-1)!.name
+      const { scenarios } = yield* SagaTest.explore(trip, { ...options, limits: { pairs: 20 }, only: [name] })
+      expect(scenarios).toEqual([first.scenarios.at(-1)])
+    }), 30_000)
+
+  it.effect("holds an invariant after each scenario", () =>
+    Effect.gen(function*() {
+      const { violations } = yield* SagaTest.explore(trip, {
+        ...options,
+        limits: { pairs: 0 },
+        invariant: (ended) =>
+          Effect.gen(function*() {
+            const { entries } = yield* Ledger.Ledger
+            const emails = (yield* entries).filter(({ standing, what }) => standing && what === "email").length
+            if (ended === "Succeeded" && emails !== 1) return yield* Effect.fail(`${emails} emails were sent`)
+            if (ended === "Undone" && emails === 0) return yield* Effect.fail("nobody was told")
+          })
+      })
+      expect(new Set(violations.flatMap(({ violations }) => violations.map(({ message }) => message)))).toEqual(
+        new Set(["Error: nobody was told"])
+      )
+    }), 30_000)
+})
+
+describe("a ledger", () => {
+  const ledger = Ledger.make()
+  const tags = (service: Ledger.Service) => Effect.map(service.violations, (all) => all.map(({ _tag }) => _tag))
+
+  it.effect("does a thing once under its key, and undoes it once", () =>
+    Effect.gen(function*() {
+      const world = yield* ledger
+      expect(yield* world.do("room", "1")).toBe(true)
+      expect(yield* world.do("room", "1")).toBe(false)
+      expect(yield* world.has("1")).toBe(true)
+      expect(yield* world.undo("room")).toBe(true)
+      expect(yield* world.undo("room")).toBe(false)
+      expect(yield* world.has("1")).toBe(false)
+      expect(yield* tags(world)).toEqual([])
+    }))
+
+  it.effect("knows what is done twice, done again, undone without a do, and undone out of order", () =>
+    Effect.gen(function*() {
+      const twice = yield* ledger
+      yield* twice.do("room", "1")
+      yield* twice.do("room", "2")
+      expect(yield* tags(twice)).toEqual(["Doubled"])
+      const again = yield* ledger
+      yield* again.do("room", "1")
+      yield* again.undo("room")
+      yield* again.do("room", "1")
+      expect(yield* tags(again)).toEqual(["Redone"])
+      const without = yield* ledger
+      yield* without.undo("room")
+      expect(yield* tags(without)).toEqual(["UndoneWithoutDo"])
+      const order = yield* ledger
+      yield* order.do("room", "1")
+      yield* order.do("table", "2")
+      yield* order.undo("room")
+      expect(yield* order.violations).toMatchObject([
+        { _tag: "UndoneOutOfOrder", message: `"room" was undone while "table", done later, still stood` }
+      ])
+    }))
+})
+
+describe("faults, by hand", () => {
+  const once = Effect.provide(Ledger.layer)
+  const run = (saga: typeof trip) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(Saga.run(saga, { city: "Rome" }))
+      yield* TestClock.adjust("1 hour")
+      const exit = yield* Fiber.await(fiber)
+      const { entries } = yield* Ledger.Ledger
+      const standing = (yield* entries).filter(({ standing }) => standing).map(({ what }) => what)
+      return { exit, standing }
+    }).pipe(Effect.provide(Booking.layer), once)
+
+  it.effect("a step that fails, dies, or is interrupted", () =>
+    Effect.gen(function*() {
+      const failed = yield* run(Faults.failAt(trip, "charge"))
+      expect(failed.exit).toEqual(Exit.fail(new Faults.InjectedFault({ step: "charge" })))
+      expect(failed.standing).toEqual([])
+      const died = yield* run(Faults.dieAt(trip, "insurance/policy"))
+      expect(died.exit).toEqual(Exit.die(new Faults.InjectedFault({ step: "insurance/policy" })))
+      expect(died.standing).toEqual([])
+      const interrupted = yield* run(Faults.interruptAt(trip, "flight"))
+      expect(Exit.isInterrupted(interrupted.exit)).toBe(true)
+      expect(interrupted.standing).toEqual([])
+    }))
+
+  it.effect("a step that is repeated, and one that cannot be undone", () =>
+    Effect.gen(function*() {
+      const repeated = yield* run(Faults.repeat(trip, "flight"))
+      expect(repeated.exit._tag).toBe("Success")
+      const stuck = yield* run(Faults.failUndoAt(Faults.failAt(trip, "charge"), "flight"))
+      expect(stuck.exit).toMatchObject({
+        cause: { error: { _tag: "CompensationFailed", failed: [{ step: "flight" }] } }
+      })
+      expect(stuck.standing).toEqual(["flight"])
+    }))
+
+  it.effect("a process that crashes at a commit", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const service = (store: Checkpoint.Store) => Layer.scoped(Checkpoint.Checkpoint, Checkpoint.make(store))
+      const crashed = yield* Effect.exit(
+        Effect.provide(
+          Saga.execute(trip, { city: "Rome" }, { executionId: "1" }),
+          service(Faults.crashAt(store, 1, "after"))
+        )
+      )
+      expect(crashed).toMatchObject({ _tag: "Failure", cause: { error: { _tag: "CheckpointError" } } })
+      expect((yield* store.load("1")).length).toBe(2)
+      expect(yield* Effect.provide(Recovery.run([trip]), service(store))).toMatchObject({ succeeded: 1 })
+    }).pipe(Effect.provide(Booking.layer), once))
+})
+
+describe("the laws of a store", () => {
+  it.effect("hold for ours", () =>
+    Effect.gen(function*() {
+      expect(yield* CheckpointLaws.check(Checkpoint.makeMemory)).toEqual([])
+    }))
+
+  const broken: Record<string, (store: Checkpoint.Store) => Partial<Checkpoint.Store>> = {
+    "forgets to look at the lease": (store) => {
+      let last = 0
+      return {
+        acquire: () => Effect.sync(() => ++last),
+        renew: () => Effect.succeed(true),
+        append: (commits) => Effect.map(store.append(commits), (stored) => stored.map(() => true))
+      }
+    },
+    "lets everybody claim": () => ({ claim: () => Effect.succeed(true) }),
+    "says that all was stored": (store) => ({
+      append: (commits) => Effect.map(store.append(commits), (stored) => stored.map(() => true))
+    }),
+    "stores the first of a group only": (store) => ({
+      append: (commits) =>
+        Effect.map(store.append(commits.slice(0, 1)), (stored) => commits.map((_, index) => stored[index] ?? true))
+    }),
+    "lists what is parked with the rest": (store) => ({
+      unfinished: () => Stream.concat(store.unfinished({ parked: false }), store.unfinished({ parked: true }))
+    }),
+    "lets go of what is another's": (store) => ({
+      release: (token, ids) =>
+        ids === undefined ? store.release(token) : Effect.forEach([1, 2, 3], (any) => store.release(any, ids))
+    }),
+    "prunes nothing": () => ({ prune: () => Effect.succeed(0) }),
+    "prunes everything": (store) => ({ prune: () => store.prune({ milliseconds: -1000 }) })
+  }
+  for (const [bug, spoil] of Object.entries(broken)) {
+    it.effect(`are broken by one that ${bug}`, () =>
+      Effect.gen(function*() {
+        const laws = yield* CheckpointLaws.check(
+          Effect.map(Checkpoint.makeMemory, (store): Checkpoint.Store => ({ ...store, ...spoil(store) }))
+        )
+        expect(laws.length).toBeGreaterThan(0)
+        expect(laws[0]!.message).toMatch(/^a store .*: expected .*, and it is /)
+      }))
+  }
+})
