@@ -299,16 +299,17 @@ const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append
           return refused.length === 0 ? Effect.void : Effect.forEach(refused, refuse, { discard: true })
         }
       })
-    const someWait = Effect.async<void>((resume) => {
+    const someWait = Effect.interruptible(Effect.async<void>((resume) => {
       if (waiting.length > 0) resume(Effect.void)
       else wake = () => resume(Effect.void)
+    }))
+    const writer = Effect.whileLoop({
+      while: () => true,
+      body: () => waiting.length === 0 ? someWait : write(waiting.splice(0, largestGroup)),
+      step: () => {}
     })
-    const writeGroup = Effect.suspend(() => {
-      const group = waiting.splice(0, largestGroup)
-      return group.length === 0 ? Effect.void : Effect.uninterruptible(write(group))
-    })
-    const turn = Effect.suspend(() => waiting.length > 0 ? writeGroup : Effect.zipRight(someWait, writeGroup))
-    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body: () => turn, step: () => {} }))
+    // What has been taken along must be answered.
+    yield* Effect.forkScoped(Effect.uninterruptible(writer))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true

@@ -15,7 +15,7 @@ import {
   OutcomeUnknown,
   RecoveredFailure
 } from "../SagaError.ts"
-import { drive, wayForward } from "./interpreter.ts"
+import { driveWithin, wayForward } from "./interpreter.ts"
 import { canonical } from "./json.ts"
 import { difference, isWellFormed, type Program } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
@@ -120,10 +120,14 @@ const driveOnce = (
         const { fingerprint, name: saga, version } = program
         const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, input, result: undefined }
         checkpoint.driven.set(executionId, entry)
-        return Effect.flatMap(Effect.exit(restore(driver(checkpoint))), (exit) => {
+        const end = (exit: Exit.Exit<unknown, unknown>) => {
           checkpoint.driven.delete(executionId)
           if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
           return exit
+        }
+        return Effect.matchCauseEffect(restore(driver(checkpoint)), {
+          onFailure: (cause) => end(Exit.failCause(cause)),
+          onSuccess: (output) => end(Exit.succeed(output))
         })
       }
       const conflict = driven.saga !== program.name
@@ -169,32 +173,24 @@ const start = (
         ...(encoded === undefined ? {} : { input: encoded }),
         at: now()
       })
-      return driveLeased(
-        store,
-        executionId,
-        token,
-        Effect.sync(() => new Run({ program, executionId, input, recorder, suspend }))
-      )
+      const run = new Run({ program, executionId, input, recorder, suspend })
+      return Effect.uninterruptibleMask((restore) => driveLeased(store, token, run, restore))
     })
   )
 
-/** Drives, and leaves an execution that does not come to its end to whoever claims it. */
+/** Drives, and leaves an execution that does not come to its end to whoever claims it. For a caller who cannot be interrupted. */
 const driveLeased = (
   store: Checkpoint.Service,
-  executionId: string,
   token: Checkpoint.Token,
-  made: AnyEffect<Run>,
-  restore: (effect: AnyEffect) => AnyEffect = (effect) => effect
+  run: Run,
+  restore: Run["restore"]
 ): AnyEffect =>
-  Effect.suspend(() => {
-    let status: () => Journal.Status | undefined = () => "Running"
-    return Effect.onExit(
-      restore(Effect.flatMap(made, (run) => {
-        status = () => run.recorder?.state()?.status
-        return drive(run)
-      })),
-      () => status() === "Running" || status() === "Unwinding" ? store.letGo(executionId, token) : Effect.void
-    )
+  Effect.catchAllCause(driveWithin(run, restore), (cause) => {
+    const status = run.recorder?.state()?.status
+    const ended = Effect.failCause(cause)
+    return status === "Running" || status === "Unwinding"
+      ? Effect.zipRight(store.letGo(run.executionId, token), ended)
+      : ended
   })
 
 interface GoOn {
@@ -225,13 +221,13 @@ const goOn = (store: Checkpoint.Service, program: Program, stored: Stored, optio
   const claimed = Effect.uninterruptibleMask((restore) =>
     Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
       onSuccess: (token) =>
-        driveLeased(
-          store,
-          executionId,
-          token,
+        Effect.matchCauseEffect(
           // What was read before the claim may be history by now.
-          Effect.flatMap(readAgain, (again) => continued(store, token, program, again, options)),
-          restore
+          restore(Effect.flatMap(readAgain, (again) => continued(store, token, program, again, options))),
+          {
+            onFailure: (cause) => Effect.zipRight(store.letGo(executionId, token), Effect.failCause(cause)),
+            onSuccess: (run) => driveLeased(store, token, run, restore)
+          }
         ),
       // The other driver may have come to its end meanwhile.
       onFailure: (error) =>

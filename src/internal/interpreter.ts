@@ -15,8 +15,11 @@ import type { AnyEffect, ArmedList, FailedAt, Frame, Past, Run } from "./run.ts"
 import { goBack } from "./unwind.ts"
 
 /** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
-export const drive = (run: Run): AnyEffect =>
-  goForward(run, (output) => {
+export const drive = (run: Run): AnyEffect => Effect.uninterruptibleMask((restore) => driveWithin(run, restore))
+
+/** The same, for a caller who has opened the region already. */
+export const driveWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
+  forwardWithin(run, restore, (output) => {
     const { recorder } = run
     if (recorder === undefined) return Effect.succeed(output)
     recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
@@ -28,19 +31,21 @@ export const drive = (run: Run): AnyEffect =>
  * same uninterruptible region, so that nothing can come between the last step and it.
  */
 export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEffect =>
-  Effect.uninterruptibleMask((restore) => {
-    run.restore = restore
-    const driven = Effect.matchCauseEffect(wayForward(run), {
-      onSuccess: keep,
-      onFailure: (cause) => goBack(run, cause)
-    })
-    return run.recorder === undefined
-      ? driven
-      : Effect.catchAllCause(driven, (cause) => {
-        const halt = haltOf(cause)
-        return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
-      })
+  Effect.uninterruptibleMask((restore) => forwardWithin(run, restore, keep))
+
+const forwardWithin = (run: Run, restore: Run["restore"], keep: (output: unknown) => AnyEffect): AnyEffect => {
+  run.restore = restore
+  const driven = Effect.matchCauseEffect(wayForward(run), {
+    onSuccess: keep,
+    onFailure: (cause) => goBack(run, cause)
   })
+  return run.recorder === undefined
+    ? driven
+    : Effect.catchAllCause(driven, (cause) => {
+      const halt = haltOf(cause)
+      return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
+    })
+}
 
 /** All steps, and what is made of their outputs. */
 export const wayForward = (run: Run): AnyEffect => {
@@ -248,9 +253,9 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
   return Effect.matchCauseEffect(outcome, {
     onSuccess: (output) =>
-      ParseResult.map(recorder.encodeOutput(step, output), (encoded) => {
+      ParseResult.flatMap(recorder.encodeOutput(step, output), (encoded) => {
         recorder.record({ _tag: "StepSucceeded", ...ended(), output: encoded })
-        return output
+        return Effect.succeed(output)
       }),
     onFailure: (cause) => {
       run.failed.push({ step, cause })

@@ -80,34 +80,38 @@ export const toCheckpoint = (options: {
   let noted = 0
   let stored = 0
   let halted: Halt | undefined
+  const halt = (cause: Cause.Cause<CheckpointError | ExecutionConflict>) =>
+    Effect.fail(
+      halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
+    )
   /** Stores what is pending, unless that is done already for what the caller has noted. */
-  const append = (upTo: number) =>
-    Effect.suspend(() => {
-      const { state } = sum
-      if (halted !== undefined) return Effect.fail(halted)
-      if (stored >= upTo || state === undefined) return Effect.void
-      const body = Journal.encodeCommit(pending)
-      pending = []
-      stored = noted
-      const commit = {
-        executionId,
-        saga: program.name,
-        version: program.version,
-        sequence: sequence++,
-        status: state.status,
-        body,
-        token
-      }
-      return Effect.catchAllCause(Effect.suspend(() => store.append(commit)), (cause) => {
-        halted = new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
-        return Effect.fail(halted)
-      })
-    })
+  const append = (upTo: () => number) =>
+    Effect.catchAllCause(
+      Effect.suspend(() => {
+        const { state } = sum
+        if (halted !== undefined) return Effect.fail(halted.error)
+        if (stored >= upTo() || state === undefined) return Effect.void
+        const body = Journal.encodeCommit(pending)
+        pending = []
+        stored = noted
+        return store.append({
+          executionId,
+          saga: program.name,
+          version: program.version,
+          sequence: sequence++,
+          status: state.status,
+          body,
+          token
+        })
+      }),
+      halt
+    )
   // Of siblings that are as far, the first to have its turn takes along what the others have noted.
   const inTurn = hasParallel(program) ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
-  const commit = inTurn === undefined
-    ? append
-    : (upTo: number) => Effect.zipRight(Effect.yieldNow(), inTurn(append(upTo)))
+  const commit = inTurn === undefined ? append(() => noted) : Effect.suspend(() => {
+    const upTo = noted
+    return Effect.zipRight(Effect.yieldNow(), inTurn(append(() => upTo)))
+  })
   return {
     durable: true,
     state: () => sum.state,
@@ -116,7 +120,7 @@ export const toCheckpoint = (options: {
       pending.push(event)
       noted++
     },
-    commit: Effect.suspend(() => commit(noted)),
+    commit,
     encodeOutput: (step, output) =>
       ParseResult.mapError(
         encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),

@@ -40,38 +40,35 @@ export const make = (
       })
     }
     const whileLocked = retryWhileLocked(options.lockTimeout)
-    yield* whileLocked(open(sql, dialect))
+    yield* whileLocked(open(sql, dialect), (cause) => cause)
 
     const { now } = dialect
-    const connect = yield* connections(sql, options.dedicated === true)
-    const run = (connection: Connection, { parameters, text }: Statement) =>
-      connection.execute(dialect.prepare(text), parameters, undefined)
-    const transaction = (statements: ReadonlyArray<Statement>) => (connection: Connection) =>
-      statements.length === 1 ? run(connection, statements[0]!) : inTransaction(
-        connection,
-        dialect,
-        Effect.map(Effect.forEach(statements, (statement) => run(connection, statement)), (rows) => rows.flat())
-      )
+    const connect = yield* connections(sql, dialect, options.dedicated === true)
     const attempt = <A>(
       operation: CheckpointError["operation"],
-      use: (connection: Connection) => Effect.Effect<A, SqlError>,
+      effect: Effect.Effect<A, SqlError | CheckpointError>,
       executionId?: string
     ): Effect.Effect<A, CheckpointError> =>
-      // A client may die of a connection that is lost, which is no defect of ours.
-      whileLocked(Effect.mapErrorCause(connect(use), (cause) => {
+      whileLocked(effect, (cause) => {
+        // A client may die of a connection that is lost, which is no defect of ours.
         if (Cause.isInterruptedOnly(cause)) return cause as Cause.Cause<never>
         const error = Cause.squash(cause)
         return Cause.fail(
           error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
         )
-      }))
+      })
     const perform = (
       operation: CheckpointError["operation"],
-      statements: ReadonlyArray<Statement>,
+      { parameters, text }: Statement,
       executionId?: string
-    ): Effect.Effect<ReadonlyArray<any>, CheckpointError> => attempt(operation, transaction(statements), executionId)
+    ): Effect.Effect<ReadonlyArray<any>, CheckpointError> =>
+      attempt(
+        operation,
+        connect.once((connection) => connection.execute(dialect.prepare(text), parameters, undefined)),
+        executionId
+      )
     const query = (operation: CheckpointError["operation"], text: string, ...parameters: ReadonlyArray<unknown>) =>
-      perform(operation, [{ text, parameters }])
+      perform(operation, { text, parameters })
 
     const statementsFor = (commits: ReadonlyArray<Commit>) => {
       const first = commits.filter(({ sequence }) => sequence === 0)
@@ -81,47 +78,46 @@ export const make = (
         ...later.length === 0 ? [] : dialect.append(later)
       ]
     }
+    const count = (connection: Connection, { parameters, text }: Statement) =>
+      Effect.map(connection.executeRaw(dialect.prepare(text), parameters), dialect.countOf)
     /** How many of the commits were stored. */
-    const store = (connection: Connection, commits: ReadonlyArray<Commit>): Effect.Effect<number, SqlError> =>
-      Effect.reduce(
-        statementsFor(commits),
+    const store = (connection: Connection, commits: ReadonlyArray<Commit>): Effect.Effect<number, SqlError> => {
+      const statements = statementsFor(commits)
+      return statements.length === 1 ? count(connection, statements[0]!) : Effect.reduce(
+        statements,
         0,
-        (stored, { parameters, text }) =>
-          Effect.map(
-            connection.executeRaw(dialect.prepare(text), parameters),
-            (result) => stored + dialect.countOf(result)
-          )
+        (stored, statement) => Effect.map(count(connection, statement), (more) => stored + more)
       )
-    const append: Checkpoint.Store["append"] = (commits) =>
-      attempt("append", (connection) => {
-        if (commits.length === 1) return Effect.map(store(connection, commits), (stored) => [stored === 1])
-        const together = Effect.flatMap(
+    }
+    const append: Checkpoint.Store["append"] = (commits) => {
+      if (commits.length === 1) {
+        const alone = connect.once((connection) => store(connection, commits))
+        return attempt("append", Effect.map(alone, (stored) => [stored === 1]))
+      }
+      const together = connect.inTransaction((connection) =>
+        Effect.flatMap(
           store(connection, commits),
           // Some have been refused, and nobody knows which.
           (stored) =>
             stored === commits.length ? Effect.succeed(commits.map(() => true)) : Effect.fail("Refused" as const)
         )
-        const oneByOne = Effect.forEach(
-          commits,
-          (commit) => Effect.map(store(connection, [commit]), (stored) => stored === 1)
-        )
-        return Effect.catchIf(
-          inTransaction(connection, dialect, together),
-          (error) => error === "Refused",
-          () => inTransaction(connection, dialect, oneByOne)
-        ) as Effect.Effect<ReadonlyArray<boolean>, SqlError>
-      })
+      )
+      const oneByOne = connect.inTransaction((connection) =>
+        Effect.forEach(commits, (commit) => Effect.map(store(connection, [commit]), (stored) => stored === 1))
+      )
+      return attempt("append", Effect.catchIf(together, (error) => error === "Refused", () => oneByOne))
+    }
 
     const load: Checkpoint.Store["load"] = (executionId) =>
       Effect.map(
-        perform("load", [{
+        perform("load", {
           text: `SELECT 0 AS sequence, body FROM effect_saga_execution WHERE execution_id = ?
             UNION ALL
             SELECT later.sequence, later.body FROM effect_saga_commit AS later
             WHERE later.execution = (SELECT id FROM effect_saga_execution WHERE execution_id = ?)
             ORDER BY sequence`,
           parameters: [executionId, executionId]
-        }], executionId),
+        }, executionId),
         (rows) => rows.map(({ body, sequence }) => ({ body, sequence: Number(sequence) }))
       )
 
@@ -212,7 +208,7 @@ export const make = (
         )
     const claim: Checkpoint.Store["claim"] = (executionId, token) =>
       Effect.map(
-        perform("lease", [{
+        perform("lease", {
           text: `UPDATE effect_saga_unfinished SET token = ?
             WHERE execution = ${numberOf}
               AND (token IS NULL OR token = ? OR NOT EXISTS (
@@ -222,7 +218,7 @@ export const make = (
               AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
             RETURNING execution`,
           parameters: [token, executionId, token, token]
-        }], executionId),
+        }, executionId),
         (rows) => rows.length === 1
       )
 
@@ -251,10 +247,17 @@ export const make = (
         while (page.some(({ started_at }) => Number(started_at) < before)) {
           const old = page.filter(({ ended_at }) => Number(ended_at) < before)
           for (const { id } of old) {
-            yield* perform("prune", [
-              { text: "DELETE FROM effect_saga_commit WHERE execution = ?", parameters: [id] },
-              { text: "DELETE FROM effect_saga_execution WHERE id = ?", parameters: [id] }
-            ])
+            const both = connect.inTransaction((connection) =>
+              Effect.zipRight(
+                connection.execute(
+                  dialect.prepare("DELETE FROM effect_saga_commit WHERE execution = ?"),
+                  [id],
+                  undefined
+                ),
+                connection.execute(dialect.prepare("DELETE FROM effect_saga_execution WHERE id = ?"), [id], undefined)
+              )
+            )
+            yield* attempt("prune", both)
           }
           pruned += old.length
           page = yield* endsAfter(page[page.length - 1].id)
@@ -284,28 +287,40 @@ const open = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<void, C
     Effect.asVoid
   )
 
-type Connect = <A>(
-  use: (connection: Connection) => Effect.Effect<A, SqlError>
-) => Effect.Effect<A, SqlError | CheckpointError>
+type Use = <A, E>(
+  use: (connection: Connection) => Effect.Effect<A, E | SqlError>
+) => Effect.Effect<A, E | SqlError | CheckpointError>
 
-/**
- * Straight to the connection: by way of the client a statement costs ten times as much. Used by one at a time, for what one
- * does between `BEGIN` and `COMMIT` is nobody else's business.
- */
+interface Connect {
+  /** For one statement. */
+  readonly once: Use
+  /** For several, which count together or not at all, with nobody else's between them. */
+  readonly inTransaction: Use
+}
+
+/** Straight to the connection: by way of the client a statement costs ten times as much. */
 const connections = (
   sql: SqlClient.SqlClient,
+  dialect: Dialect,
   dedicated: boolean
 ): Effect.Effect<Connect, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
     if (dedicated) {
       const connection = yield* Effect.orDie(sql.reserve)
-      // The driver answers at once, so that nothing comes between two statements of a fiber that does not yield.
-      return (use) =>
-        Effect.withMaxOpsBeforeYield(Effect.uninterruptible(Effect.suspend(() => use(connection))), Infinity)
+      return {
+        once: (use) => use(connection),
+        // The driver answers at once, so that nothing comes between two statements of a fiber that does not yield.
+        inTransaction: (use) =>
+          Effect.withMaxOpsBeforeYield(
+            Effect.uninterruptible(transaction(connection, dialect, Effect.suspend(() => use(connection)))),
+            Infinity
+          )
+      }
     }
-    return (use) =>
+    const once: Use = (use) =>
       // Interrupted while it waits for a connection, a client of PostgreSQL would lose it.
       outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, use))))
+    return { once, inTransaction: (use) => once((connection) => transaction(connection, dialect, use(connection))) }
   })
 
 /** In a transaction of its caller a commit would be taken back with it, and nobody else would see it meanwhile. */
@@ -324,7 +339,7 @@ export const outsideTransactions = <A, E, R>(
       )
   )
 
-const inTransaction = <A, E>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, E>) => {
+const transaction = <A, E>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, E>) => {
   const say = (text: string) => connection.execute(text, [], undefined)
   return Effect.zipRight(
     say(dialect.begin),
@@ -340,11 +355,19 @@ const retryWhileLocked = (lockTimeout: Duration.DurationInput = "5 seconds") => 
   const times = Math.ceil(Duration.toMillis(lockTimeout) / 50)
   const schedule = Schedule.spaced("50 millis")
   const live = Effect.withClock(Clock.make())
-  const again = <A, R>(effect: Effect.Effect<A, CheckpointError, R>) =>
-    live(Effect.retry(effect, { schedule, times, while: (error) => error.reason === "Locked" }))
-  return <A, R>(effect: Effect.Effect<A, CheckpointError, R>): Effect.Effect<A, CheckpointError, R> =>
-    Effect.catchAll(effect, (error) => error.reason === "Locked" && times > 0 ? again(effect) : Effect.fail(error))
+  return <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    causeOf: (cause: Cause.Cause<E>) => Cause.Cause<CheckpointError>
+  ): Effect.Effect<A, CheckpointError, R> =>
+    Effect.catchAllCause(effect, (failed) => {
+      const cause = causeOf(failed)
+      return times > 0 && Option.exists(Cause.failureOption(cause), isLocked)
+        ? live(Effect.retry(Effect.mapErrorCause(effect, causeOf), { schedule, times, while: isLocked }))
+        : Effect.failCause(cause)
+    })
 }
+
+const isLocked = ({ reason }: CheckpointError) => reason === "Locked"
 
 export const toCheckpointError = (
   dialect: Pick<Dialect, "reasonOf">,
