@@ -27,8 +27,18 @@ import { CheckpointError, ExecutionConflict } from "./SagaError.ts"
  */
 export type Token = number
 
+/**
+ * The right to write to one execution: under which lease, and which claim of it this is, as the store counts them. What was sent
+ * under an earlier claim cannot be stored after a later one, also where both are of the same process.
+ */
+export interface Claim {
+  readonly token: Token
+  /** 0 for whoever starts an execution; each later claim has a higher one. */
+  readonly fence: number
+}
+
 /** What is written in one go. */
-export interface Commit {
+export interface Commit extends Claim {
   readonly executionId: string
   /** The name of the saga. */
   readonly saga: string
@@ -40,8 +50,6 @@ export interface Commit {
   readonly status: Status
   /** The events, encoded as JSON. */
   readonly body: string
-  /** Under which lease it is written. */
-  readonly token: Token
 }
 
 /** A commit as it is read back. */
@@ -68,8 +76,9 @@ export interface Store {
    * Stores commits, all in one transaction, and says of each whether it is stored. When it has succeeded they survive whatever
    * the store promises to survive.
    *
-   * A commit is refused, and changes nothing, when its lease has ended, when its execution is leased to another, or when its
-   * sequence is taken or leaves a gap. The first commit of an execution leases it; one that finishes or parks it ends that.
+   * A commit is refused, and changes nothing, when its lease has ended, when its execution is not claimed by its token and fence, or
+   * when its sequence is taken or leaves a gap. The first commit of an execution claims it, with fence 0; one that finishes or
+   * parks it ends the claim.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
   /** All commits of one execution, by sequence; none where it is unknown. */
@@ -80,10 +89,16 @@ export interface Store {
   readonly acquire: (lease: { readonly milliseconds: number }) => Effect.Effect<Token, CheckpointError>
   /** Lets a lease last its full time from now; false where it has ended, which is then for good. */
   readonly renew: (token: Token) => Effect.Effect<boolean, CheckpointError>
-  /** Ends the lease of these executions, or, where none are named, of all, and the lease itself. */
-  readonly release: (token: Token, executionIds?: ReadonlyArray<string>) => Effect.Effect<void, CheckpointError>
-  /** Leases an unfinished execution unless another's lease of it lasts; false where it cannot be had. */
-  readonly claim: (executionId: string, token: Token) => Effect.Effect<boolean, CheckpointError>
+  /** Ends these claims, or, where none are named, the lease itself and so all claims under it. */
+  readonly release: (
+    token: Token,
+    claims?: ReadonlyArray<{ readonly executionId: string; readonly fence: number }>
+  ) => Effect.Effect<void, CheckpointError>
+  /**
+   * Claims an unfinished execution, unless it is claimed under another lease that lasts: answers with the new fence, higher
+   * than any before, or `undefined` where it cannot be had.
+   */
+  readonly claim: (executionId: string, token: Token) => Effect.Effect<number | undefined, CheckpointError>
   /** Deletes what finished more than so many milliseconds ago, and says how many executions that were. */
   readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }
@@ -110,12 +125,12 @@ export interface Service extends Pick<Store, "load" | "unfinished"> {
   readonly token: Effect.Effect<Token, CheckpointError>
   /** Whether a lease lasts still, as far as this process knows without asking. */
   readonly holds: (token: Token) => boolean
-  /** Leases an unfinished execution to this process. Fails with `ExecutionConflict` (`OtherDriver`) where it cannot be had. */
+  /** Claims an unfinished execution for this process. Fails with `ExecutionConflict` (`OtherDriver`) where it cannot be had. */
   readonly claim: (
     execution: { readonly executionId: string; readonly saga: string }
-  ) => Effect.Effect<Token, CheckpointError | ExecutionConflict>
-  /** Leaves an unfinished execution to whoever claims it; if the store cannot be reached, as soon as it can. */
-  readonly letGo: (executionId: string, token: Token) => Effect.Effect<void>
+  ) => Effect.Effect<Claim, CheckpointError | ExecutionConflict>
+  /** Ends a claim. Where the store cannot be reached it is tried again with each renewal of the lease. */
+  readonly letGo: (executionId: string, claim: Claim) => Effect.Effect<void>
   /**
    * Deletes the journals of executions that finished longer ago than this, and says how many they were. Their ids are
    * unknown from then on: one that is used again starts a new execution.
@@ -163,12 +178,12 @@ export const make = (store: Store, options?: Options): Effect.Effect<Service, ne
     const claim: Service["claim"] = ({ executionId, saga }) =>
       Effect.gen(function*() {
         const token = yield* lease.token
-        if (yield* store.claim(executionId, token)) return token
-        // Refused for want of a lease of our own, it is worth another try.
-        if (!(yield* lease.check(token))) {
-          const renewed = yield* lease.token
-          if (yield* store.claim(executionId, renewed)) return renewed
-        }
+        const fence = yield* store.claim(executionId, token)
+        if (fence !== undefined) return { token, fence }
+        // Asking the store ends the leases of processes that have died since; or it was our own that had ended.
+        yield* lease.check(token)
+        const again = { token: yield* lease.token, fence: yield* store.claim(executionId, yield* lease.token) }
+        if (again.fence !== undefined) return { ...again, fence: again.fence }
         return yield* new ExecutionConflict({ reason: "OtherDriver", saga, executionId })
       })
     return {
@@ -196,7 +211,7 @@ interface Lease {
   readonly holds: (token: Token) => boolean
   /** Asks the store. */
   readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
-  readonly letGo: (executionId: string, token: Token) => Effect.Effect<void>
+  readonly letGo: (executionId: string, claim: Claim) => Effect.Effect<void>
 }
 
 const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lease, never, Scope.Scope> =>
@@ -205,36 +220,37 @@ const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lea
     const turn = yield* Effect.makeSemaphore(1)
     const milliseconds = Duration.toMillis(duration)
     let current: { readonly token: Token; lastsUntil: number } | undefined
-    let toRelease: ReadonlyArray<string> = []
+    // By execution; of a lease that has ended there is nothing left to let go of.
+    const toRelease = new Map<string, Claim>()
     // Leases are about real time, whatever clock a test has given its program.
     const live = Effect.withClock(Clock.make())
     const now = () => performance.now()
+    const lasts = () => current !== undefined && now() < current.lastsUntil
 
-    const lose = (token: Token) => {
-      if (current?.token === token) current = undefined
-    }
     const check = (token: Token) =>
       Effect.suspend(() => {
         const asked = now()
         return Effect.map(store.renew(token), (lasts) => {
-          if (!lasts) lose(token)
-          else if (current?.token === token) current.lastsUntil = asked + milliseconds
+          if (current?.token !== token) return lasts
+          if (lasts) current.lastsUntil = asked + milliseconds
+          else current = undefined
           return lasts
         })
       })
-    const letGoOfAll = (token: Token) =>
+    const release = (token: Token) =>
       Effect.suspend(() => {
-        const executionIds = toRelease
-        if (executionIds.length === 0) return Effect.void
-        toRelease = []
-        return Effect.onError(
-          store.release(token, executionIds),
-          () => Effect.sync(() => toRelease = [...executionIds, ...toRelease])
-        )
+        const claims = Array.from(toRelease, ([executionId, claim]) => ({ executionId, ...claim }))
+        for (const claim of claims) if (claim.token !== token) toRelease.delete(claim.executionId)
+        const ours = claims.filter((claim) => claim.token === token)
+        return ours.length === 0 ? Effect.void : Effect.map(store.release(token, ours), () => {
+          for (const { executionId, fence } of ours) {
+            if (toRelease.get(executionId)?.fence === fence) toRelease.delete(executionId)
+          }
+        })
       })
     const keepAlive = (token: Token) =>
       Effect.suspend(() => current?.token === token ? check(token) : Effect.succeed(false)).pipe(
-        Effect.zipLeft(letGoOfAll(token)),
+        Effect.zipLeft(release(token)),
         Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)),
         Effect.delay(milliseconds / 3),
         Effect.repeat({ while: (lasts) => lasts }),
@@ -248,25 +264,41 @@ const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lea
       if (Number.isFinite(milliseconds)) yield* Effect.forkIn(Effect.interruptible(keepAlive(token)), scope)
       return token
     })
+    /** After a pause only the store knows whether the lease has outlasted it. */
+    const renewed = Effect.suspend(() => {
+      if (current === undefined) return acquire
+      const { token } = current
+      return lasts()
+        ? Effect.succeed(token)
+        : Effect.flatMap(check(token), (lasts) => lasts ? Effect.succeed(token) : acquire)
+    })
     yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => current === undefined ? Effect.void : Effect.ignoreLogged(store.release(current.token)))
+      Effect.suspend(() => {
+        const token = current?.token
+        // From here on nothing is held, whatever the store says.
+        current = undefined
+        return token === undefined ? Effect.void : quietly(store.release(token))
+      })
     )
     return {
       check,
-      holds: (token) => current?.token === token && now() < current.lastsUntil,
+      holds: (token) => current?.token === token && lasts(),
       token: Effect.suspend(() =>
-        current !== undefined ? Effect.succeed(current.token) : turn.withPermits(1)(
-          Effect.uninterruptible(Effect.suspend(() => current === undefined ? acquire : Effect.succeed(current.token)))
-        )
+        current !== undefined && lasts()
+          ? Effect.succeed(current.token)
+          : turn.withPermits(1)(Effect.uninterruptible(renewed))
       ),
-      letGo: (executionId, token) =>
+      letGo: (executionId, claim) =>
         Effect.suspend(() => {
-          if (current?.token !== token) return Effect.void
-          toRelease = [...toRelease, executionId]
-          return Effect.ignore(letGoOfAll(token))
+          if (current?.token !== claim.token) return Effect.void
+          toRelease.set(executionId, claim)
+          return quietly(release(claim.token))
         })
     }
   })
+
+const quietly = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<void> =>
+  Effect.catchAllCause(Effect.asVoid(effect), (cause) => Effect.logDebug("executions could not be let go of", cause))
 
 /**
  * One writer, which takes along all that waits when its turn comes: alone, a commit does not wait for others; many at once
@@ -278,27 +310,36 @@ const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append
     let wake: (() => void) | undefined
     let closed = false
 
-    const refuse = ({ commit: { executionId, saga, token }, resume }: Waiting) =>
-      // Whoever cannot ask has lost touch with its lease either way.
-      Effect.map(Effect.orElseSucceed(lease.check(token), () => false), (lasts) =>
-        resume(Effect.fail(
-          new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId })
-        )))
-    const write = (group: ReadonlyArray<Waiting>) =>
-      Effect.matchCauseEffect(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), {
-        onFailure: (cause) =>
-          Effect.sync(() => {
-            for (const { commit, resume } of group) resume(Effect.fail(reasonOf(commit, cause)))
-          }),
-        onSuccess: (stored) => {
+    const refuse = (refused: ReadonlyArray<Waiting>) =>
+      Effect.forEach(new Set(refused.map(({ commit }) => commit.token)), (token) =>
+        // Whoever cannot ask has lost touch with its lease either way.
+        Effect.map(Effect.catchAllCause(lease.check(token), () => Effect.succeed(false)), (lasts) => {
+          const reason = lasts ? "OtherDriver" : "LeaseLost"
+          for (const { commit: { executionId, saga, ...commit }, resume } of refused) {
+            if (commit.token === token) resume(Effect.fail(new ExecutionConflict({ reason, saga, executionId })))
+          }
+        }), { discard: true })
+    const failed = (group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> => {
+      const unstorable = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Encode")
+      // One value that cannot be stored is no reason to refuse the others.
+      if (unstorable && group.length > 1) return Effect.forEach(group, (one) => write([one]), { discard: true })
+      return Effect.sync(() => {
+        for (const { commit, resume } of group) resume(Effect.fail(reasonOf(commit, cause)))
+      })
+    }
+    const write = (group: ReadonlyArray<Waiting>): Effect.Effect<void> =>
+      // Whatever goes wrong, everybody is answered: a second answer is not heard.
+      Effect.catchAllCause(
+        Effect.flatMap(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), (stored) => {
           const refused: Array<Waiting> = []
           for (let index = 0; index < group.length; index++) {
             if (stored[index] === true) group[index]!.resume(Effect.void)
             else refused.push(group[index]!)
           }
-          return refused.length === 0 ? Effect.void : Effect.forEach(refused, refuse, { discard: true })
-        }
-      })
+          return refused.length === 0 ? Effect.void : refuse(refused)
+        }),
+        (cause) => failed(group, cause)
+      )
     const someWait = Effect.interruptible(Effect.async<void>((resume) => {
       if (waiting.length > 0) resume(Effect.void)
       else wake = () => resume(Effect.void)
@@ -357,6 +398,7 @@ interface StoredExecution {
   readonly version: number
   status: Status
   token: Token | undefined
+  fence: number
   endedAt: number | undefined
 }
 
@@ -370,11 +412,12 @@ export const makeMemory: Effect.Effect<Store> = Effect.map(Effect.clock, (clock)
   let lastToken = 0
   const lastsFor = (token: Token | undefined) =>
     token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
-  const appendOne = ({ body, executionId, saga, sequence, status, token, version }: Commit): boolean => {
+  const appendOne = ({ body, executionId, fence, saga, sequence, status, token, version }: Commit): boolean => {
     const known = executions.get(executionId)
-    const mine = lastsFor(token) > 0 && (known === undefined || known.token === token)
+    const mine = lastsFor(token) > 0 &&
+      (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
     if (!mine || (known?.commits.length ?? 0) !== sequence) return false
-    const execution = known ?? { commits: [], saga, version, status, token, endedAt: undefined }
+    const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined }
     execution.commits.push({ sequence, body })
     execution.status = status
     execution.token = status === "Running" || status === "Unwinding" ? token : undefined
@@ -406,21 +449,21 @@ export const makeMemory: Effect.Effect<Store> = Effect.map(Effect.clock, (clock)
         lease.expiresAt = now() + lease.milliseconds
         return true
       }),
-    release: (token, executionIds) =>
+    release: (token, claims) =>
       Effect.sync(() => {
-        if (executionIds === undefined) leases.delete(token)
-        for (const executionId of executionIds ?? []) {
+        if (claims === undefined) leases.delete(token)
+        for (const { executionId, fence } of claims ?? []) {
           const execution = executions.get(executionId)
-          if (execution?.token === token) execution.token = undefined
+          if (execution?.token === token && execution.fence === fence) execution.token = undefined
         }
       }),
     claim: (executionId, token) =>
       Effect.sync(() => {
         const execution = executions.get(executionId)
-        if (execution === undefined || isFinished(execution.status) || lastsFor(token) === 0) return false
-        if (execution.token !== token && lastsFor(execution.token) > 0) return false
+        if (execution === undefined || isFinished(execution.status) || lastsFor(token) === 0) return undefined
+        if (execution.token !== token && lastsFor(execution.token) > 0) return undefined
         execution.token = token
-        return true
+        return ++execution.fence
       }),
     prune: ({ milliseconds }) =>
       Effect.sync(() => {

@@ -99,7 +99,8 @@ type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped>
  *
  * Executions that this process drives already are left to it. Those that are leased to another process are waited for, once
  * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
- * Executions are read page by page, however many there are. Interrupted, it leaves them as they are.
+ * Executions are read page by page, however many there are. One that is tried again without end keeps its place among those that
+ * are driven at a time, and keeps this from ending. Interrupted, it leaves them as they are.
  */
 export const events = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
@@ -236,8 +237,11 @@ export const layer = <const Sagas extends ReadonlyArray<Durable>>(
       Stream.take(parked(sagas), mostParked),
       ({ error, executionId, saga }) => warnOnce(isParked(saga, executionId, error?.message))
     ).pipe(Effect.catchAllCause((cause) => Effect.logWarning("parked executions could not be listed", cause)))
-    return Effect.forkScoped(
-      Effect.zipRight(logParked, Effect.repeat(logged, Schedule.spaced(options?.interval ?? "1 minute")))
+    // An execution that is tried again without end must not keep the next look from happening.
+    const look = Effect.forkScoped(logged)
+    return Effect.zipRight(
+      Effect.forkScoped(Effect.zipRight(logParked, look)),
+      Effect.forkScoped(Effect.schedule(look, Schedule.spaced(options?.interval ?? "1 minute")))
     )
   }))
 

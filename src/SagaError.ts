@@ -151,14 +151,14 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
     return `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
       (this.operation === "append"
         ? "The execution stopped where it was; what is stored of it stays for Saga.resume or Recovery"
-        : "Nothing was changed")
+        : "The execution was not touched")
   }
 }
 
 /**
- * This call may not drive this execution, which is as it was before the call.
+ * This call may not drive this execution, or not any longer; it has stopped, and what is stored stays.
  *
- * - `InvalidId`: the id is empty, not well-formed text, or holds U+0000; the caller must choose another
+ * - `InvalidId`: the id is empty, longer than 800 characters, not well-formed text, or holds U+0000; the caller must choose another
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
  * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
@@ -180,13 +180,13 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
   override get message() {
     switch (this.reason) {
       case "InvalidId":
-        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text, not empty, and without U+0000`
+        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, without U+0000`
       case "OtherSaga":
         return `execution ${this.executionId} belongs to another saga than ${this.saga}: choose another executionId`
       case "OtherInput":
         return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
       case "OtherDriver":
-        return `execution ${this.executionId} of ${this.saga} is driven by another process: this call has stopped, the other goes on`
+        return `execution ${this.executionId} of ${this.saga} is driven by another process, or was when this call asked for it: this call has stopped`
       case "LeaseLost":
         return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
           "is stored stays for recovery, by whichever process comes first"

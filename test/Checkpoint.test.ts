@@ -331,7 +331,8 @@ describe("commits of concurrent executions", () => {
           sequence,
           status: "Running",
           body: "{}",
-          token
+          token,
+          fence: 0
         }))
       const exits = yield* Effect.all([commit("a", 0), commit("b", 7), commit("c", 0), commit("a", 0)], {
         concurrency: "unbounded"
@@ -358,7 +359,8 @@ describe("commits of concurrent executions", () => {
           sequence: 0,
           status: "Running",
           body: "{}",
-          token
+          token,
+          fence: 0
         })
       )
       expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", detail: "the store is closed" })

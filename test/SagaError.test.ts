@@ -75,7 +75,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "CheckpointError of the opening": [
       new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
-      "the store could not open the journal (NotADatabase): file is not a database. Nothing was changed"
+      "the store could not open the journal (NotADatabase): file is not a database. The execution was not touched"
     ],
     "CheckpointError of a value": [
       new SagaError.CheckpointError({
@@ -92,7 +92,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "ExecutionConflict, OtherDriver": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),
-      "execution 7 of Trip is driven by another process: this call has stopped, the other goes on"
+      "execution 7 of Trip is driven by another process, or was when this call asked for it: this call has stopped"
     ],
     "ExecutionConflict, OtherInput": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherInput" }),
@@ -104,7 +104,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "ExecutionConflict, InvalidId": [
       new SagaError.ExecutionConflict({ saga: "Trip", executionId: "", reason: "InvalidId" }),
-      `"" cannot be an executionId of Trip: it must be well-formed text, not empty, and without U+0000`
+      `"" cannot be an executionId of Trip: it must be well-formed text of 1 to 800 characters, without U+0000`
     ],
     "ExecutionNotFound": [new SagaError.ExecutionNotFound(whose), "no execution 7 of Trip is stored"],
     "DefinitionChanged": [

@@ -16,7 +16,7 @@ import {
   Scope,
   TestClock
 } from "effect"
-import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { describePostgres, freshClient } from "./support/postgres.ts"
 import { recoverAll } from "./support/store.ts"
@@ -181,6 +181,155 @@ describe("S14: an execution has one driver at a time", () => {
     }))
 })
 
+describe("S14: what is sent under an earlier claim is not stored after a later one", () => {
+  it.scoped("also where both are of one process: a commit that was given up for lost, and comes late", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let late: ReadonlyArray<Checkpoint.Commit> = []
+      let loses = true
+      const service = yield* processOn({
+        ...store,
+        append: (commits) => {
+          if (!loses || commits[0]!.sequence === 0) return store.append(commits)
+          late = commits
+          return Effect.die("the connection was lost")
+        }
+      })
+      const world = makeWorld()
+      let soldOut = true
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", {
+          success: Schema.String,
+          action: (context) => soldOut ? Effect.fail("sold out" as const) : world.do("hotel")(context),
+          compensate: world.undo("hotel")
+        })
+        .build()
+      const lost = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(lost)).toMatchObject({ _tag: "CheckpointError" })
+      loses = false
+      soldOut = false
+      expect(yield* as(service)(Saga.resume(saga, "1"))).toEqual({ hotel: "hotel-output" })
+      // It says that the hotel failed, and nothing was done.
+      expect(yield* store.append(late)).toEqual([false])
+      expect(yield* as(service)(Saga.resume(saga, "1"))).toEqual({ hotel: "hotel-output" })
+      expect(world.standing()).toEqual(["hotel"])
+    }))
+
+  it.scopedLive("and a release that was put off does not end a later claim", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let reachable = true
+      const released: Array<number> = []
+      const ours = yield* processOn({
+        ...store,
+        release: (token, claims) => {
+          if (!reachable) return Effect.die("out of reach")
+          released.push(...(claims ?? []).map(({ fence }) => fence))
+          return store.release(token, claims)
+        }
+      }, { lease: "300 millis" })
+      const other = yield* processOn(store)
+      const { gate, reached, saga } = yield* make()
+      const first = yield* Effect.fork(
+        as(ours)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      reachable = false
+      yield* Fiber.interrupt(first)
+      const inside = yield* Deferred.make<void>()
+      const again = Saga.make("Trip")
+        .compensatable("hotel", {
+          success: Schema.String,
+          action: () => Effect.succeed(""),
+          compensate: () => Effect.void
+        })
+        .readOnly("wait", { action: () => Effect.zipRight(Deferred.succeed(inside, undefined), Deferred.await(gate)) })
+        .final("charge", { success: Schema.String, action: () => Effect.succeed("paid"), inDoubt: "retry" })
+        .build(({ outputs }) => outputs.charge)
+      const second = yield* Effect.fork(as(ours)(Saga.resume(again, "1")))
+      yield* Deferred.await(inside)
+      reachable = true
+      yield* Effect.repeat(Effect.sync(() => released.length), {
+        until: (count) => count > 0,
+        schedule: Schedule.spaced("10 millis")
+      })
+      expect(failureOf(yield* Effect.exit(as(other)(Saga.resume(again, "1"))))).toMatchObject({ reason: "OtherDriver" })
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(second)).toBe("paid")
+    }))
+})
+
+describe("a process whose store or lease goes wrong", () => {
+  it.scoped("goes on writing after a store that died while a refusal was to be explained", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let broken = true
+      const service = yield* processOn({
+        ...store,
+        append: (commits) => broken ? Effect.succeed(commits.map(() => false)) : store.append(commits),
+        renew: (token) => broken ? Effect.die("out of reach") : store.renew(token)
+      })
+      const { gate, saga } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      const exit = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
+      broken = false
+      expect(yield* as(service)(Saga.execute(saga, undefined, { executionId: "2" }))).toBe("charge-output")
+    }))
+
+  it.scoped("attempts nothing any more once it is closed", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const scope = yield* Scope.make()
+      const closing = yield* Scope.extend(processOn(store), scope)
+      let attempts = 0
+      const saga = Saga.make("Trip")
+        .final("charge", {
+          action: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
+          inDoubt: "retry",
+          retry: { schedule: Schedule.spaced("1 second") }
+        })
+        .build()
+      const running = yield* Effect.fork(as(closing)(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* TestClock.adjust("3 seconds")
+      expect(attempts).toBe(4)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 minute")
+      expect(attempts).toBe(4)
+      expect(failureOf(yield* Fiber.await(running))).toMatchObject({ reason: "LeaseLost" })
+    }))
+
+  it.scopedLive("starts something new after a pause under a new lease", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const service = yield* processOn(store, { lease: "100 millis" })
+      const { gate, saga } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      yield* as(service)(Saga.execute(saga, undefined, { executionId: "1" }))
+      const until = performance.now() + 200
+      while (performance.now() < until) { /* The event loop stands still, as in a pause. */ }
+      expect(yield* as(service)(Saga.execute(saga, undefined, { executionId: "2" }))).toBe("charge-output")
+    }))
+
+  it.scoped("remembers once what it has to let go of, however often it fails", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const full = Effect.fail(new SagaError.CheckpointError({ reason: "Full", operation: "append", detail: "" }))
+      let most = 0
+      const service = yield* processOn({
+        ...store,
+        append: () => full,
+        release: (_, claims) => (most = Math.max(most, claims?.length ?? 0), full)
+      })
+      const { gate, saga } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      for (let time = 0; time < 50; time++) {
+        yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "same" })))
+      }
+      expect(most).toBe(1)
+    }))
+})
+
 const sqliteDatabase = {
   client: Layer.orDie(SqliteClient.layer({ filename: ":memory:" })) as Layer.Layer<SqlClient.SqlClient>,
   now: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -217,6 +366,40 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       yield* Effect.repeat(ends, { until: (at) => at > began + 800, schedule: Schedule.spaced("20 millis") })
       yield* Deferred.succeed(gate, undefined)
       expect(yield* running).toBe("charge-output")
+    }))
+
+  it.scopedLive("that has run out lets nobody write, claim or renew, although nobody has cleared it away", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* database
+      const [token, other] = [
+        yield* store.acquire({ milliseconds: 60_000 }),
+        yield* store.acquire({ milliseconds: 60_000 })
+      ]
+      const commit = (executionId: string, sequence: number): Checkpoint.Commit => ({
+        executionId,
+        saga: "Trip",
+        version: 1,
+        sequence,
+        status: "Running",
+        body: "{}",
+        token,
+        fence: 0
+      })
+      yield* store.append([commit("a", 0), commit("b", 0)])
+      yield* sql`UPDATE effect_saga_lease SET expires_at = 0 WHERE token = ${token}`
+      expect(yield* store.append([commit("a", 1)])).toEqual([false])
+      expect(yield* store.append([commit("new", 0)])).toEqual([false])
+      expect(yield* store.claim("a", token)).toBe(undefined)
+      expect(yield* store.claim("a", other)).toBe(1)
+      yield* sql`UPDATE effect_saga_lease SET expires_at = 0 WHERE token = ${token}`
+      expect(yield* store.renew(token)).toBe(false)
+      const tokens = Effect.map(
+        sql<{ token: number | string }>`SELECT token FROM effect_saga_lease`,
+        (rows) => rows.map(({ token }) => Number(token))
+      )
+      // Whoever renews a lease clears away those that are over.
+      expect(yield* store.renew(other)).toBe(true)
+      expect(yield* tokens).toEqual([other])
     }))
 
   it.scopedLive("may be without an end", () =>

@@ -1242,7 +1242,8 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         version: 1,
         sequence: 0,
         status: "Running",
-        token: yield* store.token
+        token: yield* store.token,
+        fence: 0
       } as const
       yield* store.append({ ...commit, body: "{" })
       const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
@@ -1273,6 +1274,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         sequence: 0,
         status: "Running",
         token: yield* store.token,
+        fence: 0,
         body: "not json"
       })
       yield* store.append({
@@ -1282,6 +1284,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         sequence: 0,
         status: "Running",
         token: yield* store.token,
+        fence: 0,
         body: "not json"
       })
       const recovered = yield* recoverAll([reserve(makeWorld()).build()])

@@ -339,7 +339,7 @@ describe("the laws of a store", () => {
         append: (commits) => Effect.map(store.append(commits), (stored) => stored.map(() => true))
       }
     },
-    "lets everybody claim": () => ({ claim: () => Effect.succeed(true) }),
+    "lets everybody claim": () => ({ claim: () => Effect.succeed(1) }),
     "says that all was stored": (store) => ({
       append: (commits) => Effect.map(store.append(commits), (stored) => stored.map(() => true))
     }),
@@ -351,8 +351,12 @@ describe("the laws of a store", () => {
       unfinished: () => Stream.concat(store.unfinished({ parked: false }), store.unfinished({ parked: true }))
     }),
     "lets go of what is another's": (store) => ({
-      release: (token, ids) =>
-        ids === undefined ? store.release(token) : Effect.forEach([1, 2, 3], (any) => store.release(any, ids))
+      release: (token, claims) =>
+        claims === undefined ? store.release(token) : Effect.forEach([1, 2, 3], (any) => store.release(any, claims))
+    }),
+    "does not count the claims": (store) => ({
+      claim: (executionId, token) =>
+        Effect.map(store.claim(executionId, token), (fence) => fence === undefined ? undefined : 1)
     }),
     "prunes nothing": () => ({ prune: () => Effect.succeed(0) }),
     "prunes everything": (store) => ({ prune: () => store.prune({ milliseconds: -1000 }) })

@@ -162,8 +162,9 @@ const start = (
 ): AnyEffect =>
   withNow((now) =>
     Effect.flatMap(store.token, (token) => {
+      const claim = { token, fence: 0 }
       const { encoded, executionId, input, suspend } = options
-      const recorder = toCheckpoint({ store, token, program, executionId, state: undefined, sequence: 0, now })
+      const recorder = toCheckpoint({ store, claim, program, executionId, state: undefined, sequence: 0, now })
       // Stored together with the first intent: until then nothing has happened that would need the execution.
       recorder.record({
         _tag: "Started",
@@ -174,14 +175,14 @@ const start = (
         at: now()
       })
       const run = new Run({ program, executionId, input, recorder, suspend })
-      return Effect.uninterruptibleMask((restore) => driveLeased(store, token, run, restore))
+      return Effect.uninterruptibleMask((restore) => driveClaimed(store, claim, run, restore))
     })
   )
 
 /** Drives, and leaves an execution that does not come to its end to whoever claims it. For a caller who cannot be interrupted. */
-const driveLeased = (
+const driveClaimed = (
   store: Checkpoint.Service,
-  token: Checkpoint.Token,
+  claim: Checkpoint.Claim,
   run: Run,
   restore: Run["restore"]
 ): AnyEffect =>
@@ -189,7 +190,7 @@ const driveLeased = (
     const status = run.recorder?.state()?.status
     const ended = Effect.failCause(cause)
     return status === "Running" || status === "Unwinding"
-      ? Effect.zipRight(store.letGo(run.executionId, token), ended)
+      ? Effect.zipRight(store.letGo(run.executionId, claim), ended)
       : ended
   })
 
@@ -220,13 +221,13 @@ const goOn = (store: Checkpoint.Service, program: Program, stored: Stored, optio
   )
   const claimed = Effect.uninterruptibleMask((restore) =>
     Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
-      onSuccess: (token) =>
+      onSuccess: (claim) =>
         Effect.matchCauseEffect(
           // What was read before the claim may be history by now.
-          restore(Effect.flatMap(readAgain, (again) => continued(store, token, program, again, options))),
+          restore(Effect.flatMap(readAgain, (again) => continued(store, claim, program, again, options))),
           {
-            onFailure: (cause) => Effect.zipRight(store.letGo(executionId, token), Effect.failCause(cause)),
-            onSuccess: (run) => driveLeased(store, token, run, restore)
+            onFailure: (cause) => Effect.zipRight(store.letGo(executionId, claim), Effect.failCause(cause)),
+            onSuccess: (run) => driveClaimed(store, claim, run, restore)
           }
         ),
       // The other driver may have come to its end meanwhile.
@@ -249,7 +250,7 @@ const mayGoOn = (program: Program, { past }: Stored, { executionId, finding, wak
 
 const continued = (
   store: Checkpoint.Service,
-  token: Checkpoint.Token,
+  claim: Checkpoint.Claim,
   program: Program,
   stored: Stored,
   options: GoOn
@@ -258,7 +259,7 @@ const continued = (
     Effect.map(mayGoOn(program, stored, options), () => {
       const { executionId, finding, suspend } = options
       const { input, past, sequence } = stored
-      const recorder = toCheckpoint({ store, token, program, executionId, state: past.state, sequence, now })
+      const recorder = toCheckpoint({ store, claim, program, executionId, state: past.state, sequence, now })
       if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
       return new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
     })

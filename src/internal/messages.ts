@@ -25,7 +25,8 @@ export const noSteps: NoSteps = "a saga needs at least one step"
 
 export type EmptySagaName = "a saga needs a name: stored executions are found by it"
 export const emptySagaName: EmptySagaName = "a saga needs a name: stored executions are found by it"
-export const unfitSagaName = "a saga's name must be well-formed text without U+0000, or it could not be stored"
+export const unfitSagaName =
+  "a saga's name must be well-formed text of at most 800 characters, without U+0000, or it could not be stored"
 
 export type InvalidVersion<Version extends number> = `version ${Version} is not a positive integer`
 export const invalidVersion = <Version extends number>(version: Version): InvalidVersion<Version> =>

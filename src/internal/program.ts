@@ -147,10 +147,13 @@ const problemsOf = (definition: Definition): Array<string> => {
   return problems
 }
 
-/** Fit to be part of a key, and to be stored everywhere: not empty, no lone surrogate in it, and no U+0000. */
+// PostgreSQL has an entry of an index in a third of a page at most.
+const longest = 800
+
+/** Fit to be part of a key, and to be stored everywhere: not empty, not too long, no lone surrogate in it, and no U+0000. */
 export const isWellFormed = (name: string): boolean => {
   try {
-    return encodeURIComponent(name) !== "" && !name.includes("\0")
+    return encodeURIComponent(name) !== "" && name.length <= longest && !name.includes("\0")
   } catch {
     return false
   }

@@ -64,8 +64,8 @@ export const inMemory = (now: () => number): Recorder => {
 /** Stores events through a checkpoint, one commit for all that was noted since the last. */
 export const toCheckpoint = (options: {
   readonly store: Pick<Checkpoint.Service, "append" | "holds">
-  /** The lease under which the execution is driven. */
-  readonly token: Checkpoint.Token
+  /** By which right the execution is driven. */
+  readonly claim: Checkpoint.Claim
   readonly program: Program
   readonly executionId: string
   readonly state: Journal.ExecutionState | undefined
@@ -73,7 +73,7 @@ export const toCheckpoint = (options: {
   readonly sequence: number
   readonly now: () => number
 }): Recorder => {
-  const { executionId, program, store, token } = options
+  const { claim, executionId, program, store } = options
   const sum = new Journal.Sum(options.state)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
@@ -101,7 +101,8 @@ export const toCheckpoint = (options: {
           sequence: sequence++,
           status: state.status,
           body,
-          token
+          token: claim.token,
+          fence: claim.fence
         })
       }),
       halt
@@ -127,7 +128,7 @@ export const toCheckpoint = (options: {
         (error) => new Halt(error)
       ),
     mustStop: () => {
-      if (halted === undefined && !store.holds(token)) {
+      if (halted === undefined && !store.holds(claim.token)) {
         halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
       }
       return halted

@@ -15,12 +15,12 @@ export interface Dialect {
   readonly now: string
   readonly begin: string
   /**
-   * Store the first commits of executions, or later ones. Each makes a row of each that it stores, and leaves out those whose lease has ended, whose execution is another's, whose sequence is taken or leaves a gap.
+   * Store commits. Each returns the `execution_id` and `sequence` of those that it has stored, and leaves out those whose lease has
+   * ended, whose execution is not claimed by them, or whose sequence is taken or leaves a gap.
    */
-  readonly start: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
   readonly append: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
-  /** How many rows a statement has made, by what the driver returns. */
-  readonly countOf: (result: unknown) => number
+  /** Deletes finished executions by their numbers, with all their commits. */
+  readonly remove: (ids: ReadonlyArray<unknown>) => Statement
   /** The text as the driver takes it. */
   readonly prepare: (text: string) => string
   /** What a driver's error code means. */

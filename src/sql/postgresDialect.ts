@@ -15,7 +15,7 @@ const tables = [
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     execution_id TEXT COLLATE "C" NOT NULL UNIQUE,
     saga TEXT NOT NULL,
-    version INTEGER NOT NULL,
+    version BIGINT NOT NULL,
     status TEXT NOT NULL,
     token BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
@@ -33,36 +33,45 @@ const tables = [
   `CREATE TABLE effect_saga_unfinished (
     execution BIGINT PRIMARY KEY,
     status TEXT NOT NULL,
-    token BIGINT
+    token BIGINT,
+    fence BIGINT NOT NULL DEFAULT 0
   )`
 ]
 
+const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
+  commits.map((commit) => commit[key])
+
 // In the order of their ids, for two that start the same executions at once must wait for each other in the same order.
-const start = `WITH started AS (
+const start = {
+  parts: `started AS (
     INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
     SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
-    FROM unnest(?::text[], ?::text[], ?::integer[], ?::text[], ?::bigint[], ?::text[])
+    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::text[])
       AS given (execution_id, saga, version, status, token, body)
     WHERE EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
     ORDER BY given.execution_id
     ON CONFLICT DO NOTHING
-    RETURNING id, status, token
-  ), unfinished AS (
+    RETURNING id, execution_id, status, token
+  ), begun AS (
     INSERT INTO effect_saga_unfinished (execution, status, token)
     SELECT id, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
-  )
-  SELECT 1 FROM started`
+  )`,
+  result: "SELECT execution_id, 0 AS sequence FROM started",
+  parameters: (commits: ReadonlyArray<Commit>) =>
+    (["executionId", "saga", "version", "status", "token", "body"] as const).map((key) => column(commits, key))
+}
 
 // Who may drive an execution is locked, so that none can be claimed between this look and the insert.
-const append = `WITH held AS MATERIALIZED (
+const append = {
+  parts: `held AS MATERIALIZED (
     SELECT execution.id, unfinished.status AS was, given.*
-    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::text[])
-      AS given (execution_id, sequence, status, token, body)
+    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::text[])
+      AS given (execution_id, sequence, status, token, fence, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
     JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
-    WHERE unfinished.token = given.token AND EXISTS (
+    WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
     ORDER BY execution.id
@@ -78,7 +87,7 @@ const append = `WITH held AS MATERIALIZED (
       WHERE earlier.execution = held.id AND earlier.sequence = held.sequence - 1
     )
     ON CONFLICT DO NOTHING
-    RETURNING execution, status
+    RETURNING execution, sequence, status
   ), moved AS (
     UPDATE effect_saga_unfinished AS unfinished SET
       status = stored.status,
@@ -88,11 +97,12 @@ const append = `WITH held AS MATERIALIZED (
   ), ended AS (
     DELETE FROM effect_saga_unfinished AS unfinished USING stored
     WHERE unfinished.execution = stored.execution AND stored.status IN ${finished}
-  )
-  SELECT 1 FROM stored`
-
-const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
-  commits.map((commit) => commit[key])
+  )`,
+  result: `SELECT DISTINCT held.execution_id, stored.sequence
+  FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`,
+  parameters: (commits: ReadonlyArray<Commit>) =>
+    (["executionId", "sequence", "status", "token", "fence", "body"] as const).map((key) => column(commits, key))
+}
 
 const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
   // Serialization failure, deadlock, lock not available.
@@ -107,19 +117,29 @@ export const postgres: Dialect = {
   tables,
   now,
   begin: "BEGIN",
-  start: (commits) => [{
-    text: start,
-    parameters: (["executionId", "saga", "version", "status", "token", "body"] as const)
-      .map((key) => column(commits, key))
-  }],
-  append: (commits) => [{
-    text: append,
-    parameters: (["executionId", "sequence", "status", "token", "body"] as const).map((key) => column(commits, key))
-  }],
-  countOf: (result) => (result as { readonly rowCount: number }).rowCount,
+  // One statement, so that a client that is paused in the middle of a group holds no locks.
+  append: (commits) => {
+    const first = commits.filter(({ sequence }) => sequence === 0)
+    const later = commits.filter(({ sequence }) => sequence !== 0)
+    const used = [
+      ...first.length === 0 ? [] : [{ ...start, given: start.parameters(first) }],
+      ...later.length === 0 ? [] : [{ ...append, given: append.parameters(later) }]
+    ]
+    return [{
+      text: `WITH ${used.map(({ parts }) => parts).join(", ")} ${used.map(({ result }) => result).join(" UNION ALL ")}`,
+      parameters: used.flatMap(({ given }) => given)
+    }]
+  },
+  remove: (ids) => ({
+    text: `WITH removed AS (DELETE FROM effect_saga_execution WHERE id = ANY(?::bigint[]) RETURNING id)
+      DELETE FROM effect_saga_commit USING removed WHERE execution = removed.id`,
+    parameters: [ids]
+  }),
   prepare: (text) => {
     let parameter = 0
     return text.replaceAll("?", () => `$${++parameter}`)
   },
-  reasonOf: (code) => reasons.find(([known]) => code === known)?.[1]
+  // Data exceptions, constraints and limits: of such a statement nothing has been stored.
+  reasonOf: (code) =>
+    reasons.find(([known]) => code === known)?.[1] ?? (/^(22|23|54)...$/.test(code) ? "Encode" : undefined)
 }

@@ -4,7 +4,6 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Cause, Chunk, Clock, Duration, Effect, type Exit, Option, Schedule, type Scope, Stream } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
-import type { Commit } from "../Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
 import { type Dialect, innermostOf, type Statement } from "./dialect.ts"
 import { migrate } from "./migrations.ts"
@@ -70,42 +69,22 @@ export const make = (
     const query = (operation: CheckpointError["operation"], text: string, ...parameters: ReadonlyArray<unknown>) =>
       perform(operation, { text, parameters })
 
-    const statementsFor = (commits: ReadonlyArray<Commit>) => {
-      const first = commits.filter(({ sequence }) => sequence === 0)
-      const later = commits.filter(({ sequence }) => sequence !== 0)
-      return [
-        ...first.length === 0 ? [] : dialect.start(first),
-        ...later.length === 0 ? [] : dialect.append(later)
-      ]
-    }
-    const count = (connection: Connection, { parameters, text }: Statement) =>
-      Effect.map(connection.executeRaw(dialect.prepare(text), parameters), dialect.countOf)
-    /** How many of the commits were stored. */
-    const store = (connection: Connection, commits: ReadonlyArray<Commit>): Effect.Effect<number, SqlError> => {
-      const statements = statementsFor(commits)
-      return statements.length === 1 ? count(connection, statements[0]!) : Effect.reduce(
-        statements,
-        0,
-        (stored, statement) => Effect.map(count(connection, statement), (more) => stored + more)
-      )
-    }
+    const execute = (connection: Connection, { parameters, text }: Statement) =>
+      connection.execute(dialect.prepare(text), parameters, undefined)
     const append: Checkpoint.Store["append"] = (commits) => {
-      if (commits.length === 1) {
-        const alone = connect.once((connection) => store(connection, commits))
-        return attempt("append", Effect.map(alone, (stored) => [stored === 1]))
-      }
-      const together = connect.inTransaction((connection) =>
-        Effect.flatMap(
-          store(connection, commits),
-          // Some have been refused, and nobody knows which.
-          (stored) =>
-            stored === commits.length ? Effect.succeed(commits.map(() => true)) : Effect.fail("Refused" as const)
+      const statements = dialect.append(commits)
+      const rows = statements.length === 1
+        ? connect.once((connection) => execute(connection, statements[0]!))
+        : connect.inTransaction((connection) =>
+          Effect.map(Effect.forEach(statements, (statement) => execute(connection, statement)), (rows) => rows.flat())
         )
-      )
-      const oneByOne = connect.inTransaction((connection) =>
-        Effect.forEach(commits, (commit) => Effect.map(store(connection, [commit]), (stored) => stored === 1))
-      )
-      return attempt("append", Effect.catchIf(together, (error) => error === "Refused", () => oneByOne))
+      return Effect.map(attempt("append", rows), (rows) => {
+        if (rows.length === commits.length) return commits.map(() => true)
+        const keyOf = (executionId: string, sequence: number) => `${sequence} ${executionId}`
+        const stored = new Set(rows.map(({ execution_id, sequence }) => keyOf(execution_id, Number(sequence))))
+        // Of several that are the same, one has been stored.
+        return commits.map(({ executionId, sequence }) => stored.delete(keyOf(executionId, sequence)))
+      })
     }
 
     const load: Checkpoint.Store["load"] = (executionId) =>
@@ -121,7 +100,7 @@ export const make = (
         (rows) => rows.map(({ body, sequence }) => ({ body, sequence: Number(sequence) }))
       )
 
-    const unfinished: Checkpoint.Store["unfinished"] = ({ parked }) =>
+    const pages = (parked: boolean) =>
       Stream.paginateChunkEffect(0, (after) =>
         Effect.map(
           query(
@@ -163,6 +142,9 @@ export const make = (
         if (isGone(owner)) yield* query("lease", "DELETE FROM effect_saga_lease WHERE token = ?", token)
       }
     })
+    const unfinished: Checkpoint.Store["unfinished"] = ({ parked }) =>
+      // Whoever looks for what is left wants to know who has died; where that cannot be noted, time will tell.
+      parked ? pages(true) : Stream.unwrap(Effect.as(Effect.ignore(tidyLeases), pages(false)))
     const acquire: Checkpoint.Store["acquire"] = ({ milliseconds }) => {
       const length = Math.min(Math.ceil(milliseconds), longest)
       return Effect.zipRight(
@@ -192,34 +174,37 @@ export const make = (
         ),
         tidyLeases
       )
-    const release: Checkpoint.Store["release"] = (token, executionIds) =>
-      executionIds === undefined
+    const release: Checkpoint.Store["release"] = (token, claims) =>
+      claims === undefined
         ? query("lease", "DELETE FROM effect_saga_lease WHERE token = ?", token)
         : Effect.forEach(
-          executionIds,
-          (executionId) =>
+          claims,
+          ({ executionId, fence }) =>
             query(
               "lease",
-              `UPDATE effect_saga_unfinished SET token = NULL WHERE token = ? AND execution = ${numberOf}`,
+              `UPDATE effect_saga_unfinished SET token = NULL WHERE execution = ${numberOf} AND token = ? AND fence = ?`,
+              executionId,
               token,
-              executionId
+              fence
             ),
           { discard: true }
         )
     const claim: Checkpoint.Store["claim"] = (executionId, token) =>
       Effect.map(
         perform("lease", {
-          text: `UPDATE effect_saga_unfinished SET token = ?
+          // Where another has claimed it since this statement has looked, it must not be had: what was looked at is old.
+          text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
             WHERE execution = ${numberOf}
+              AND fence = (SELECT seen.fence FROM effect_saga_unfinished AS seen WHERE seen.execution = ${numberOf})
               AND (token IS NULL OR token = ? OR NOT EXISTS (
                 SELECT 1 FROM effect_saga_lease AS lease
                 WHERE lease.token = effect_saga_unfinished.token AND lease.expires_at > ${now}
               ))
               AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
-            RETURNING execution`,
-          parameters: [token, executionId, token, token]
+            RETURNING fence`,
+          parameters: [token, executionId, executionId, token, token]
         }, executionId),
-        (rows) => rows.length === 1
+        ([claimed]) => claimed === undefined ? undefined : Number(claimed.fence)
       )
 
     /** Of what is finished, the number and the end; in the order in which it was started. */
@@ -246,19 +231,7 @@ export const make = (
         // What was started later than that cannot have ended before.
         while (page.some(({ started_at }) => Number(started_at) < before)) {
           const old = page.filter(({ ended_at }) => Number(ended_at) < before)
-          for (const { id } of old) {
-            const both = connect.inTransaction((connection) =>
-              Effect.zipRight(
-                connection.execute(
-                  dialect.prepare("DELETE FROM effect_saga_commit WHERE execution = ?"),
-                  [id],
-                  undefined
-                ),
-                connection.execute(dialect.prepare("DELETE FROM effect_saga_execution WHERE id = ?"), [id], undefined)
-              )
-            )
-            yield* attempt("prune", both)
-          }
+          if (old.length > 0) yield* perform("prune", dialect.remove(old.map(({ id }) => id)))
           pruned += old.length
           page = yield* endsAfter(page[page.length - 1].id)
         }

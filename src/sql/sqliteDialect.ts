@@ -40,7 +40,8 @@ const tables = [
   `CREATE TABLE effect_saga_unfinished (
     execution INTEGER PRIMARY KEY,
     status TEXT NOT NULL,
-    token INTEGER
+    token INTEGER,
+    fence INTEGER NOT NULL DEFAULT 0
   )`,
   `CREATE TRIGGER effect_saga_started AFTER INSERT ON effect_saga_execution WHEN NEW.status NOT IN ${finished}
     BEGIN
@@ -57,6 +58,10 @@ const tables = [
   `CREATE TRIGGER effect_saga_ended AFTER INSERT ON effect_saga_commit WHEN NEW.status IN ${finished}
     BEGIN
       DELETE FROM effect_saga_unfinished WHERE execution = NEW.execution;
+    END`,
+  `CREATE TRIGGER effect_saga_removed AFTER DELETE ON effect_saga_execution
+    BEGIN
+      DELETE FROM effect_saga_commit WHERE execution = OLD.id;
     END`
 ]
 
@@ -96,10 +101,11 @@ const starts = textsOf(
   SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
-  ON CONFLICT DO NOTHING`
+  ON CONFLICT DO NOTHING
+  RETURNING execution_id, 0 AS sequence`
 )
 
-const appends = textsOf(["execution_id", "sequence", "status", "token", "body"], (rows) =>
+const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body"], (rows) =>
   // The joins are to be made in this order, whatever the planner thinks of the tables.
   `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
   SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
@@ -109,11 +115,12 @@ const appends = textsOf(["execution_id", "sequence", "status", "token", "body"],
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
   CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
   CROSS JOIN effect_saga_lease AS lease ON lease.token = given.token
-  WHERE unfinished.token = given.token AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
+  WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
     SELECT 1 FROM effect_saga_commit AS earlier
     WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
   ))
-  ON CONFLICT DO NOTHING`)
+  ON CONFLICT DO NOTHING
+  RETURNING (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id, sequence`)
 
 const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
   ["SQLITE_BUSY", "Locked"],
@@ -121,26 +128,34 @@ const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect[
   ["SQLITE_READONLY", "ReadOnly"],
   ["SQLITE_FULL", "Full"],
   ["SQLITE_NOTADB", "NotADatabase"],
-  ["SQLITE_CORRUPT", "NotADatabase"]
+  ["SQLITE_CORRUPT", "NotADatabase"],
+  ["SQLITE_TOOBIG", "Encode"]
 ]
 
 export const sqlite: Dialect = {
   tables,
   now,
   begin: "BEGIN IMMEDIATE",
-  start: (commits) =>
-    inGroups(
-      commits,
-      starts,
-      ({ body, executionId, saga, status, token, version }) => [executionId, saga, version, status, token, body]
-    ),
-  append: (commits) =>
-    inGroups(
-      commits,
-      appends,
-      ({ body, executionId, sequence, status, token }) => [executionId, sequence, status, token, body]
-    ),
-  countOf: (result) => Number((result as { readonly changes: number | bigint }).changes),
+  append: (commits) => {
+    const isFirst = ({ sequence }: Commit) => sequence === 0
+    const first = commits.filter(isFirst)
+    return [
+      ...inGroups(
+        first,
+        starts,
+        ({ body, executionId, saga, status, token, version }) => [executionId, saga, version, status, token, body]
+      ),
+      ...inGroups(
+        first.length === 0 ? commits : commits.filter((commit) => !isFirst(commit)),
+        appends,
+        ({ body, executionId, fence, sequence, status, token }) => [executionId, sequence, status, token, fence, body]
+      )
+    ]
+  },
+  remove: (ids) => ({
+    text: `DELETE FROM effect_saga_execution WHERE id IN (${ids.map(() => "?").join(", ")})`,
+    parameters: ids
+  }),
   prepare: (text) => text,
   reasonOf: (code) => reasons.find(([prefix]) => code.startsWith(prefix))?.[1]
 }

@@ -46,7 +46,8 @@ const commit = (
   token: Token,
   executionId: string,
   sequence: number,
-  status: Commit["status"] = "Running"
+  status: Commit["status"] = "Running",
+  fence = 0
 ): Commit => ({
   executionId,
   saga: "Trip",
@@ -54,7 +55,8 @@ const commit = (
   sequence,
   status,
   body: JSON.stringify(`${executionId} ${sequence} "quoted" 'too' \\ ? $1 ☃ 😀 \u0000\n`),
-  token
+  token,
+  fence
 })
 
 const list = (store: Store, parked = false) =>
@@ -206,20 +208,36 @@ const makeLaws = (): ReadonlyArray<Law> => {
       yield* same((yield* store.acquire(forAnHour)) > second, true)
     }))
 
-  law("keeps an execution for whoever has leased it", (store, token) =>
+  law("keeps an execution for whoever has claimed it", (store, token) =>
     Effect.gen(function*() {
       const other = yield* store.acquire(forAnHour)
       yield* store.append([commit(token, "a", 0)])
       yield* like(yield* list(store), [{ executionId: "a", token }])
       yield* same((yield* list(store))[0]!.leasedFor > 0, true)
-      yield* same(yield* store.claim("a", other), false)
+      yield* same(yield* store.claim("a", other), undefined)
       yield* same(yield* store.append([commit(other, "a", 1)]), [false])
-      yield* same(yield* store.claim("a", token), true)
       yield* same(yield* store.append([commit(token, "a", 1)]), [true])
     }))
 
   law(
-    "lets nobody write under a lease that has run out or was released, nor renew it, nor claim with it",
+    "gives each claim a higher fence, and stores nothing that comes under an earlier one",
+    (store, token) =>
+      Effect.gen(function*() {
+        yield* store.append([commit(token, "a", 0)])
+        const first = (yield* store.claim("a", token)) ?? 0
+        const second = (yield* store.claim("a", token)) ?? 0
+        yield* same([first > 0, second > first], [true, true])
+        for (const old of [0, first]) {
+          yield* same(yield* store.append([commit(token, "a", 1, "Undone", old)]), [false])
+          // Nor can it be let go of by who had it then.
+          yield* store.release(token, [{ executionId: "a", fence: old }])
+        }
+        yield* same(yield* store.append([commit(token, "a", 1, "Running", second)]), [true])
+      })
+  )
+
+  law(
+    "lets nobody write under a lease that has run out or was released, nor claim with it, nor renew it",
     (store, token) =>
       Effect.gen(function*() {
         yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
@@ -227,10 +245,10 @@ const makeLaws = (): ReadonlyArray<Law> => {
         // Over as soon as it is given.
         const over = yield* store.acquire({ milliseconds: 0 })
         for (const ended of [token, over, over + 1000]) {
-          yield* same(yield* store.renew(ended), false)
-          yield* same(yield* store.claim("a", ended), false)
           yield* same(yield* store.append([commit(ended, "a", 1)]), [false])
           yield* same(yield* store.append([commit(ended, "new", 0)]), [false])
+          yield* same(yield* store.claim("a", ended), undefined)
+          yield* same(yield* store.renew(ended), false)
         }
         yield* same(yield* store.load("new"), [])
         const leased = (yield* list(store)).map(({ executionId, leasedFor }) => ({ executionId, leasedFor }))
@@ -248,10 +266,10 @@ const makeLaws = (): ReadonlyArray<Law> => {
         const claimed = yield* Effect.forEach(claimants, (claimant) => store.claim("a", claimant), {
           concurrency: "unbounded"
         })
-        yield* same(claimed.filter((claimed) => claimed).length, 1)
-        const winner = claimants[claimed.indexOf(true)]!
+        const winner = claimed.findIndex((fence) => fence !== undefined)
+        yield* same(claimed.filter((fence) => fence !== undefined).length, 1)
         yield* same(yield* store.append([commit(token, "a", 1)]), [false])
-        yield* same(yield* store.append([commit(winner, "a", 1)]), [true])
+        yield* same(yield* store.append([commit(claimants[winner]!, "a", 1, "Running", claimed[winner])]), [true])
       })
   )
 
@@ -260,24 +278,23 @@ const makeLaws = (): ReadonlyArray<Law> => {
     (store, token) =>
       Effect.gen(function*() {
         const other = yield* store.acquire(forAnHour)
+        const can = (executionId: string) => Effect.map(store.claim(executionId, other), (fence) => fence !== undefined)
         yield* store.append(["kept", "left", "parked"].map((id) => commit(token, id, 0)))
         yield* store.append([commit(token, "parked", 1, "Parked")])
-        yield* store.release(token, ["left", "unknown"])
+        yield* store.release(token, [{ executionId: "left", fence: 0 }, { executionId: "unknown", fence: 0 }])
         // It is not the other's to let go of.
-        yield* store.release(other, ["kept"])
-        yield* same(yield* store.claim("left", other), true)
-        yield* same(yield* store.claim("parked", other), true)
-        yield* same(yield* store.claim("kept", other), false)
+        yield* store.release(other, [{ executionId: "kept", fence: 0 }])
+        yield* same([yield* can("left"), yield* can("parked"), yield* can("kept")], [true, true, false])
         yield* same(yield* store.append([commit(token, "left", 1)]), [false])
-        yield* same(yield* store.append([commit(other, "left", 1)]), [true])
+        yield* same(yield* store.append([commit(token, "parked", 2)]), [false])
       })
   )
 
   law("lets nobody claim what is finished or unknown", (store, token) =>
     Effect.gen(function*() {
       yield* store.append([commit(token, "a", 0, "Succeeded")])
-      yield* same(yield* store.claim("a", token), false)
-      yield* same(yield* store.claim("unknown", token), false)
+      yield* same(yield* store.claim("a", token), undefined)
+      yield* same(yield* store.claim("unknown", token), undefined)
     }))
 
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
