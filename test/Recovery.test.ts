@@ -9,6 +9,7 @@ import {
   Fiber,
   Layer,
   Logger,
+  Schedule,
   Schema,
   Scope,
   Stream,
@@ -284,5 +285,32 @@ describe("Recovery.layer", () => {
       expect(world.standing()).toEqual(["hotel", "flight", "car"])
       expect(lines.filter((line) => line.startsWith("could not")).length).toBe(1)
       expect(lines[lines.length - 1]).toBe("recovered 2 executions: 1 succeeded, 1 of sagas that are not registered")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("finds the others although one is tried again without end", () =>
+    Effect.gen(function*() {
+      const done: Array<string> = []
+      let broken = true
+      const saga = Saga.make("Trip", { input: Text })
+        .compensatable("hotel", { action: () => Effect.void, compensate: () => Effect.void })
+        .final("email", {
+          action: ({ input }) =>
+            broken || input === "endless" ? Effect.fail("mail is down" as const) : Effect.sync(() => done.push(input)),
+          success: Schema.Number,
+          inDoubt: "retry",
+          retry: { schedule: Schedule.spaced("1 second") }
+        })
+        .build(() => undefined)
+      for (const executionId of ["endless", "other"]) {
+        const fiber = yield* Effect.fork(Saga.execute(saga, executionId, { executionId, onInterrupt: "suspend" }))
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.interrupt(fiber)
+      }
+      broken = false
+      yield* Layer.build(Recovery.layer([saga], { concurrency: 1, interval: "10 seconds" }))
+      yield* TestClock.adjust("9 seconds")
+      expect(done).toEqual([])
+      yield* TestClock.adjust("2 seconds")
+      expect(done).toEqual(["other"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
