@@ -165,7 +165,8 @@ interface Waiting {
 export const make = (store: Store, options?: Options): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const lease = yield* makeLease(store, Duration.decode(options?.lease ?? "30 seconds"))
-    const append = yield* groupCommits(store, lease)
+    const driven: Service["driven"] = new Map()
+    const append = yield* groupCommits(store, lease, driven)
     const { retention } = options ?? {}
     if (retention !== undefined) {
       const prune = store.prune({ milliseconds: Duration.toMillis(retention) })
@@ -195,7 +196,7 @@ export const make = (store: Store, options?: Options): Effect.Effect<Service, ne
       claim,
       letGo: lease.letGo,
       prune: (age) => store.prune({ milliseconds: Duration.toMillis(age) }),
-      driven: new Map()
+      driven
     }
   })
 
@@ -304,21 +305,26 @@ const quietly = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<void> =>
  * One writer, which takes along all that waits when its turn comes: alone, a commit does not wait for others; many at once
  * share one transaction. Follows the group commit of database logs (DeWitt et al., 1984).
  */
-const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append"], never, Scope.Scope> =>
+const groupCommits = (
+  store: Store,
+  lease: Lease,
+  driven: Service["driven"]
+): Effect.Effect<Service["append"], never, Scope.Scope> =>
   Effect.gen(function*() {
     let waiting: Array<Waiting> = []
     let wake: (() => void) | undefined
     let closed = false
 
-    const refuse = (refused: ReadonlyArray<Waiting>) =>
-      Effect.forEach(new Set(refused.map(({ commit }) => commit.token)), (token) =>
+    const answerOf = (commit: Commit, stored: boolean | undefined): ReturnType<Service["append"]> => {
+      if (stored === true) return Effect.void
+      const { executionId, saga, token } = commit
+      return Effect.flatMap(
         // Whoever cannot ask has lost touch with its lease either way.
-        Effect.map(Effect.catchAllCause(lease.check(token), () => Effect.succeed(false)), (lasts) => {
-          const reason = lasts ? "OtherDriver" : "LeaseLost"
-          for (const { commit: { executionId, saga, ...commit }, resume } of refused) {
-            if (commit.token === token) resume(Effect.fail(new ExecutionConflict({ reason, saga, executionId })))
-          }
-        }), { discard: true })
+        Effect.catchAllCause(lease.check(token), () => Effect.succeed(false)),
+        (lasts) =>
+          Effect.fail(new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId }))
+      )
+    }
     const failed = (group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> => {
       const unstorable = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Encode")
       // One value that cannot be stored is no reason to refuse the others.
@@ -330,13 +336,8 @@ const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append
     const write = (group: ReadonlyArray<Waiting>): Effect.Effect<void> =>
       // Whatever goes wrong, everybody is answered: a second answer is not heard.
       Effect.catchAllCause(
-        Effect.flatMap(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), (stored) => {
-          const refused: Array<Waiting> = []
-          for (let index = 0; index < group.length; index++) {
-            if (stored[index] === true) group[index]!.resume(Effect.void)
-            else refused.push(group[index]!)
-          }
-          return refused.length === 0 ? Effect.void : refuse(refused)
+        Effect.map(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), (stored) => {
+          for (const [index, { commit, resume }] of group.entries()) resume(answerOf(commit, stored[index]))
         }),
         (cause) => failed(group, cause)
       )
@@ -358,7 +359,7 @@ const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append
         waiting = []
       })
     )
-    return (commit) =>
+    const together = (commit: Commit): ReturnType<Service["append"]> =>
       Effect.async((resume) => {
         if (closed) return resume(Effect.fail(isClosed(commit)))
         waiting.push({ commit, resume })
@@ -366,6 +367,18 @@ const groupCommits = (store: Store, lease: Lease): Effect.Effect<Service["append
         wake = undefined
         wakeUp?.()
       })
+    const alone = (commit: Commit): ReturnType<Service["append"]> =>
+      closed ? Effect.fail(isClosed(commit)) : Effect.matchCauseEffect(store.append([commit]), {
+        onFailure: (cause) => Effect.fail(reasonOf(commit, cause)),
+        onSuccess: (stored) => answerOf(commit, stored[0])
+      })
+    return (commit) =>
+      driven.size > 1 ? together(commit) : Effect.flatMap(
+        // What else is about to be driven has its chance to come along.
+        Effect.yieldNow(),
+        // Alone there is nobody to share with, and to the writer and back takes longer than to write.
+        () => driven.size === 1 ? alone(commit) : together(commit)
+      )
   })
 
 /** A store that dies has not said what it did, as little as one that fails. */

@@ -254,7 +254,8 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   return Effect.matchCauseEffect(outcome, {
     onSuccess: (output) =>
       ParseResult.flatMap(recorder.encodeOutput(step, output), (encoded) => {
-        recorder.record({ _tag: "StepSucceeded", ...ended(), output: encoded })
+        const { attempt: attempts } = action
+        recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() })
         return Effect.succeed(output)
       }),
     onFailure: (cause) => {
