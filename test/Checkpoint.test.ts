@@ -345,7 +345,7 @@ describe("commits of concurrent executions", () => {
       ])
     }))
 
-  it.effect("that wait when the store closes, or come later, fail with an error that says so", () =>
+  it.effect("that come after the store is closed fail with an error that says so", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const service = yield* Scope.extend(Checkpoint.make(yield* Checkpoint.makeMemory), scope)

@@ -529,3 +529,116 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       ).toBe("charge-output")
     }))
 }
+
+describe("a process", () => {
+  it.scoped("begins one lease, however many executions it begins with at once", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let leases = 0
+      const service = yield* processOn({
+        ...store,
+        acquire: (lease) => Effect.suspend(() => (leases++, Effect.zipRight(Effect.yieldNow(), store.acquire(lease))))
+      })
+      const { gate, saga } = yield* make()
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.forEach(
+        Array.from({ length: 20 }, (_, index) => `e${index}`),
+        (executionId) => as(service)(Saga.execute(saga, undefined, { executionId })),
+        { concurrency: "unbounded" }
+      )
+      expect(leases).toBe(1)
+    }))
+
+  it.scopedLive("keeps its lease although the store fails it now and then", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let renewals = 0
+      const service = yield* processOn({
+        ...store,
+        renew: (token) => Effect.suspend(() => renewals++ % 2 === 0 ? Effect.die("out of reach") : store.renew(token))
+      }, { lease: "1 second" })
+      const token = yield* service.token
+      yield* Effect.repeat(Effect.sync(() => renewals), {
+        until: (renewals) => renewals >= 4,
+        schedule: Schedule.spaced("20 millis")
+      })
+      expect(service.holds(token)).toBe(true)
+      expect(yield* service.token).toBe(token)
+    }))
+
+  it.scopedLive("stops by itself when it has been out of touch for as long as its lease", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const service = yield* processOn({ ...store, renew: () => Effect.die("out of reach") }, { lease: "200 millis" })
+      const saga = Saga.make("Trip")
+        .final("charge", {
+          action: () => Effect.fail("busy" as const),
+          inDoubt: "retry",
+          retry: { schedule: Schedule.spaced("5 millis") }
+        })
+        .build()
+      const exit = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
+    }))
+
+  it.scoped("returns what another has come to, which finished the execution just before it was to be claimed", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const other = yield* processOn(store)
+      const { reached, saga, world } = yield* make()
+      const ours = yield* processOn({
+        ...store,
+        claim: (executionId, token) =>
+          Effect.zipRight(Effect.orDie(as(other)(Saga.resume(saga, executionId))), store.claim(executionId, token))
+      })
+      const first = yield* Effect.fork(
+        as(other)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      )
+      yield* Deferred.await(reached)
+      yield* Fiber.interrupt(first)
+      expect(yield* as(ours)(Saga.resume(saga, "1"))).toBe("charge-output")
+      expect(world.log.filter((line) => line === "+charge").length).toBe(1)
+    }))
+
+  it.scopedLive("writes what waits for its writer before it closes", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const writing = yield* Deferred.make<void>()
+      const written = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const service = yield* Scope.extend(
+        processOn({
+          ...store,
+          append: (commits) =>
+            Effect.zipRight(
+              Deferred.succeed(writing, undefined),
+              Effect.zipRight(Deferred.await(written), store.append(commits))
+            )
+        }),
+        scope
+      )
+      const token = yield* service.token
+      const append = (executionId: string) =>
+        Effect.fork(Effect.exit(service.append({
+          executionId,
+          saga: "Trip",
+          version: 1,
+          sequence: 0,
+          status: "Running",
+          body: "{}",
+          token,
+          fence: 0
+        })))
+      const first = yield* append("first")
+      yield* Deferred.await(writing)
+      const second = yield* append("second")
+      yield* Effect.yieldNow()
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(written, undefined)
+      yield* Fiber.join(closing)
+      expect(Exit.isSuccess(yield* Fiber.join(first))).toBe(true)
+      expect(Exit.isSuccess(yield* Fiber.join(second))).toBe(true)
+      expect((yield* store.load("second")).length).toBe(1)
+    }))
+})
