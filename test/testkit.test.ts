@@ -1,8 +1,8 @@
 /** The test kit finds what is wrong with a saga, and finds nothing wrong with one that is right. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
-import { Saga, type Step } from "effect-saga"
-import { Ledger, SagaTest } from "effect-saga/testing"
+import { Cause, Context, Effect, Exit, Layer, Option, Schedule, Schema } from "effect"
+import { Saga, SagaError, type Step } from "effect-saga"
+import { Faults, Ledger, SagaTest } from "effect-saga/testing"
 
 interface Keyed {
   readonly idempotencyKey: Step.IdempotencyKey
@@ -78,8 +78,8 @@ describe("a bug in a saga is found, and its first scenario is the shortest that 
     Effect.map(
       SagaTest.explore<void, Booking, never, Requirements, never>(saga, {
         input: undefined,
-        layer: Booking.layer as any
-      }),
+        layer: Booking.layer
+      } as any),
       ({ violations: [first] }) => ({
         name: first?.name,
         faults: first?.faults.length,
@@ -184,4 +184,69 @@ describe("a bug in a saga is found, and its first scenario is the shortest that 
         violations: [expect.stringMatching(/^CannotGoForward: "ship" failed for good after a Final/)]
       })
     }))
+})
+
+describe("the kit does not look away", () => {
+  it.effect("where a scenario is asked for that there is none of", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(SagaTest.explore(trip, { ...options, only: [`action of "hotle" fails`] }))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+        `this saga has no scenario of the name 'action of "hotle" fails'`
+      )
+    }))
+
+  it("where a fault has a step that there is none of, or a compensation", () => {
+    expect(() => Faults.failAt(trip, "hotle")).toThrow(SagaError.InvalidSaga)
+    expect(() => Faults.failAt(trip, "policy")).toThrow(
+      `it has no step "policy" for a fault, but "quote", "flight", "hotel", "car", "insurance/policy", "charge", "email"`
+    )
+    expect(() => Faults.failUndoAt(trip, "charge")).toThrow(`step "charge" has no compensation for a fault`)
+  })
+
+  it.effect("where the saga needs a service that it was not given", () =>
+    Effect.gen(function*() {
+      // @ts-expect-error Property 'process' is missing
+      const { summary } = yield* SagaTest.explore(trip, { input: { city: "Rome" }, layer: Layer.empty })
+      expect(summary).not.toContain("Succeeded")
+    }))
+
+  it.effect("and says the same mistake once", () =>
+    Effect.gen(function*() {
+      const keyless = Saga.make("Keyless")
+        .compensatable("flight", {
+          ...book("flight"),
+          action: () => Effect.flatMap(Booking, ({ bookWithoutKey }) => bookWithoutKey("flight"))
+        })
+        .build()
+      const { summary, violations } = yield* SagaTest.explore(keyless, { input: undefined, layer: Booking.layer })
+      expect(violations.length).toBeGreaterThan(2)
+      // Once by itself, and once with the orphan that it may leave.
+      expect(summary.split("\n").filter((line) => line.includes("was done twice")).length).toBe(2)
+      expect(summary).toMatch(/\n {2}and \d+ more, which show nothing else$/)
+    }))
+})
+
+describe("a ledger", () => {
+  it.effect("undoes what was done under a key, and says what it was asked to do", () =>
+    Effect.gen(function*() {
+      const ledger = yield* Ledger.Ledger
+      yield* ledger.do("room", "1")
+      yield* ledger.do("room", "2")
+      expect(yield* ledger.undo("room", "1")).toBe(true)
+      expect(yield* ledger.undo("room", "1")).toBe(false)
+      expect(yield* ledger.undo("room", "3")).toBe(false)
+      expect(yield* ledger.standing).toEqual(["room"])
+      expect(yield* ledger.has("2")).toBe(true)
+      expect((yield* ledger.calls).map(({ _tag, changed, key }) => [_tag, key, changed])).toEqual([
+        ["Do", "1", true],
+        ["Do", "2", true],
+        ["Undo", "1", true],
+        ["Undo", "1", false],
+        ["Undo", "3", false]
+      ])
+      expect((yield* ledger.violations).map(({ message }) => message)).toEqual([
+        `"room" was done twice, under two keys`,
+        `"room" was undone, and had never been done under the key "3"`
+      ])
+    }).pipe(Effect.provide(Ledger.layer)))
 })

@@ -52,7 +52,10 @@ export interface Exploration {
   readonly scenarios: ReadonlyArray<Scenario>
   /** Those with violations; the fewest faults first. */
   readonly violations: ReadonlyArray<Scenario>
-  /** In words: how many scenarios there were, and the violations, each with how to run it again. */
+  /**
+   * In words: how many scenarios there were, how they ended, and of those with violations each that shows another one, with how to
+   * run it again.
+   */
   readonly summary: string
 }
 
@@ -64,7 +67,10 @@ export interface Options<Input, World, WorldError, Requirements, InvariantError>
    * services do. Made anew for each scenario.
    */
   readonly layer: Layer.Layer<World, WorldError, Ledger.Ledger>
-  /** What a crash loses: services with a memory of their own. Made anew for each process. */
+  /**
+   * What a crash loses: services with a memory of their own. Made anew for each process; to be given where `layer` does not have all
+   * that the saga needs.
+   */
   readonly process?: Layer.Layer<Requirements, WorldError, World | Ledger.Ledger>
   /** What has to be true of the world after each scenario; its failure says what is not. */
   readonly invariant?: (ended: Ended) => Effect.Effect<unknown, InvariantError, World | Ledger.Ledger>
@@ -72,9 +78,12 @@ export interface Options<Input, World, WorldError, Requirements, InvariantError>
     /** How many pairs of faults are tried, besides all single ones. 100 by default. */
     readonly pairs?: number
   }
-  /** The names of the scenarios to run: all, if left out. */
+  /** The names of the scenarios to run: all, if left out. A name that no scenario has is a defect. */
   readonly only?: ReadonlyArray<string>
 }
+
+/** What neither the world nor the ledger is. */
+type Owing<Requirements, World> = Exclude<Requirements, World | Ledger.Ledger>
 
 /** A saga that can be run durably, or how to make it where a crash must lose what it remembers. */
 type Explorable<Input, Requirements> =
@@ -92,7 +101,10 @@ type Explorable<Input, Requirements> =
  */
 export const explore = <Input, World, WorldError, Requirements, InvariantError>(
   saga: Explorable<Input, Requirements>,
-  options: Options<Input, World, WorldError, Exclude<Requirements, World>, InvariantError>
+  options:
+    & Options<Input, World, WorldError, Owing<Requirements, World>, InvariantError>
+    & ([Owing<Requirements, World>] extends [never] ? unknown
+      : { readonly process: Layer.Layer<Owing<Requirements, World>, WorldError, World | Ledger.Ledger> })
 ): Effect.Effect<Exploration> =>
   Effect.gen(function*() {
     const scenarios: Array<Scenario> = []
@@ -125,6 +137,11 @@ export const explore = <Input, World, WorldError, Requirements, InvariantError>(
     const stride = Math.max(1, Math.floor(all.length / Math.max(1, pairs)))
     for (let index = 0; index < all.length && pairs > 0; index += stride, pairs--) yield* run(all[index]!)
 
+    const unknown = options.only?.find((name) => !seen.has(name))
+    if (unknown !== undefined) {
+      return yield* Effect.dieMessage(`this saga has no scenario of the name ${quote(unknown)}`)
+    }
+
     const violations = scenarios.filter(({ violations }) => violations.length > 0)
       .sort((a, b) => effortOf(a) - effortOf(b))
     return { scenarios, violations, summary: summaryOf(scenarios, violations) }
@@ -139,15 +156,32 @@ const kinds = ["fails", "dies", "isRepeated", "isInterrupted", "losesItsReply", 
 const nameOf = (faults: ReadonlyArray<Faults.Fault>): string =>
   faults.length === 0 ? "nothing goes wrong" : faults.map(Faults.describe).join("; ")
 
-const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray<Scenario>): string =>
-  [
-    `${scenarios.length} scenarios, ${violations.length} with violations`,
-    ...violations.flatMap(({ name, violations }) => [
+const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray<Scenario>): string => {
+  const shown = new Set<string>()
+  // The same mistake shows in many scenarios, and the first is the shortest.
+  const telling = violations.filter(({ violations }) => {
+    const before = shown.size
+    for (const { message } of violations) shown.add(message)
+    return shown.size > before
+  })
+  const ends = (Object.keys(endedInWords) as ReadonlyArray<Ended>).flatMap((ended) => {
+    const count = scenarios.filter((scenario) => scenario.ended === ended).length
+    return count === 0 ? [] : [`${count} ${ended}`]
+  })
+  const rest = violations.length - telling.length
+  return [
+    `${scenarios.length} scenarios (${ends.join(", ")}), ${violations.length} with violations`,
+    ...telling.flatMap(({ name, violations }) => [
       `  ${name}`,
       ...violations.map(({ _tag, message }) => `    ${_tag}: ${message}`),
-      `    SagaTest.explore(saga, { ...options, only: [${JSON.stringify(name)}] })`
-    ])
+      `    SagaTest.explore(saga, { ...options, only: [${quote(name)}] })`
+    ]),
+    ...rest === 0 ? [] : [`  and ${rest} more, which show nothing else`]
   ].join("\n")
+}
+
+/** A name as one would write it in code. */
+const quote = (name: string) => /['\\]/.test(name) ? JSON.stringify(name) : `'${name}'`
 
 /** A saga that tries again for ever would, with a fault that lasts, not end. */
 const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown } | undefined) =>
