@@ -10,7 +10,7 @@ import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
 import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 
-const { build, exit: exitOf } = SagaArbitrary
+const { build, check: checkTheLaw, exit: exitOf } = SagaArbitrary
 const programs = SagaArbitrary.program()
 const reversible = SagaArbitrary.program({ finals: false })
 const policy = fc.constantFrom("continue" as const, "stop" as const)
@@ -28,10 +28,6 @@ const called = (tag: Ledger.Call["_tag"]) =>
 /** Doing a thing again under its key is doing it once. */
 const did = Effect.map(called("Do"), (names) => Array.from(new Set(names)))
 const undid = called("Undo")
-
-/** What must be true of the world after a run that ended so. */
-const checkTheLaw = (...parameters: Parameters<typeof SagaArbitrary.check>) =>
-  Effect.map(SagaArbitrary.check(...parameters), (problems) => expect(problems).toEqual([]))
 
 /** Siblings may be done in any order, and a compensation that failed leaves what is younger. */
 const checkLedger = Effect.map(

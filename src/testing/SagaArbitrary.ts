@@ -4,7 +4,7 @@
  * A saga is plain data. A step is a sentence, such as `"compensatable that fails once"`, a parallel block is
  * `{ parallel: [...] }` and a nested saga `{ nested: [...] }`, so that a counterexample reads as a saga.
  */
-import { Cause, Effect, Exit, FastCheck, Fiber, Option, Schema, TestClock } from "effect"
+import { Cause, Data, Effect, Exit, FastCheck, Fiber, Option, Schema, TestClock } from "effect"
 import * as Saga from "../Saga.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
 import { Ledger } from "./Ledger.ts"
@@ -279,8 +279,15 @@ export const exit = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Exi
     return yield* Fiber.await(fiber)
   })
 
+/** A run has broken the law of unwinding: `problems` says, in sentences, what is false. */
+export class LawBroken extends Data.TaggedError("LawBroken")<{ readonly problems: ReadonlyArray<string> }> {
+  override get message() {
+    return this.problems.join("; ")
+  }
+}
+
 /**
- * Holds how a program's saga ended against the {@link Ledger}, and says what is false: nothing, where the law of unwinding was kept.
+ * Holds how a program's saga ended against the {@link Ledger}. Fails with {@link LawBroken} where the law of unwinding was broken:
  *
  * - what was done was undone, exactly once, newest first, by declared order, or is named in `CompensationFailed`; after a
  *   success, and with `FailedAfterCommit`, nothing was undone
@@ -299,7 +306,13 @@ export const check = (
      */
     readonly afterCrash?: boolean
   } = {}
-): Effect.Effect<ReadonlyArray<string>, never, Ledger> =>
+): Effect.Effect<void, LawBroken, Ledger> =>
+  Effect.flatMap(
+    problemsOf(program, exit, options.afterCrash ?? false),
+    (problems) => problems.length === 0 ? Effect.void : Effect.fail(new LawBroken({ problems }))
+  )
+
+const problemsOf = (program: Program, exit: Exit.Exit<unknown, unknown>, afterCrash: boolean) =>
   Effect.gen(function*() {
     const ledger = yield* Ledger
     const calls = yield* ledger.calls
@@ -319,10 +332,10 @@ export const check = (
     }
 
     const done = Array.from(new Set(names("Do")))
-    const undone = options.afterCrash === true ? Array.from(new Set(names("Undo"))) : names("Undo")
+    const undone = afterCrash ? Array.from(new Set(names("Undo"))) : names("Undo")
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
     const dies = Array.from(sentences.values()).some((sentence) => sentence.endsWith(" that dies"))
-    if (options.afterCrash === true && error instanceof OutcomeUnknown) {
+    if (afterCrash && error instanceof OutcomeUnknown) {
       if (!dies) say("it ended with OutcomeUnknown, and no step dies")
       same("it waits, and undone was", undone, [])
       return problems
@@ -358,7 +371,8 @@ export const check = (
       // A step that was in doubt and died when it was run again stays in doubt.
       if (dies && reason instanceof OutcomeUnknown) continue
       if (!(possible as ReadonlyArray<unknown>).includes(reason)) {
-        say(`it failed with ${String(reason)}, which none of its steps can have said`)
+        // Then this is why the rest is false.
+        problems.unshift(`it failed with "${String(reason)}", which none of its steps can have said`)
       }
     }
     return problems
