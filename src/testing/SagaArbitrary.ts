@@ -188,8 +188,8 @@ export type Built = Saga.Saga<
  * The saga of a program. It can be run in every way, but for one with Finals, which `Saga.scoped` does not take.
  *
  * Its steps write to the {@link Ledger}, under the names that {@link steps} gives them: each action does its step's name under
- * the action's key, and each compensation undoes the output that it is given, under its action's key. A nested saga has a name
- * too, so that a step's path ends with its name. A parallel block of three or more runs one sibling at a time, a smaller one all
+ * the action's key, and each compensation undoes the output that it is given, under its action's key. Nested sagas are named
+ * nested1, nested2, …, so that a step's path ends with its name. A parallel block of three or more runs one sibling at a time, a smaller one all
  * at once.
  */
 export const build = (
@@ -200,6 +200,7 @@ export const build = (
   } = {}
 ): Built => {
   let count = 0
+  let nestedCount = 0
   // The names are known at run time only, and so are the types of the builders.
   const add = (builder: any, part: Part): any => {
     if (typeof part === "string") return builder[part.split(" ", 1)[0]!](nameOf(count), stepOf(nameOf(count++), part))
@@ -208,8 +209,8 @@ export const build = (
         concurrency: part.parallel.length > 2 ? 1 : "unbounded"
       })
     }
-    const nested = part.nested.reduce(add, Saga.make("Nested")).build()
-    return builder.saga(`nested${count}`, nested, { input: () => {} })
+    const name = `nested${++nestedCount}`
+    return builder.saga(name, part.nested.reduce(add, Saga.make("Nested")).build(), { input: () => {} })
   }
   return program.reduce(add, Saga.make("Random", options) as any).build()
 }
