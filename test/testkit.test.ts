@@ -65,6 +65,11 @@ describe("a saga that is right", () => {
       expect(summary.split("\n").slice(1)).toEqual([])
       expect(violations).toEqual([])
       expect(scenarios.length).toBeGreaterThan(100)
+      expect(scenarios.find(({ name }) => name === "crash before commit 0 is stored")?.crashedAt).toEqual([
+        `Started, StepStarted "quote", StepSucceeded "quote", StepStarted "flight"`
+      ])
+      // The process after the one that crashed can crash as well.
+      expect(scenarios.filter(({ crashedAt }) => crashedAt.length === 2).length).toBeGreaterThan(0)
       expect(new Set(scenarios.map(({ ended }) => ended))).toEqual(
         new Set(["Succeeded", "Undone", "Parked", "NotStarted"])
       )

@@ -35,6 +35,7 @@ it.effect("what a compensation needs must be in the journal: a crash loses the r
     expect(summary.split("\n")).toEqual([
       "130 scenarios (45 Succeeded, 59 Undone, 15 Parked, 11 NotStarted), 5 with violations",
       "  action of \"letter\" fails; crash after commit 1 is stored",
+      "    the commit of the crash: StepSucceeded \"reservation\", StepStarted \"letter\"",
       "    Orphaned: \"reservation of chair\", of step \"reservation\", stands, although everything is said to be undone",
       "    SagaTest.explore(saga, { ...options, only: ['action of \"letter\" fails; crash after commit 1 is stored'] })",
       "  and 4 more, which show nothing else"

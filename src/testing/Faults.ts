@@ -45,7 +45,10 @@ export type Fault =
     readonly how: CompensationFault
     readonly calls: number
   }
-  /** The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. */
+  /**
+   * The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. A second one befalls the
+   * process that comes after it.
+   */
   | { readonly _tag: "Crash"; readonly commit: number; readonly moment: "before" | "after" }
 
 const times = (calls: number) => calls === Infinity ? "" : calls === 1 ? " once" : ` ${calls} times`

@@ -40,10 +40,13 @@ const finals = [
  * - `fails`, `dies`: its action does, each time and before it has had any effect: with `"a failed"`, or of `"a died"`, if `a` is
  *   its name
  * - `fails once`: the first time in each process; its `retry` calls it again
- * - `is unknown once`: it takes effect, and the first time in each process ends with `OutcomeUnknown`; it is `inDoubt: "retry"`
- * - `takes too long once`: it takes effect, and the first time in each process never ends; its `timeout` is a second
+ * - `is unknown once`: it takes effect, and the first time ends with `OutcomeUnknown`
+ * - `takes too long once`: it takes effect, and the first time never ends; its `timeout` is a second
  * - `is skipped`: its `when` does not hold
  * - `whose undo …`: its compensation does, in the same sense
+ *
+ * Each honours its key, so that what has taken effect succeeds when it is called again, and is `inDoubt: "retry"`. A Final is tried
+ * twice.
  */
 export type Sentence = typeof reversible[number] | typeof finals[number]
 

@@ -43,6 +43,8 @@ export interface Scenario {
   readonly faults: ReadonlyArray<Faults.Fault>
   /** The faults in words: give it as `only` to run this scenario alone. */
   readonly name: string
+  /** Of each crash, what the commit at which it happened says. */
+  readonly crashedAt: ReadonlyArray<string>
   readonly ended: Ended
   readonly violations: ReadonlyArray<Violation>
 }
@@ -171,8 +173,9 @@ const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray
   const rest = violations.length - telling.length
   return [
     `${scenarios.length} scenarios (${ends.join(", ")}), ${violations.length} with violations`,
-    ...telling.flatMap(({ name, violations }) => [
+    ...telling.flatMap(({ crashedAt, name, violations }) => [
       `  ${name}`,
+      ...crashedAt.map((commit) => `    the commit of the crash: ${commit}`),
       ...violations.map(({ _tag, message }) => `    ${_tag}: ${message}`),
       `    SagaTest.explore(saga, { ...options, only: [${quote(name)}] })`
     ]),
@@ -337,14 +340,15 @@ const runScenario = (
       ledger,
       Effect.gen(function*() {
         const store = yield* Checkpoint.makeMemory
-        const crash = faults.find((fault) => fault._tag === "Crash")
+        const crashes = faults.filter((fault) => fault._tag === "Crash")
+        const crashedAt: Array<string> = []
         const armed = Faults.arm(faults)
         let interrupt: Effect.Effect<void> = Effect.void
         const nextLife = (lives: number) =>
           live({
             saga: Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt))),
             options,
-            store: crash === undefined || lives > 0 ? store : Faults.crashAt(store, crash.commit, crash.moment),
+            store: storeOf(store, crashes[lives], (commit) => crashedAt.push(commit)),
             starts: lives === 0,
             interruptible: (effect) => interrupt = effect
           })
@@ -372,12 +376,38 @@ const runScenario = (
         return {
           faults,
           name: nameOf(faults),
+          crashedAt,
           ended,
           violations: violations.map(({ _tag, message }) => ({ _tag, message }))
         }
       })
     )
   })
+
+/** As one process sees it. */
+const storeOf = (
+  store: Checkpoint.Store,
+  crash: Extract<Faults.Fault, { readonly _tag: "Crash" }> | undefined,
+  tell: (commit: string) => void
+): Checkpoint.Store => {
+  if (crash === undefined) return store
+  const crashing = Faults.crashAt(store, crash.commit, crash.moment)
+  let commits = 0
+  return {
+    ...crashing,
+    append: (group) =>
+      Effect.suspend(() => {
+        const commit = group[crash.commit - commits]
+        commits += group.length
+        if (commit === undefined) return crashing.append(group)
+        const told = Effect.map(Effect.orDieWith(Journal.decodeCommit(commit.body), String), (events) =>
+          tell(
+            events.map((event) => "step" in event ? `${event._tag} "${event.step}"` : event._tag).join(", ")
+          ))
+        return Effect.zipRight(told, crashing.append(group))
+      })
+  }
+}
 
 const violationsOf = (
   ended: Ended,
