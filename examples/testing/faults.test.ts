@@ -1,6 +1,6 @@
 /** One fault at a time, by hand. */
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { Checkpoint, Recovery, Saga } from "effect-saga"
 import { Faults, Ledger } from "effect-saga/testing"
 import { doubles } from "./doubles.ts"
@@ -40,4 +40,13 @@ it.effect("a process that dies while it pays is followed by one that does not pa
     const receipt = yield* Effect.provide(Saga.execute(order, chair, { executionId: "order-1" }), next)
     expect(receipt).toBe("receipt order-1/payment/action")
     expect(yield* ledger.violations).toEqual([])
+  }).pipe(Effect.provide(doubles), Effect.provide(Ledger.layer)))
+
+it.effect("an interruption while it is reserved leaves nothing reserved", () =>
+  Effect.gen(function*() {
+    const ledger = yield* Ledger.Ledger
+    // In a fiber of its own, for what is interrupted is whoever runs it.
+    const fiber = yield* Effect.fork(Saga.run(Faults.interruptAt(order, "reservation"), chair))
+    expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
+    expect(yield* ledger.standing).toEqual([])
   }).pipe(Effect.provide(doubles), Effect.provide(Ledger.layer)))

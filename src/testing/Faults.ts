@@ -204,7 +204,7 @@ export const failAt = <S extends Saga.Any>(saga: S, step: string, calls = Infini
 export const dieAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
   injected(saga, [{ _tag: "Action", step, how: "dies", calls }])
 
-/** A saga whose run is interrupted while this step's action runs, the first time. */
+/** A saga whose run is interrupted while this step's action runs, the first time: fork it, or the test is what is interrupted. */
 export const interruptAt = <S extends Saga.Any>(saga: S, step: string): S =>
   injected(saga, [{ _tag: "Action", step, how: "isInterrupted", calls: 1 }])
 
