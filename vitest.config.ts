@@ -14,7 +14,7 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/testing/*.test.ts"],
     globalSetup: ["test/support/postgresServer.ts"],
     testTimeout: 15_000
   }

@@ -1,6 +1,7 @@
 /**
  * Every `ts` fence in README.md, docs/ and the doc comments of src/ compiles, runs, and prints what its `// => ` comments
- * say, line by line. After `ts` a fence may say `no-run` (only compile it) or `ignore` (not even that).
+ * say, line by line. After `ts` a fence may say `no-run` (only compile it) or `ignore` (not even that), or `from=` and a file of
+ * this repository, which is compiled and run elsewhere: then it must be a part of that file, line by line.
  */
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -55,13 +56,32 @@ const found = [
     .flatMap((path) => fencesOf(path, read(path))),
   ...filesUnder("src", ".ts").flatMap((path) => fencesOf(path, docComments(read(path))))
 ]
-const fences = found.filter(({ words }) => !words.includes("ignore"))
+const sourceOf = ({ words }) => words.find((word) => word.startsWith("from="))?.slice("from=".length)
+const quotes = found.filter((fence) => sourceOf(fence) !== undefined)
+const fences = found.filter((fence) => !fence.words.includes("ignore") && !quotes.includes(fence))
   .map((fence, index) => ({ ...fence, file: join(workspace, `${index}.ts`) }))
 
 let failures = 0
 const fail = (fence, sentence) => {
   failures++
   console.log(`${fence.path}:${fence.line}: ${sentence}`)
+}
+
+const compareQuotes = () => {
+  for (const fence of quotes) {
+    const source = sourceOf(fence)
+    if (!existsSync(join(root, source))) fail(fence, `quotes ${source}, which is not there`)
+    else if (!`\n${read(source)}`.includes(`\n${fence.lines.join("\n")}\n`)) {
+      const lines = new Set(read(source).split("\n"))
+      const stale = fence.lines.find((line) => !lines.has(line))
+      fail(
+        fence,
+        `is no part of ${source}${
+          stale === undefined ? ": its lines are not next to each other" : `, which has no line\n    ${stale}`
+        }`
+      )
+    }
+  }
 }
 
 const typeCheck = () => {
@@ -121,6 +141,7 @@ try {
   mkdirSync(workspace)
   writeFileSync(join(workspace, ".gitignore"), "*\n")
   for (const { file, lines } of fences) writeFileSync(file, lines.join("\n"))
+  compareQuotes()
   typeCheck()
   const waiting = fences.filter(({ broken, words }) => !broken && !words.includes("no-run"))
   const total = waiting.length
@@ -129,7 +150,8 @@ try {
   }
   await Promise.all([worker(), worker()])
   console.log(
-    `${fences.length} snippets compiled, ${total} run, ${found.length - fences.length} ignored; ${failures} failures`
+    `${fences.length} snippets compiled, ${total} run, ${quotes.length} compared, ` +
+      `${found.length - fences.length - quotes.length} ignored; ${failures} failures`
   )
 } finally {
   rmSync(workspace, { recursive: true, force: true })

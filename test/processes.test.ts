@@ -1,5 +1,6 @@
 /** Real processes on one database, one of them paused (SIGSTOP) past its lease: the ledger shows every effect once. */
 import { describe, expect, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -52,6 +53,32 @@ const temporaryDirectory = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
 )
 
+/**
+ * Pauses a process, but not in the midst of a write to SQLite: paused there it keeps the lock of the file, and nobody can write
+ * until it goes on.
+ */
+const pause = (child: ChildProcess, database: Task["database"]) =>
+  Effect.gen(function*() {
+    child.kill("SIGSTOP")
+    if (database._tag !== "sqlite") return
+    const isLocked = () => {
+      const connection = new Sqlite(database.filename, { timeout: 0 })
+      try {
+        connection.exec("BEGIN IMMEDIATE; ROLLBACK")
+        return false
+      } catch {
+        return true
+      } finally {
+        connection.close()
+      }
+    }
+    while (isLocked()) {
+      child.kill("SIGCONT")
+      yield* Effect.yieldNow()
+      child.kill("SIGSTOP")
+    }
+  })
+
 const executionIds = Array.from({ length: 24 }, (_, index) => `${index % 3 === 0 ? "declined" : "accepted"}-${index}`)
 
 const twoAndAPausedThird = (database: Task["database"], directory: string) =>
@@ -60,7 +87,7 @@ const twoAndAPausedThird = (database: Task["database"], directory: string) =>
     const task = { database, ledger, lease: "1 second", start: [] }
     const paused = yield* start({ ...task, start: executionIds })
     yield* paused.said("begun")
-    paused.child.kill("SIGSTOP")
+    yield* pause(paused.child, database)
 
     const others = yield* Effect.all([start(task), start(task)])
     const finished = yield* Effect.forEach(

@@ -1,7 +1,7 @@
 /** The test kit finds what is wrong with a saga, and finds nothing wrong with one that is right. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
-import { Checkpoint, Recovery, Saga, type Step } from "effect-saga"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
 import { CheckpointLaws, Faults, Ledger, SagaTest } from "effect-saga/testing"
 
 interface Keyed {
@@ -80,6 +80,13 @@ describe("a saga that is right", () => {
       expect(summary.split("\n").slice(1)).toEqual([])
       expect(violations).toEqual([])
       expect(scenarios.length).toBeGreaterThan(100)
+      expect(scenarios.find(({ name }) => name === "crash before commit 0 is stored")?.crashedAt).toEqual([
+        `Started, StepStarted "quote", StepSucceeded "quote", StepStarted "flight"`
+      ])
+      // The process after the one that crashed can crash as well.
+      const twice = "crash after commit 1 is stored; crash after commit 2 is stored"
+      const { scenarios: [crashed] } = yield* SagaTest.explore(trip, { ...options, only: [twice] })
+      expect(crashed).toMatchObject({ ended: "Succeeded", crashedAt: [expect.anything(), expect.anything()] })
       expect(new Set(scenarios.map(({ ended }) => ended))).toEqual(
         new Set(["Succeeded", "Undone", "Parked", "NotStarted"])
       )
@@ -186,7 +193,7 @@ describe("a saga that is only run in process", () => {
         .final("pay", reserve("payment"))
         .build()
       const { scenarios, summary } = yield* SagaTest.exploreInProcess(saga, { input: undefined, layer: Booking.layer })
-      expect(summary).toMatch(/^\d+ scenarios, 0 with violations$/)
+      expect(summary).toMatch(/^\d+ scenarios \(.*\), 0 with violations$/)
       expect(scenarios.some(({ name }) => name.includes("crash"))).toBe(false)
       expect(scenarios.find(({ name }) => name === `action of "pay" is interrupted once`)?.ended).toBe("Succeeded")
     }))
@@ -232,7 +239,7 @@ describe("an exploration", () => {
     }), 30_000)
 })
 
-describe("a ledger", () => {
+describe("a ledger, by hand", () => {
   const ledger = Ledger.make()
   const tags = (service: Ledger.Service) => Effect.map(service.violations, (all) => all.map(({ _tag }) => _tag))
 
@@ -274,7 +281,7 @@ describe("a ledger", () => {
 
 describe("faults, by hand", () => {
   const once = Effect.provide(Ledger.layer)
-  const run = (saga: typeof trip) =>
+  const run = (saga: Saga.Saga<{ readonly city: string }, unknown, unknown, Booking, any>) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(Saga.run(saga, { city: "Rome" }))
       yield* TestClock.adjust("1 hour")
@@ -371,4 +378,62 @@ describe("the laws of a store", () => {
         expect(laws[0]!.message).toMatch(/^a store .*: expected .*, and it is /)
       }))
   }
+})
+
+describe("the kit does not look away", () => {
+  it.effect("where a scenario is asked for that there is none of", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(SagaTest.explore(trip, { ...options, only: [`action of "hotle" fails`] }))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+        `this saga has no scenario of the name 'action of "hotle" fails'`
+      )
+    }))
+
+  it("where a fault has a step that there is none of, or a compensation", () => {
+    expect(() => Faults.failAt(trip, "hotle")).toThrow(SagaError.InvalidSaga)
+    expect(() => Faults.failAt(trip, "policy")).toThrow(
+      `it has no step "policy" for a fault, but "quote", "flight", "hotel", "car", "insurance/policy", "charge", "email"`
+    )
+    expect(() => Faults.failUndoAt(trip, "charge")).toThrow(`step "charge" has no compensation for a fault`)
+  })
+
+  it.effect("and says the same mistake once", () =>
+    Effect.gen(function*() {
+      const keyless = Saga.make("Keyless")
+        .compensatable("flight", {
+          ...book("flight"),
+          action: () => Effect.flatMap(Booking, ({ bookWithoutKey }) => bookWithoutKey("flight"))
+        })
+        .build()
+      const { summary, violations } = yield* SagaTest.explore(keyless, { input: undefined, layer: Booking.layer })
+      expect(violations.length).toBeGreaterThan(2)
+      // Once by itself, and once with the orphan that it may leave.
+      expect(summary.split("\n").filter((line) => line.includes("was done twice")).length).toBe(2)
+      expect(summary).toMatch(/\n {2}and \d+ more, which show nothing else$/)
+    }))
+})
+
+describe("a ledger", () => {
+  it.effect("undoes what was done under a key, and says what it was asked to do", () =>
+    Effect.gen(function*() {
+      const ledger = yield* Ledger.Ledger
+      yield* ledger.do("room", "1")
+      yield* ledger.do("room", "2")
+      expect(yield* ledger.undo("room", "1")).toBe(true)
+      expect(yield* ledger.undo("room", "1")).toBe(false)
+      expect(yield* ledger.undo("room", "3")).toBe(false)
+      expect(yield* ledger.standing).toEqual(["room"])
+      expect(yield* ledger.has("2")).toBe(true)
+      expect((yield* ledger.calls).map(({ _tag, changed, key }) => [_tag, key, changed])).toEqual([
+        ["Do", "1", true],
+        ["Do", "2", true],
+        ["Undo", "1", true],
+        ["Undo", "1", false],
+        ["Undo", "3", false]
+      ])
+      expect((yield* ledger.violations).map(({ message }) => message)).toEqual([
+        `"room" was done twice, under two keys`,
+        `"room" was undone, and had never been done under the key "3"`
+      ])
+    }).pipe(Effect.provide(Ledger.layer)))
 })

@@ -7,7 +7,14 @@ import type { Commit, Store, Token } from "../Checkpoint.ts"
 import { canonical } from "../internal/json.ts"
 import type { CheckpointError } from "../SagaError.ts"
 
-const inShort = (value: unknown) => JSON.stringify(value).slice(0, 300)
+/** From a little before the place where a value and another part. */
+const inShort = (value: unknown, other: unknown) => {
+  const [text, otherText] = [Array.from(canonical(value)), Array.from(canonical(other))]
+  const parts = text.findIndex((character, index) => character !== otherText[index])
+  const begin = Math.max(0, (parts === -1 ? text.length : parts) - 80)
+  const end = begin + 240
+  return (begin === 0 ? "" : "…") + text.slice(begin, end).join("") + (end < text.length ? "…" : "")
+}
 
 /** A store has broken a law: it answered something else than it had to. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{
@@ -16,7 +23,9 @@ export class LawBroken extends Data.TaggedError("LawBroken")<{
   readonly actual: unknown
 }> {
   override get message() {
-    return `a store ${this.law}: expected ${inShort(this.expected)}, and it is ${inShort(this.actual)}`
+    return `a store ${this.law}: expected ${inShort(this.expected, this.actual)}, and it is ${
+      inShort(this.actual, this.expected)
+    }`
   }
 }
 

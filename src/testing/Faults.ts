@@ -6,7 +6,7 @@ import { Data, Effect } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import { mapSteps, type StepNode } from "../internal/program.ts"
 import * as Saga from "../Saga.ts"
-import { CheckpointError, OutcomeUnknown } from "../SagaError.ts"
+import { CheckpointError, InvalidSaga, OutcomeUnknown } from "../SagaError.ts"
 import { CurrentStep } from "./Ledger.ts"
 
 /** The error with which an action or a compensation fails or dies where a fault says so. */
@@ -45,7 +45,10 @@ export type Fault =
     readonly how: CompensationFault
     readonly calls: number
   }
-  /** The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. */
+  /**
+   * The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. A second one befalls the
+   * process that comes after it.
+   */
   | { readonly _tag: "Crash"; readonly commit: number; readonly moment: "before" | "after" }
 
 const times = (calls: number) => calls === Infinity ? "" : calls === 1 ? " once" : ` ${calls} times`
@@ -128,9 +131,32 @@ const withCompensation = (step: StepNode, how: CompensationFault, hit: () => boo
   }
 }
 
-/** A saga that goes wrong as these faults say; a `Crash` is the store's, see {@link crashAt}. It counts calls over all runs. */
-export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): S =>
-  injectArmed(saga, arm(faults), interruptSelf)
+/** A saga with an error of its own more. */
+export type Failing<S> = S extends Saga.Saga<infer Input, infer Output, infer Error, infer Requirements, infer Owed>
+  ? Saga.Saga<Input, Output, Error | InjectedFault, Requirements, Owed>
+  : never
+
+/**
+ * A saga that goes wrong as these faults say; a `Crash` is the store's, see {@link crashAt}. It counts calls over all runs. Throws
+ * `InvalidSaga` where a fault's step is not there, or has no compensation.
+ */
+export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): Failing<S> => injected(saga, faults)
+
+const injected = <S extends Saga.Any>(saga: Saga.Any, faults: ReadonlyArray<Fault>): S => {
+  const { name, steps } = Saga.programOf(saga)
+  const problems = faults.flatMap((fault) => {
+    if (fault._tag === "Crash") return []
+    const step = steps.find(({ path }) => path === fault.step)
+    if (step === undefined) {
+      return [`it has no step "${fault.step}" for a fault, but ${steps.map(({ path }) => `"${path}"`).join(", ")}`]
+    }
+    return fault._tag === "Compensation" && step.compensate === undefined
+      ? [`step "${fault.step}" has no compensation for a fault`]
+      : []
+  })
+  if (problems.length > 0) throw new InvalidSaga({ saga: name, problems })
+  return injectArmed(saga as S, arm(faults), interruptSelf)
+}
 
 /** @internal A fault with the count of the calls that are left to it. */
 export type Armed = Exclude<Fault, { readonly _tag: "Crash" }> & { readonly hit: () => boolean }
@@ -171,31 +197,34 @@ export const annotate = <S extends Saga.Any>(saga: S): S =>
   }))
 
 /** A saga whose step of this path fails with {@link InjectedFault}, each time or so many times. */
-export const failAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
+export const failAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): Failing<S> =>
   inject(saga, [{ _tag: "Action", step, how: "fails", calls }])
 
 /** A saga whose step of this path dies of {@link InjectedFault}. */
 export const dieAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
-  inject(saga, [{ _tag: "Action", step, how: "dies", calls }])
+  injected(saga, [{ _tag: "Action", step, how: "dies", calls }])
 
-/** A saga whose run is interrupted while this step's action runs, the first time. */
+/** A saga whose run is interrupted while this step's action runs, the first time: fork it, or the test is what is interrupted. */
 export const interruptAt = <S extends Saga.Any>(saga: S, step: string): S =>
-  inject(saga, [{ _tag: "Action", step, how: "isInterrupted", calls: 1 }])
+  injected(saga, [{ _tag: "Action", step, how: "isInterrupted", calls: 1 }])
 
-/** A saga that calls this step's action twice under its key, and its compensation too. */
-export const repeat = <S extends Saga.Any>(saga: S, step: string): S =>
-  inject(saga, [
+/** A saga that calls this step's action twice under its key, and its compensation, if it has one, too. */
+export const repeat = <S extends Saga.Any>(saga: S, step: string): S => {
+  const undone = saga.steps.some(({ classification, name }) => name === step && classification === "Compensatable")
+  return injected(saga, [
     { _tag: "Action", step, how: "isRepeated", calls: Infinity },
-    { _tag: "Compensation", step, how: "isRepeated", calls: Infinity }
+    ...undone ? [{ _tag: "Compensation", step, how: "isRepeated", calls: Infinity } as const] : []
   ])
+}
 
 /** A saga whose step of this path cannot be undone, each time or so many times. */
 export const failUndoAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): S =>
-  inject(saga, [{ _tag: "Compensation", step, how: "fails", calls }])
+  injected(saga, [{ _tag: "Compensation", step, how: "fails", calls }])
 
 /**
  * A store as a process sees it that dies at its n-th commit, counted from 0: from then on no call gets through. Whoever waits gets a
- * `CheckpointError`, which stands for the death, for nothing is done after it. Give the store itself to the next process.
+ * `CheckpointError`, which stands for the death, for nothing is done after it. Give the store itself to the next process. A saga
+ * makes a commit before each action with a side effect, before its first compensation and each other one, and at its end.
  */
 export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before" | "after"): Checkpoint.Store => {
   let commits = 0

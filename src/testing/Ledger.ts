@@ -27,6 +27,15 @@ export interface Entry {
   readonly standing: boolean
 }
 
+/** A call of `do` or `undo`, whether or not it changed anything. */
+export interface Call {
+  readonly _tag: "Do" | "Undo"
+  readonly what: string
+  readonly key: string | undefined
+  /** What the call answered. */
+  readonly changed: boolean
+}
+
 /** The world, as services write to it and tests read it. */
 export interface Service {
   /**
@@ -34,12 +43,19 @@ export interface Service {
    * honours keys; without a key it is done each time. Answers whether it was done now.
    */
   readonly do: (what: string, key?: string) => Effect.Effect<boolean>
-  /** Undoes it; a second time it does nothing. Answers whether it was undone now. */
-  readonly undo: (what: string) => Effect.Effect<boolean>
+  /**
+   * Undoes what was done last under this name, or, given the key of its action (`actionIdempotencyKey`), what was done under
+   * that key; a second time it does nothing. Answers whether it was undone now.
+   */
+  readonly undo: (what: string, actionKey?: string) => Effect.Effect<boolean>
   /** Whether something was done under this key, and stands: what a `verify` asks. */
   readonly has: (key: string) => Effect.Effect<boolean>
   /** Everything that was ever done, in order. */
   readonly entries: Effect.Effect<ReadonlyArray<Entry>>
+  /** What stands, by name, in the order in which it was done. */
+  readonly standing: Effect.Effect<ReadonlyArray<string>>
+  /** Every call of `do` and `undo`, in order, also those that changed nothing. */
+  readonly calls: Effect.Effect<ReadonlyArray<Call>>
   /** What has happened that must not. */
   readonly violations: Effect.Effect<ReadonlyArray<Violation>>
 }
@@ -61,7 +77,12 @@ export const make = (
 ): Effect.Effect<Service> =>
   Effect.sync(() => {
     const entries: Array<{ -readonly [K in keyof Entry]: Entry[K] }> = []
+    const calls: Array<Call> = []
     const violations: Array<Violation> = []
+    const called = (_tag: Call["_tag"], what: string, key: string | undefined, changed: boolean) => {
+      calls.push({ _tag, what, key, changed })
+      return changed
+    }
     const violate = (_tag: Violation["_tag"], what: string, message: string) => {
       if (!violations.some((known) => known.message === message)) violations.push({ _tag, what, message })
     }
@@ -74,7 +95,7 @@ export const make = (
             : entries.find((entry) => entry.key === key && entry.what === what)
           if (known !== undefined) {
             if (!known.standing) violate("Redone", what, `"${what}" was done again under its key after it was undone`)
-            return false
+            return called("Do", what, key, false)
           }
           if (last(what)?.standing === true) {
             violate(
@@ -84,16 +105,19 @@ export const make = (
             )
           }
           entries.push({ what, key, step, standing: true })
-          return true
+          return called("Do", what, key, true)
         }),
-      undo: (what) =>
+      undo: (what, actionKey) =>
         Effect.sync(() => {
-          const entry = last(what)
+          const entry = actionKey === undefined
+            ? last(what)
+            : entries.find((entry) => entry.key === actionKey && entry.what === what)
           if (entry === undefined) {
-            violate("UndoneWithoutDo", what, `"${what}" was undone, and had never been done`)
-            return false
+            const under = actionKey === undefined ? "" : ` under the key "${actionKey}"`
+            violate("UndoneWithoutDo", what, `"${what}" was undone, and had never been done${under}`)
+            return called("Undo", what, actionKey, false)
           }
-          if (!entry.standing) return false
+          if (!entry.standing) return called("Undo", what, actionKey, false)
           const later = entries.slice(entries.indexOf(entry) + 1)
             .find((other) => other.standing && other.what !== what && follows(other.step, entry.step))
           if (later !== undefined) {
@@ -101,10 +125,12 @@ export const make = (
           }
           // Each time that it was done without a key, it stands for itself.
           entry.standing = false
-          return true
+          return called("Undo", what, actionKey, true)
         }),
       has: (key) => Effect.sync(() => entries.some((entry) => entry.key === key && entry.standing)),
       entries: Effect.sync(() => entries.map((entry) => ({ ...entry }))),
+      standing: Effect.sync(() => entries.flatMap(({ standing, what }) => standing ? [what] : [])),
+      calls: Effect.sync(() => calls.slice()),
       violations: Effect.sync(() => violations.slice())
     }
   })

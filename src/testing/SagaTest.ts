@@ -43,6 +43,8 @@ export interface Scenario {
   readonly faults: ReadonlyArray<Faults.Fault>
   /** The faults in words: give it as `only` to run this scenario alone. */
   readonly name: string
+  /** Of each crash, what the commit at which it happened says. */
+  readonly crashedAt: ReadonlyArray<string>
   readonly ended: Ended
   readonly violations: ReadonlyArray<Violation>
 }
@@ -52,7 +54,10 @@ export interface Exploration {
   readonly scenarios: ReadonlyArray<Scenario>
   /** Those with violations; the fewest faults first. */
   readonly violations: ReadonlyArray<Scenario>
-  /** In words: how many scenarios there were, and the violations, each with how to run it again. */
+  /**
+   * In words: how many scenarios there were, how they ended, and of those with violations each that shows another one, with how to
+   * run it again.
+   */
   readonly summary: string
 }
 
@@ -72,7 +77,7 @@ export interface Options<Input, World, Process = never> {
     /** How many pairs of faults are tried, besides all single ones. 100 by default. */
     readonly pairs?: number
   }
-  /** The names of the scenarios to run: all, if left out. */
+  /** The names of the scenarios to run: all, if left out. A name that no scenario has is a defect. */
   readonly only?: ReadonlyArray<string>
 }
 
@@ -132,9 +137,14 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
     // Spread over all pairs, where there are more than are asked for.
     const every = [...single, ...forward, ...undoing]
     const pairs = every.flatMap((one, index) => every.slice(index + 1).map((other) => [one, other]))
-    const most = options.limits?.pairs ?? 100
-    const stride = Math.max(1, Math.ceil(pairs.length / Math.max(1, most)))
-    if (most > 0) { for (let index = 0; index < pairs.length; index += stride) yield* run(pairs[index]!) }
+    const most = options.only === undefined ? options.limits?.pairs ?? 100 : Infinity
+    const count = Math.min(pairs.length, most)
+    for (let index = 0; index < count; index++) yield* run(pairs[Math.floor(index * pairs.length / count)]!)
+
+    const unknown = options.only?.find((name) => !seen.has(name))
+    if (unknown !== undefined) {
+      return yield* Effect.dieMessage(`this saga has no scenario of the name ${quote(unknown)}`)
+    }
 
     const violations = scenarios.filter(({ violations }) => violations.length > 0)
       .sort((a, b) => effortOf(a) - effortOf(b))
@@ -150,15 +160,33 @@ const kinds = ["fails", "dies", "isRepeated", "isInterrupted", "losesItsReply", 
 const nameOf = (faults: ReadonlyArray<Faults.Fault>): string =>
   faults.length === 0 ? "nothing goes wrong" : faults.map(Faults.describe).join("; ")
 
-const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray<Scenario>): string =>
-  [
-    `${scenarios.length} scenarios, ${violations.length} with violations`,
-    ...violations.flatMap(({ name, violations }) => [
+const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray<Scenario>): string => {
+  const shown = new Set<string>()
+  // The same mistake shows in many scenarios, and the first is the shortest.
+  const telling = violations.filter(({ violations }) => {
+    const before = shown.size
+    for (const { message } of violations) shown.add(message)
+    return shown.size > before
+  })
+  const ends = (Object.keys(endedInWords) as ReadonlyArray<Ended>).flatMap((ended) => {
+    const count = scenarios.filter((scenario) => scenario.ended === ended).length
+    return count === 0 ? [] : [`${count} ${ended}`]
+  })
+  const rest = violations.length - telling.length
+  return [
+    `${scenarios.length} scenarios (${ends.join(", ")}), ${violations.length} with violations`,
+    ...telling.flatMap(({ crashedAt, name, violations }) => [
       `  ${name}`,
+      ...crashedAt.map((commit) => `    the commit of the crash: ${commit}`),
       ...violations.map(({ _tag, message }) => `    ${_tag}: ${message}`),
-      `    SagaTest.explore(saga, { ...options, only: [${JSON.stringify(name)}] })`
-    ])
+      `    SagaTest.explore(saga, { ...options, only: [${quote(name)}] })`
+    ]),
+    ...rest === 0 ? [] : [`  and ${rest} more, which show nothing else`]
   ].join("\n")
+}
+
+/** A name as one would write it in code. */
+const quote = (name: string) => /['\\]/.test(name) ? JSON.stringify(name) : `'${name}'`
 
 /** A saga that tries again for ever would, with a fault that lasts, not end. */
 const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown } | undefined) =>
@@ -229,6 +257,8 @@ interface Subject {
   readonly saga: () => Saga.Any
   /** Told how to interrupt whoever runs it. */
   readonly interruptible: (interrupt: Effect.Effect<void>) => void
+  /** Told what the commit says at which a process crashes. */
+  readonly crashes: (commit: string) => void
 }
 
 const longest = 48
@@ -268,13 +298,13 @@ const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effec
 const stateAfterLives = (subject: Subject) =>
   Effect.gen(function*() {
     const store = yield* Checkpoint.makeMemory
-    const crash = subject.faults.find((fault) => fault._tag === "Crash")
-    yield* live(subject, crash === undefined ? store : Faults.crashAt(store, crash.commit, crash.moment), true)
-    let state = yield* stateOf(store)
-    for (let lives = 1; lives < 5 && (state?.status === "Running" || state?.status === "Unwinding"); lives++) {
-      yield* live(subject, store, false)
+    const crashes = subject.faults.filter((fault) => fault._tag === "Crash")
+    let state: Journal.ExecutionState | undefined
+    let lives = 0
+    do {
+      yield* live(subject, storeOf(store, crashes[lives], subject.crashes), lives === 0)
       state = yield* stateOf(store)
-    }
+    } while (++lives < 5 && (state?.status === "Running" || state?.status === "Unwinding"))
     return state
   })
 
@@ -315,7 +345,13 @@ const countCommits = (saga: AnySaga, options: AnyOptions, faults: ReadonlyArray<
       ...store,
       append: (group) => Effect.suspend(() => (commits += group.length, store.append(group)))
     }
-    const subject = { options, faults, saga: () => Faults.inject(sagaOf(saga), faults), interruptible: () => {} }
+    const subject = {
+      options,
+      faults,
+      saga: () => Faults.inject(sagaOf(saga), faults),
+      interruptible: () => {},
+      crashes: () => {}
+    }
     yield* inWorld(options, yield* Ledger.make(), live(subject, counted, true))
     return commits
   })
@@ -339,12 +375,14 @@ const runScenario = (
       ledger,
       Effect.gen(function*() {
         const armed = Faults.arm(faults)
+        const crashedAt: Array<string> = []
         let interrupt: Effect.Effect<void> = Effect.void
         const state = yield* (durable ? stateAfterLives : stateAfterRun)({
           options,
           faults,
           saga: () => Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt))),
-          interruptible: (effect) => interrupt = effect
+          interruptible: (effect) => interrupt = effect,
+          crashes: (commit) => crashedAt.push(commit)
         })
         const ended: Ended = state === undefined
           ? "NotStarted"
@@ -364,12 +402,38 @@ const runScenario = (
         return {
           faults,
           name: nameOf(faults),
+          crashedAt,
           ended,
           violations: violations.map(({ _tag, message }) => ({ _tag, message }))
         }
       })
     )
   })
+
+/** As one process sees it. */
+const storeOf = (
+  store: Checkpoint.Store,
+  crash: Extract<Faults.Fault, { readonly _tag: "Crash" }> | undefined,
+  tell: (commit: string) => void
+): Checkpoint.Store => {
+  if (crash === undefined) return store
+  const crashing = Faults.crashAt(store, crash.commit, crash.moment)
+  let commits = 0
+  return {
+    ...crashing,
+    append: (group) =>
+      Effect.suspend(() => {
+        const commit = group[crash.commit - commits]
+        commits += group.length
+        if (commit === undefined) return crashing.append(group)
+        const told = Effect.map(Effect.orDieWith(Journal.decodeCommit(commit.body), String), (events) =>
+          tell(
+            events.map((event) => "step" in event ? `${event._tag} "${event.step}"` : event._tag).join(", ")
+          ))
+        return Effect.zipRight(told, crashing.append(group))
+      })
+  }
+}
 
 const violationsOf = (
   ended: Ended,

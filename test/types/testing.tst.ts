@@ -51,7 +51,10 @@ describe("an exploration", () => {
 })
 
 describe("a fault", () => {
-  test("leaves the saga's type as it is", () => {
-    expect(Faults.failAt(trip, "flight")).type.toBe<typeof trip>()
+  test("is among the saga's errors, and leaves the rest of its type as it is", () => {
+    expect<Saga.Error<ReturnType<typeof Faults.failAt<typeof trip>>>>().type.toBe<
+      Saga.Error<typeof trip> | Faults.InjectedFault
+    >()
+    expect<Saga.Requirements<ReturnType<typeof Faults.failAt<typeof trip>>>>().type.toBe<Airline | Cache>()
   })
 })

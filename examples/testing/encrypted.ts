@@ -1,0 +1,27 @@
+/** A store of one's own: it keeps journals in another store, and enciphers them. */
+import { Effect } from "effect"
+import type { Checkpoint } from "effect-saga"
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
+
+export const encrypted = (store: Checkpoint.Store, key: Uint8Array): Checkpoint.Store => ({
+  ...store,
+  append: (commits) => store.append(commits.map((commit) => ({ ...commit, body: encipher(commit.body, key) }))),
+  load: (executionId) =>
+    Effect.map(
+      store.load(executionId),
+      (commits) => commits.map((commit) => ({ ...commit, body: decipher(commit.body, key) }))
+    )
+})
+
+const encipher = (text: string, key: Uint8Array): string => {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv("aes-256-gcm", key, nonce)
+  return Buffer.concat([nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]).toString("base64")
+}
+
+const decipher = (text: string, key: Uint8Array): string => {
+  const bytes = Buffer.from(text, "base64")
+  const cipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12))
+  cipher.setAuthTag(bytes.subarray(-16))
+  return cipher.update(bytes.subarray(12, -16), undefined, "utf8") + cipher.final("utf8")
+}
