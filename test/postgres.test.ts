@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Redacted, Schedule, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Redacted, Schedule, Schema } from "effect"
 import { Saga } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
@@ -39,6 +40,33 @@ describePostgres("databases of their own", () => {
 const postgresStore = Effect.flatMap(Layer.build(freshClient), (client) => Effect.provide(SqlCheckpoint.make(), client))
 
 describePostgres("a store", () => checkpointLaws(postgresStore))
+
+describePostgres("a commit that meets a claim", () => {
+  it.scopedLive("waits for it, and is refused", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(freshClient)
+      const store = yield* Effect.provide(SqlCheckpoint.make(), context)
+      const sql = Context.get(context, PgClient.PgClient)
+      const [token, other] = [
+        yield* store.acquire({ milliseconds: 60_000 }),
+        yield* store.acquire({ milliseconds: 60_000 })
+      ]
+      const commit = (sequence: number) =>
+        store.append([{ executionId: "1", saga: "Trip", version: 1, sequence, status: "Running", body: "{}", token }])
+      expect(yield* commit(0)).toEqual([true])
+      const writing = yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`UPDATE effect_saga_unfinished SET token = ${other}`
+        // Outside of the transaction, as another process would.
+        const fiber = yield* Effect.forkDaemon(
+          Effect.mapInputContext(commit(1), Context.omit(SqlClient.TransactionConnection)) as ReturnType<typeof commit>
+        )
+        yield* Effect.sleep("100 millis")
+        return fiber
+      }))
+      expect(yield* Fiber.join(writing)).toEqual([false])
+      expect((yield* store.load("1")).length).toBe(1)
+    }))
+})
 
 describePostgres("a connection that is lost", () => {
   /** Ends all connections but the one that asks for it. */
