@@ -1,7 +1,8 @@
 /**
  * Faults that somebody could put into the library, each of which a test has to notice: in `file`, `text`, which is there once,
- * becomes `replacement`. `tests` are the files that should see it, those that end sooner first. Texts are short where they can
- * be, so that few changes of the source touch them.
+ * becomes `replacement`. `tests` are the files that should see it, those that end sooner first; of a long file `only` is what
+ * the names of its tests begin with or contain, to save time. Texts are short where they can be, so that few changes of the
+ * source touch them.
  */
 
 const semantics = "test/semantics.test.ts"
@@ -45,7 +46,7 @@ export const mutants = [
     tests: [semantics]
   },
   {
-    says: "begins a step after a stored decision to unwind",
+    says: "comes to a step after a stored decision to unwind",
     file: interpreter,
     text: "if (past.state.direction === \"Back\") return",
     replacement: "if (false) return",
@@ -56,7 +57,8 @@ export const mutants = [
     file: interpreter,
     text: "return Effect.succeed(skipped)\n  if (past",
     replacement: "return begin(run, frame, step)\n  if (past",
-    tests: [composition]
+    tests: [composition],
+    only: "^conditions"
   },
   {
     says: "takes a step in doubt for one that failed",
@@ -78,6 +80,13 @@ export const mutants = [
     text: "run.committed.length > 0 ? output :",
     replacement: "run.committed.length >= 0 ? output :",
     tests: [semantics]
+  },
+  {
+    says: "lets an interruption into a sibling's actions",
+    file: interpreter,
+    text: "Effect.uninterruptible(Effect.suspend(() => {\n        if (branch.begun",
+    replacement: "Effect.asVoid(Effect.suspend(() => {\n        if (branch.begun",
+    tests: [composition]
   },
   {
     says: "lets a sibling begin after another has failed",
@@ -169,7 +178,8 @@ export const mutants = [
     file: unwind,
     text: "run.suspend || committed || isAnythingInDoubt(recorder)",
     replacement: "run.suspend || committed",
-    tests: [composition]
+    tests: [composition],
+    only: "^S9"
   },
   {
     says: "gives a compensation the key of its action",
@@ -183,7 +193,8 @@ export const mutants = [
     file: unwind,
     text: "this.run.recorder?.mustStop()",
     replacement: "undefined",
-    tests: [leases]
+    tests: [leases],
+    only: "^a lease on SQLite"
   },
   // Actions and their doubts.
   {
@@ -191,7 +202,8 @@ export const mutants = [
     file: action,
     text: "this.run.recorder?.mustStop()",
     replacement: "undefined",
-    tests: [leases]
+    tests: [leases],
+    only: "^a lease on SQLite"
   },
   {
     says: "takes a lost reply for a failure",
@@ -270,7 +282,8 @@ export const mutants = [
     file: durable,
     text: "? store.letGo(executionId, token) :",
     replacement: "? Effect.void :",
-    tests: [leases]
+    tests: [leases],
+    only: "^S14"
   },
   {
     says: "goes on with a journal of another definition",
@@ -349,21 +362,24 @@ export const mutants = [
     file: service,
     text: "current?.token === token && now() < current.lastsUntil",
     replacement: "current?.token === token",
-    tests: [leases]
+    tests: [leases],
+    only: "^a lease on SQLite"
   },
   {
     says: "does not renew its lease",
     file: service,
     text: "if (Number.isFinite(milliseconds))",
     replacement: "if (false)",
-    tests: [leases]
+    tests: [leases],
+    only: "^a lease on SQLite"
   },
   {
     says: "keeps its lease when it closes",
     file: service,
     text: "Effect.ignoreLogged(store.release(current.token))",
     replacement: "Effect.void",
-    tests: [leases]
+    tests: [leases],
+    only: "^S14"
   },
   {
     says: "drops the fencing check in the store in memory",
@@ -435,6 +451,7 @@ export const mutants = [
     text: "unfinished.token = given.token AND",
     replacement: "",
     tests: ["test/postgres.test.ts"],
+    only: "a store",
     postgres: true
   },
   {

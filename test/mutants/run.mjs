@@ -77,7 +77,7 @@ export default { ...config, test: { ...config.test, globalSetup: [], provide: { 
   return folder
 }
 
-const vitest = (folder, files, { bail, postgres }) => {
+const vitest = (folder, files, { bail, only, postgres }) => {
   const report = join(folder, "report.json")
   rmSync(report, { force: true })
   const started = performance.now()
@@ -90,6 +90,7 @@ const vitest = (folder, files, { bail, postgres }) => {
         ...files,
         ...postgres ? [] : ["--config", "vitest.mutants.mjs"],
         ...bail ? ["--bail", "1"] : [],
+        ...only === undefined ? [] : ["--testNamePattern", only],
         "--no-file-parallelism",
         "--reporter=json",
         `--outputFile=${report}`
@@ -163,7 +164,7 @@ const verdictOn = async (mutant) => {
     writeFileSync(join(folder, mutant.file), mutate(mutant, folder))
     let seconds = 0
     for (const test of mutant.tests) {
-      const run = await vitest(folder, [test], { bail: true, postgres: mutant.postgres === true })
+      const run = await vitest(folder, [test], { bail: true, only: mutant.only, postgres: mutant.postgres === true })
       seconds += run.seconds
       if (run.hangs) return { killed: true, by: `${test}: it hangs, and was ended after ${secondsForAFile} s`, seconds }
       if (run.code === 0) continue
