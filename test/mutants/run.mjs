@@ -16,7 +16,7 @@ import { parseArgs } from "node:util"
 import { mutants } from "./mutants.mjs"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const secondsForAFile = 240
+const secondsForAFile = 120
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -172,6 +172,7 @@ const verdictOn = async (mutant) => {
         const late = /timed out/i.test(run.failed.failureMessages?.join(" ") ?? "")
         return { killed: true, by: nameOf(run.failed) + (late ? " (it hangs)" : ""), seconds }
       }
+      if (/heap out of memory/.test(run.said)) return { killed: true, by: `${test}: it uses up its memory`, seconds }
       if (run.broken !== undefined || run.tests === 0) {
         return { error: `does not load: ${run.broken ?? run.said}`, seconds }
       }
