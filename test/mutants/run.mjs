@@ -210,8 +210,16 @@ const say = ({ number, says }, { by, error, killed, seconds }) => {
 
 const main = async () => {
   if (chosen.length === 0) throw new Error(`no mutant is called ${positionals.join(" or ")}`)
-  // All of them, and before anything else: a text that has moved is to be seen at once.
-  for (const mutant of numbered) mutate(mutant, root)
+  // Before anything else, and all at once: texts that have moved are to be seen together.
+  const problems = chosen.flatMap((mutant) => {
+    try {
+      mutate(mutant, root)
+      return []
+    } catch (error) {
+      return [error.message]
+    }
+  })
+  if (problems.length > 0) throw new Error(problems.join("\n\n"))
   const started = performance.now()
   await checkUnmutated()
   const verdicts = new Map()
