@@ -241,6 +241,33 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
     }))
 })
 
+describe("a group of commits that a SQL store cannot write", () => {
+  it.scoped("is not written in part, and the next one is written", () =>
+    Effect.gen(function*() {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: ":memory:" }))
+      const store = yield* Effect.provide(SqlCheckpoint.make(), client)
+      const sql = Context.get(client, SqlClient.SqlClient)
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      const commit = (executionId: string, sequence: number, body = "{}"): Checkpoint.Commit => ({
+        executionId,
+        saga: "Trip",
+        version: 1,
+        sequence,
+        status: "Running",
+        body,
+        token,
+        fence: 0
+      })
+      yield* store.append([commit("a", 0)])
+      yield* sql`CREATE TRIGGER broken BEFORE INSERT ON effect_saga_commit WHEN NEW.body = 'broken'
+        BEGIN SELECT RAISE(ABORT, 'the page is broken'); END`
+      const exit = yield* Effect.exit(store.append([commit("b", 0), commit("a", 1, "broken")]))
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", detail: "the page is broken" })
+      expect(yield* store.load("b")).toEqual([])
+      expect(yield* store.append([commit("b", 0), commit("a", 1)])).toEqual([true, true])
+    }))
+})
+
 describe("what a stored commit survives is read back from the database and said in the log", () => {
   const said = (durability?: "power-loss" | "process") =>
     Effect.gen(function*() {

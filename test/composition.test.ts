@@ -5,6 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Option, Schema, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
+import { interruptedAt } from "./support/interruptedAt.ts"
 import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
 
@@ -250,6 +251,34 @@ describe("S8: parallel blocks", () => {
       expect(new Set(world.standing())).toEqual(new Set(["a1", "a2", "b1", "b2"]))
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("durably, also one whose answer is lost, although it goes on storing", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      const nested = (name: string) =>
+        Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`))
+          .build()
+      const saga = Saga.make("Lost")
+        .parallel((branch) =>
+          branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} })
+        )
+        .build()
+      let appends = 0
+      const losing: Checkpoint.Service = {
+        ...store,
+        append: (commit) =>
+          appends++ === 1 ? Effect.zipRight(store.append(commit), Effect.die("no answer")) : store.append(commit)
+      }
+      const exit = yield* Effect.exit(
+        Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, losing)
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError" })
+      expect(world.log).not.toContain("+a2")
+      expect(world.log).not.toContain("+b2")
+      yield* recoverAll([saga])
+      expect(new Set(world.standing())).toEqual(new Set(["a1", "a2", "b1", "b2"]))
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("durably, a sibling that failed beside one in doubt is not run again when the doubt is settled", () =>
     Effect.gen(function*() {
       const world = makeWorld()
@@ -376,6 +405,39 @@ describe("S8, interrupted or in doubt", () => {
         }
       }
     }))
+
+  it.effect("nor one at any single operation of its replay", () =>
+    Effect.gen(function*() {
+      for (const leaves of ["a doubt", "no doubt"] as const) {
+        for (let n = 1, reached = true; reached; n++) {
+          yield* Effect.gen(function*() {
+            const store = yield* Checkpoint.Checkpoint
+            const world = makeWorld()
+            const saga = block(world, 1).readOnly("check", { success: Text, action: world.refuse("check") }).build()
+            const run = (store: Checkpoint.Service) =>
+              Effect.provideService(
+                Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }),
+                Checkpoint.Checkpoint,
+                store
+              )
+            if (leaves === "a doubt") yield* Effect.exit(run(failingStore(store, { failAt: 3 })))
+            else {
+              const fiber = yield* Effect.fork(run(store))
+              while (world.log.length < 2) yield* Effect.yieldNow()
+              yield* Fiber.interrupt(fiber)
+            }
+            expect(world.log).toEqual(["+first", "+a", "+b"])
+            const { exit, reached: wasReached } = yield* interruptedAt(n, Saga.resume(saga, "1"))
+            reached = wasReached
+            expect(Exit.isFailure(exit) && Array.from(Cause.defects(exit.cause))).toEqual([])
+            expect(Exit.isFailure(yield* Effect.exit(Saga.resume(saga, "1")))).toBe(true)
+            expect(world.standing()).toEqual([])
+            const undone = Array.from(new Set(world.log.filter((line) => line.startsWith("-"))))
+            expect(undone).toEqual(["-last", "-c", "-b", "-a", "-first"].filter((line) => undone.includes(line)))
+          }).pipe(Effect.provide(Checkpoint.layerMemory))
+        }
+      }
+    }), 60_000)
 
   it.effect("a doubt comes before a sibling's own error, which would mean that everything was undone", () =>
     Effect.gen(function*() {
@@ -702,6 +764,38 @@ describe("S9: nested sagas", () => {
         }).pipe(Effect.provide(layer))
       }
     }))
+
+  it.effect("durably, a doubt in one is not undone when an interruption cuts off the check of its input", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      let slow = false
+      // It lets itself be interrupted where nothing else is.
+      const check = (input: unknown) =>
+        Effect.suspend(() => slow ? Effect.interruptible(Effect.never) : Effect.succeed(input as string))
+      const Checked = Schema.declare([], { decode: () => check, encode: () => check })
+      const inner = Saga.make("Inner", { input: Checked }).compensatable("one", step(world, "one")).build()
+      const saga = Saga.make("Outer")
+        .compensatable("first", step(world, "first"))
+        .saga("inner", inner, { input: () => "given" })
+        .readOnly("check", { success: Text, action: world.refuse("check") })
+        .build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      expect(world.log).toEqual(["+first", "+one", "!check"])
+      slow = true
+      const resumed = yield* Effect.fork(Saga.resume(saga, "1"))
+      yield* TestClock.adjust("1 second")
+      const exit = yield* Fiber.interrupt(resumed)
+      expect(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)).toBe(true)
+      expect(world.log).toEqual(["+first", "+one", "!check"])
+      slow = false
+      yield* recoverAll([saga])
+      expect(world.log.slice(3)).toEqual(["+one", "!check", "-one", "-first"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("a step added inside of one is another definition", () =>
     Effect.gen(function*() {

@@ -19,7 +19,7 @@ import {
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { describePostgres, freshClient } from "./support/postgres.ts"
-import { recoverAll } from "./support/store.ts"
+import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
@@ -157,6 +157,33 @@ describe("S14: an execution has one driver at a time", () => {
       yield* Fiber.interrupt(running)
       expect(yield* as(other)(recoverAll([saga]))).toMatchObject([{ _tag: "Succeeded" }])
       expect(world.log).toEqual(["+hotel", "+charge"])
+    }))
+
+  it.scoped("what another did between the look at an execution and its claim is seen: what it parked stays parked", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const other = yield* processOn(store)
+      const world = makeWorld()
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", { success: Schema.String, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .final("charge", {
+          action: () =>
+            Effect.zipRight(world.note("?charge"), Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))),
+          inDoubt: "park"
+        })
+        .build()
+      yield* Effect.exit(
+        as(failingStore(other, { failAt: 1 }))(Saga.execute(saga, undefined, { executionId: "1" }))
+      )
+      expect(world.log).toEqual(["+hotel"])
+      const late = yield* processOn({
+        ...store,
+        claim: (executionId, token) =>
+          Effect.zipRight(Effect.exit(as(other)(Saga.resume(saga, "1"))), store.claim(executionId, token))
+      })
+      const exit = yield* Effect.exit(as(late)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "charge", parked: true })
+      expect(world.log).toEqual(["+hotel", "+hotel", "?charge"])
     }))
 
   it.scoped("a parked execution is nobody's, whoever parked it", () =>
@@ -431,6 +458,22 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       yield* sql`DELETE FROM effect_saga_lease`
       expect(failureOf(yield* Fiber.await(running))).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
       // Nothing is recorded of what it could not say any more.
+      expect((yield* store.load("1")).length).toBe(1)
+    }))
+
+  it.scopedLive("that runs out while the store is out of reach ends a retry too", () =>
+    Effect.gen(function*() {
+      const { store } = yield* database
+      const service = yield* processOn({ ...store, renew: () => Effect.die("out of reach") }, { lease: "150 millis" })
+      const saga = Saga.make("Trip")
+        .final("charge", {
+          action: () => Effect.fail("busy" as const),
+          inDoubt: "retry",
+          retry: { schedule: Schedule.spaced("5 millis"), times: 400 }
+        })
+        .build()
+      const exit = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "LeaseLost" })
       expect((yield* store.load("1")).length).toBe(1)
     }))
 

@@ -832,6 +832,39 @@ describe("S11: the journal comes first", () => {
       })
       expect(world.standing()).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor does it ask the condition of a step that it had not come to", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      let asked = 0
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", {
+          success: Text,
+          action: (context) => Effect.delay(world.do("hotel")(context), "1 second"),
+          compensate: world.undo("hotel")
+        })
+        .compensatable("flight", {
+          success: Text,
+          action: world.do("flight"),
+          compensate: world.undo("flight"),
+          when: () => ++asked > 0
+        })
+        .build()
+      const fiber = yield* Effect.fork(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+        )
+      )
+      yield* TestClock.adjust("500 millis")
+      fiber.unsafeInterruptAsFork(fiber.id())
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.await(fiber)
+      expect(world.log).toEqual(["+hotel", "-hotel"])
+      asked = 0
+      expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Undone" }])
+      expect(asked).toBe(0)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
 describe("S11, where only the projection failed", () => {

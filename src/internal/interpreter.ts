@@ -132,15 +132,16 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
     }))
     let failed = false
     const enter = (branch: typeof branches[number]) =>
-      Effect.suspend(() => {
+      // All of it: an interruption between the mark and what it says has begun would forget the sibling.
+      Effect.uninterruptible(Effect.suspend(() => {
         if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
         branch.begun = true
-        return Effect.uninterruptible(Effect.catchAllCause(inOrder(run, branch.frame, [branch.node]), (cause) =>
+        return Effect.catchAllCause(inOrder(run, branch.frame, [branch.node]), (cause) =>
           Effect.sync(() => {
             failed = true
             branch.cause = cause
-          })))
-      })
+          }))
+      }))
     const all = Effect.forEach(branches, enter, { concurrency: concurrency ?? "unbounded", discard: true })
     // An interruption reaches the siblings through this fiber, which then waits for them; what they did is in the branches.
     // A block that an earlier process is through with is only armed again, and nothing may come between.

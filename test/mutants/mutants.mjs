@@ -1,0 +1,503 @@
+/**
+ * Faults that somebody could put into the library, each of which a test has to notice: in `file`, `text`, which is there once,
+ * becomes `replacement`. `tests` are the files that should see it, those that end sooner first; of a long file `only` is what
+ * the names of its tests begin with or contain, to save time. Texts are short where they can be, so that few changes of the
+ * source touch them.
+ */
+
+const semantics = "test/semantics.test.ts"
+const composition = "test/composition.test.ts"
+const journal = "test/Journal.test.ts"
+const checkpoint = "test/Checkpoint.test.ts"
+const leases = "test/leases.test.ts"
+const recovery = "test/Recovery.test.ts"
+
+const interpreter = "src/internal/interpreter.ts"
+const unwind = "src/internal/unwind.ts"
+const action = "src/internal/action.ts"
+const durable = "src/internal/durable.ts"
+const recorder = "src/internal/recorder.ts"
+const service = "src/Checkpoint.ts"
+const sqlStore = "src/sql/sqlStore.ts"
+const sqlite = "src/sql/sqliteDialect.ts"
+const postgres = "src/sql/postgresDialect.ts"
+
+export const mutants = [
+  // The way forward.
+  {
+    says: "stores an intent after it has acted",
+    file: interpreter,
+    text: "return Effect.zipRight(recorder.commit, recordOutcome(action, action.outcome))",
+    replacement: "return Effect.zipLeft(recordOutcome(action, action.outcome), recorder.commit)",
+    tests: [semantics]
+  },
+  {
+    says: "forgets to arm a compensation from the journal",
+    file: interpreter,
+    text: "if (step.classification === \"Compensatable\") frame.armed",
+    replacement: "if (step.classification === \"Compensatable\" && run.past === undefined) frame.armed",
+    tests: [semantics]
+  },
+  {
+    says: "goes forward after a stored decision to unwind, where every step had succeeded",
+    file: interpreter,
+    text: "if (run.past?.state.direction === \"Back\") return",
+    replacement: "if (false) return",
+    tests: [semantics]
+  },
+  {
+    says: "comes to a step after a stored decision to unwind",
+    file: interpreter,
+    text: "if (past.state.direction === \"Back\") return",
+    replacement: "if (false) return",
+    tests: [semantics]
+  },
+  {
+    says: "decides a skipped step's condition again on a resume",
+    file: interpreter,
+    text: "return Effect.succeed(skipped)\n  if (past",
+    replacement: "return begin(run, frame, step)\n  if (past",
+    tests: [composition],
+    only: "^conditions"
+  },
+  {
+    says: "takes a step in doubt for one that failed",
+    file: interpreter,
+    text: "if (recorded.status === \"Failed\") {",
+    replacement: "if (recorded.status === \"Failed\" || recorded.status === \"InDoubt\") {",
+    tests: [semantics]
+  },
+  {
+    says: "lets an interruption in after the point of no return",
+    file: interpreter,
+    text: "return run.committed.length > 0 ? now() :",
+    replacement: "return",
+    tests: [semantics]
+  },
+  {
+    says: "misses an interruption that comes during the last step",
+    file: interpreter,
+    text: "run.committed.length > 0 ? output :",
+    replacement: "run.committed.length >= 0 ? output :",
+    tests: [semantics]
+  },
+  {
+    says: "lets an interruption into a sibling's actions",
+    file: interpreter,
+    text: "Effect.uninterruptible(Effect.suspend(() => {\n        if (branch.begun",
+    replacement: "Effect.asVoid(Effect.suspend(() => {\n        if (branch.begun",
+    tests: [composition]
+  },
+  {
+    says: "lets a sibling begin after another has failed",
+    file: interpreter,
+    text: "branch.begun || (failed && !isUnderWay(run, branch.node))",
+    replacement: "branch.begun",
+    tests: [composition]
+  },
+  {
+    says: "forgets what an earlier process did in a sibling, once another has failed",
+    file: interpreter,
+    text: "(failed && !isUnderWay(run, branch.node))",
+    replacement: "failed",
+    tests: [composition]
+  },
+  {
+    says: "forgets what an earlier process did in a sibling, once it is interrupted",
+    file: interpreter,
+    text: "return run.past === undefined ? Effect.void : Effect.forEach",
+    replacement: "return run.past === undefined || true ? Effect.void : Effect.forEach",
+    tests: [composition]
+  },
+  {
+    says: "arms siblings in the wrong order",
+    file: interpreter,
+    text: "frame.armed.push(...lanes.flat())",
+    replacement: "frame.armed.push(...lanes.reverse().flat())",
+    tests: [composition]
+  },
+  {
+    says: "puts a sibling's own failure before another's doubt",
+    file: interpreter,
+    text: "[...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))]",
+    replacement: "causes",
+    tests: [composition]
+  },
+  // The way back.
+  {
+    says: "unwinds in forward order",
+    file: unwind,
+    text: "this.entry(armed[armed.length - 1]!),\n      step: (dealtWith) => {\n        if (dealtWith) armed.pop()",
+    replacement: "this.entry(armed[0]!),\n      step: (dealtWith) => {\n        if (dealtWith) armed.shift()",
+    tests: [semantics]
+  },
+  {
+    says: "skips the compensation of the oldest step",
+    file: unwind,
+    text: "while: () => armed.length > 0",
+    replacement: "while: () => armed.length > 1",
+    tests: [semantics]
+  },
+  {
+    says: "undoes before the decision to unwind is stored",
+    file: unwind,
+    text: "return Effect.zipRight(recorder.commit, outcome)",
+    replacement: "return Effect.zipLeft(outcome, recorder.commit)",
+    tests: [semantics]
+  },
+  {
+    says: "says nothing of a compensation that failed",
+    file: unwind,
+    text: "this.failed.push({ step, cause })",
+    replacement: "void cause",
+    tests: [semantics]
+  },
+  {
+    says: "undoes again what the journal says is undone",
+    file: unwind,
+    text: "if (recorded?.status === \"Undone\")",
+    replacement: "if (false)",
+    tests: [semantics]
+  },
+  {
+    says: "undoes what stands under a Final that has taken effect",
+    file: unwind,
+    text: "return committed ? failAfterCommit(run, ended) :",
+    replacement: "return",
+    tests: [semantics]
+  },
+  {
+    says: "undoes a durable execution whose outcome nobody knows",
+    file: unwind,
+    text: "if (doubts.length > 0 && !committed)",
+    replacement: "if (false)",
+    tests: [semantics]
+  },
+  {
+    says: "undoes an interrupted execution in which an earlier process left a doubt",
+    file: unwind,
+    text: "run.suspend || committed || isAnythingInDoubt(recorder)",
+    replacement: "run.suspend || committed",
+    tests: [composition],
+    only: "^S9"
+  },
+  {
+    says: "gives a compensation the key of its action",
+    file: unwind,
+    text: "idempotencyKey: keyOf(run.key, step, \"compensation\")",
+    replacement: "idempotencyKey: keyOf(run.key, step, \"action\")",
+    tests: [semantics]
+  },
+  {
+    says: "does not stop the retry of a compensation whose lease is lost",
+    file: unwind,
+    text: "this.run.recorder?.mustStop()",
+    replacement: "undefined",
+    tests: [leases],
+    only: "^a lease on SQLite"
+  },
+  // Actions and their doubts.
+  {
+    says: "does not stop a retry whose lease is lost",
+    file: action,
+    text: "this.run.recorder?.mustStop()",
+    replacement: "undefined",
+    tests: [leases],
+    only: "^a lease on SQLite"
+  },
+  {
+    says: "takes a lost reply for a failure",
+    file: action,
+    text: "error instanceof OutcomeUnknown && error.happened === undefined",
+    replacement: "false",
+    tests: [semantics]
+  },
+  {
+    says: "lets any typed error settle a doubt",
+    file: action,
+    text: "if (inDoubt === \"retry\") doubt = undefined",
+    replacement: "doubt = undefined",
+    tests: [semantics]
+  },
+  {
+    says: "lets a defect settle a doubt",
+    file: action,
+    text: "if (error === undefined) return endOf(cause)",
+    replacement: "if (error === undefined) return Effect.failCause(cause)",
+    tests: [semantics]
+  },
+  {
+    says: "takes a verify that cannot tell for one that says no",
+    file: action,
+    text: "(cause) => Effect.fail(`${doubt.reason}; and verify could not tell: ${oneLine(cause)}`)",
+    replacement: "() => Effect.succeedNone",
+    tests: [semantics]
+  },
+  {
+    says: "uses a new key on a resume",
+    file: "src/internal/run.ts",
+    text: "this.key = encodeURIComponent(options.executionId)",
+    replacement:
+      "this.key = encodeURIComponent(options.executionId) + (options.past === undefined ? \"\" : \"-again\")",
+    tests: [semantics]
+  },
+  // Executions and their journals.
+  {
+    says: "ignores the recorded input on a second execute",
+    file: durable,
+    text: "if (canonical(stored.past.state.input) !== call.input)",
+    replacement: "if (false)",
+    tests: [semantics]
+  },
+  {
+    says: "sets a parked execution going on execute",
+    file: durable,
+    text: "wakes: false }",
+    replacement: "wakes: true }",
+    tests: [semantics]
+  },
+  {
+    says: "runs an execution twice instead of joining it",
+    file: durable,
+    text: "checkpoint.driven.get(executionId)",
+    replacement: "checkpoint.driven.get(`not ${executionId}`)",
+    tests: [semantics]
+  },
+  {
+    says: "hands an interruption on to whoever joined",
+    file: durable,
+    text: "same && !Exit.isInterrupted(exit) ? exit",
+    replacement: "same ? exit",
+    tests: [semantics]
+  },
+  {
+    says: "goes on with what it read before its claim",
+    file: durable,
+    text: "continued(store, claim, program, again, options)",
+    replacement: "continued(store, claim, program, stored, options)",
+    tests: [leases]
+  },
+  {
+    says: "keeps the lease of what it leaves unfinished",
+    file: durable,
+    text: "? Effect.zipRight(store.letGo(run.executionId, claim), ended)",
+    replacement: "? ended",
+    tests: [leases],
+    only: "^S14"
+  },
+  {
+    says: "goes on with a journal of another definition",
+    file: durable,
+    text: "if (changed !== undefined)",
+    replacement: "if (false)",
+    tests: [semantics]
+  },
+  {
+    says: "takes what was found out about a step that is not in doubt",
+    file: durable,
+    text: "|| !Journal.isInDoubt(recorded)",
+    replacement: "",
+    tests: [semantics]
+  },
+  {
+    says: "goes on storing after the store has failed once",
+    file: recorder,
+    text: "if (halted !== undefined) return Effect.fail(halted)",
+    replacement: "",
+    tests: [composition]
+  },
+  {
+    says: "stores what JSON loses",
+    file: recorder,
+    text: "encoded === undefined ? undefined : notJson(encoded)",
+    replacement: "encoded === undefined ? undefined : undefined",
+    tests: ["test/Saga.test.ts"]
+  },
+  // The table of transitions.
+  {
+    says: "lets a decision to unwind follow a Final that has taken effect",
+    file: "src/Journal.ts",
+    text: "if (committed !== undefined) return",
+    replacement: "if (false) return",
+    tests: [journal]
+  },
+  {
+    says: "lets an execution end as undone in which a step stands",
+    file: "src/Journal.ts",
+    text: "return step.status === \"Undone\" || step.status === \"Failed\"",
+    replacement: "return step.status !== \"UndoFailed\"",
+    tests: [journal]
+  },
+  {
+    says: "lets a compensation begin without a decision to unwind",
+    file: "src/Journal.ts",
+    text: "if (state.direction === \"Forward\") return",
+    replacement: "if (false) return",
+    tests: [journal]
+  },
+  {
+    says: "reads a format that is newer than itself",
+    file: "src/Journal.ts",
+    text: "commit.format > format",
+    replacement: "false",
+    tests: [semantics]
+  },
+  // Groups and leases.
+  {
+    says: "answers that all commits of a group are stored",
+    file: service,
+    text: "if (stored === true) return Effect.void",
+    replacement: "if (stored !== undefined) return Effect.void",
+    tests: [checkpoint]
+  },
+  {
+    says: "tells a process that has lost its lease that another drives",
+    file: service,
+    text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
+    replacement: "\"OtherDriver\"",
+    tests: [leases]
+  },
+  {
+    says: "believes in a lease that has run out while the store was out of reach",
+    file: service,
+    text: "current?.token === token && lasts()",
+    replacement: "current?.token === token",
+    tests: [leases],
+    only: "^a lease on SQLite"
+  },
+  {
+    says: "does not renew its lease",
+    file: service,
+    text: "if (Number.isFinite(milliseconds))",
+    replacement: "if (false)",
+    tests: [leases],
+    only: "^a lease on SQLite"
+  },
+  {
+    says: "keeps its lease when it closes",
+    file: service,
+    text: "quietly(store.release(token))",
+    replacement: "Effect.void",
+    tests: [leases],
+    only: "^S14"
+  },
+  {
+    says: "drops the fencing check in the store in memory",
+    file: service,
+    text: "known.token === token && known.fence === fence",
+    replacement: "true",
+    tests: [checkpoint]
+  },
+  // SQL.
+  {
+    says: "drops the fencing check in append, on SQLite",
+    file: sqlite,
+    text: "unfinished.token = given.token AND unfinished.fence = given.fence AND",
+    replacement: "",
+    tests: [checkpoint]
+  },
+  {
+    says: "stores what was sent under an earlier claim, on SQLite",
+    file: sqlite,
+    text: "AND unfinished.fence = given.fence",
+    replacement: "",
+    tests: [checkpoint]
+  },
+  {
+    says: "lets a lease that has ended append, on SQLite",
+    file: sqlite,
+    text: "lease.expires_at > ${now} AND (given.sequence",
+    replacement: "(given.sequence",
+    tests: [leases]
+  },
+  {
+    says: "lets a sequence leave a gap, on SQLite",
+    file: sqlite,
+    text: "(given.sequence = 1 OR EXISTS",
+    replacement: "(given.sequence > 0 OR EXISTS",
+    tests: [checkpoint]
+  },
+  {
+    says: "leaves the check of its own lease out of claim",
+    file: sqlStore,
+    text: "EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})",
+    replacement: "? > 0",
+    tests: [checkpoint]
+  },
+  {
+    says: "claims what is leased to another",
+    file: sqlStore,
+    text: "(token IS NULL OR token = ?",
+    replacement: "(1 = 1 OR token = ?",
+    tests: [checkpoint]
+  },
+  {
+    says: "does not roll a group back that fails",
+    file: sqlStore,
+    text: "say(\"ROLLBACK\")",
+    replacement: "say(\"COMMIT\")",
+    tests: [checkpoint]
+  },
+  {
+    says: "takes a group of which some were refused for stored",
+    file: sqlStore,
+    text: "rows.length === commits.length",
+    replacement: "rows.length <= commits.length",
+    tests: [checkpoint]
+  },
+  {
+    says: "keeps a journal inside a transaction of its caller",
+    file: sqlStore,
+    text: "Option.isNone(transaction)",
+    replacement: "Option.isOption(transaction)",
+    tests: [checkpoint]
+  },
+  {
+    says: "drops the fencing check in append, on PostgreSQL",
+    file: postgres,
+    text: "unfinished.token = given.token AND unfinished.fence = given.fence AND",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "a store",
+    postgres: true
+  },
+  {
+    says: "claims by what it saw before it waited, on PostgreSQL",
+    file: sqlStore,
+    text: "AND fence = (SELECT seen.fence FROM effect_saga_unfinished AS seen WHERE seen.execution = ${numberOf})",
+    replacement: "AND ? <> ''",
+    tests: ["test/postgres.test.ts"],
+    only: "between its look",
+    postgres: true
+  },
+  {
+    says: "lets a claim come between the look and the write, on PostgreSQL",
+    file: postgres,
+    text: "FOR UPDATE OF unfinished",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    postgres: true
+  },
+  // Recovery.
+  {
+    says: "recovers what this process drives",
+    file: "src/Recovery.ts",
+    text: "if (checkpoint.driven.has(executionId)) return false",
+    replacement: "",
+    tests: [recovery]
+  },
+  {
+    says: "does not wait for the leases of processes that may have died",
+    file: "src/Recovery.ts",
+    text: "leases.size > 0 && Number.isFinite(wait)",
+    replacement: "leases.size > 0 && wait < 0",
+    tests: [leases]
+  },
+  {
+    says: "undoes what it recovers when it is interrupted",
+    file: "src/Recovery.ts",
+    text: "{ onInterrupt: \"suspend\" }",
+    replacement: "{}",
+    tests: [recovery]
+  }
+]
