@@ -95,8 +95,9 @@ export interface Store {
     claims?: ReadonlyArray<{ readonly executionId: string; readonly fence: number }>
   ) => Effect.Effect<void, CheckpointError>
   /**
-   * Claims an unfinished execution, unless it is claimed under another lease that lasts: answers with the new fence, higher
-   * than any before, or `undefined` where it cannot be had.
+   * Claims an unfinished execution, a parked one too, unless it is claimed under another lease that lasts: answers with the new
+   * fence, higher than any before; or `undefined` where it cannot be had, is finished or unknown, or where the token's own lease
+   * has ended.
    */
   readonly claim: (executionId: string, token: Token) => Effect.Effect<number | undefined, CheckpointError>
   /** Deletes what finished more than so many milliseconds ago, and says how many executions that were. */
@@ -150,7 +151,7 @@ export interface Options {
    * process that is paused for longer loses what it drives. 30 seconds by default; infinite, it is never renewed.
    */
   readonly lease?: Duration.DurationInput
-  /** After which time a finished execution is deleted, looked at every hour. Left out, everything is kept. */
+  /** After which time a finished execution is deleted, looked at at the start and every hour. Left out, everything is kept. */
   readonly retention?: Duration.DurationInput
 }
 
@@ -195,7 +196,7 @@ export const make = (store: Store, options?: Options): Effect.Effect<Service, ne
       holds: lease.holds,
       claim,
       letGo: lease.letGo,
-      prune: (age) => store.prune({ milliseconds: Duration.toMillis(age) }),
+      prune: (age) => Effect.suspend(() => store.prune({ milliseconds: Duration.toMillis(age) })),
       driven
     }
   })

@@ -186,7 +186,8 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
       case "OtherInput":
         return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
       case "OtherDriver":
-        return `execution ${this.executionId} of ${this.saga} is driven by another process, or was when this call asked for it: this call has stopped`
+        return `execution ${this.executionId} of ${this.saga} is driven by another process, or was when this call asked for it: ` +
+          "this call has stopped, and may ask again later what came of it"
       case "LeaseLost":
         return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
           "is stored stays for recovery, by whichever process comes first"

@@ -92,7 +92,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "ExecutionConflict, OtherDriver": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),
-      "execution 7 of Trip is driven by another process, or was when this call asked for it: this call has stopped"
+      "execution 7 of Trip is driven by another process, or was when this call asked for it: this call has stopped, and may ask again later what came of it"
     ],
     "ExecutionConflict, OtherInput": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherInput" }),

@@ -395,6 +395,9 @@ describe("the kit does not look away", () => {
       `it has no step "policy" for a fault, but "quote", "flight", "hotel", "car", "insurance/policy", "charge", "email"`
     )
     expect(() => Faults.failUndoAt(trip, "charge")).toThrow(`step "charge" has no compensation for a fault`)
+    expect(() => Faults.inject(trip, [{ _tag: "Action", step: "flight", how: "hangs", calls: 1 }])).toThrow(
+      `the action of "flight" would hang for ever: it has no timeout`
+    )
   })
 
   it.effect("and says the same mistake once", () =>

@@ -138,7 +138,7 @@ export type Failing<S> = S extends Saga.Saga<infer Input, infer Output, infer Er
 
 /**
  * A saga that goes wrong as these faults say; a `Crash` is the store's, see {@link crashAt}. It counts calls over all runs. Throws
- * `InvalidSaga` where a fault's step is not there, or has no compensation.
+ * `InvalidSaga` where a fault's step is not there, has no compensation, or would hang without a timeout.
  */
 export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): Failing<S> => injected(saga, faults)
 
@@ -150,8 +150,11 @@ const injected = <S extends Saga.Any>(saga: Saga.Any, faults: ReadonlyArray<Faul
     if (step === undefined) {
       return [`it has no step "${fault.step}" for a fault, but ${steps.map(({ path }) => `"${path}"`).join(", ")}`]
     }
-    return fault._tag === "Compensation" && step.compensate === undefined
-      ? [`step "${fault.step}" has no compensation for a fault`]
+    if (fault._tag === "Compensation") {
+      return step.compensate === undefined ? [`step "${fault.step}" has no compensation for a fault`] : []
+    }
+    return fault.how === "hangs" && step.timeout === undefined
+      ? [`the action of "${fault.step}" would hang for ever: it has no timeout`]
       : []
   })
   if (problems.length > 0) throw new InvalidSaga({ saga: name, problems })

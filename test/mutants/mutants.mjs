@@ -302,7 +302,7 @@ export const mutants = [
   {
     says: "goes on storing after the store has failed once",
     file: recorder,
-    text: "if (halted !== undefined) return Effect.fail(halted)",
+    text: "if (halted !== undefined) return Effect.fail(halted.error)",
     replacement: "",
     tests: [composition]
   },
