@@ -363,7 +363,7 @@ export const mutants = [
     text: "current?.token === token && lasts()",
     replacement: "current?.token === token",
     tests: [leases],
-    only: "^a lease on SQLite"
+    only: "out of touch"
   },
   {
     says: "does not renew its lease",
