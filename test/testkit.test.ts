@@ -400,6 +400,22 @@ describe("the kit does not look away", () => {
     )
   })
 
+  it.effect("where nobody writes to the ledger: it says so, and goes by what the steps come to", () =>
+    Effect.gen(function*() {
+      const silent = Saga.make("Silent")
+        .compensatable("room", { action: () => Effect.void, compensate: () => Effect.fail("no" as const) })
+        .compensatable("table", { action: () => Effect.void, compensate: () => Effect.void })
+        .final("pay", { action: () => Effect.void, inDoubt: "retry" })
+        .build()
+      const { summary, violations: [first] } = yield* SagaTest.explore(silent, { input: undefined, layer: Layer.empty })
+      expect(first).toMatchObject({
+        name: `action of "table" fails`,
+        effectsFrom: "Steps",
+        violations: [{ _tag: "CannotUndo", message: `the compensation of "room" failed: no` }]
+      })
+      expect(summary).toMatch(/no service wrote to the Ledger: effects are known only from what the steps came to$/)
+    }))
+
   it.effect("and says the same mistake once", () =>
     Effect.gen(function*() {
       const keyless = Saga.make("Keyless")

@@ -7,7 +7,7 @@ import type * as Checkpoint from "../Checkpoint.ts"
 import { mapSteps, type StepNode } from "../internal/program.ts"
 import * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga, OutcomeUnknown } from "../SagaError.ts"
-import { CurrentStep } from "./Ledger.ts"
+import { CurrentStep, type Service as Ledger } from "./Ledger.ts"
 
 /** The error with which an action or a compensation fails or dies where a fault says so. */
 export class InjectedFault extends Data.TaggedError("InjectedFault")<{ readonly step: string }> {
@@ -185,17 +185,26 @@ export const injectArmed = <S extends Saga.Any>(
     return step
   }))
 
-/** @internal A saga that says during which of its steps an effect happens. */
-export const annotate = <S extends Saga.Any>(saga: S): S =>
+/**
+ * @internal A saga that says during which of its steps an effect happens, and notes what its steps themselves come to: all that is
+ * known of the world where no service writes to a ledger.
+ */
+export const annotate = <S extends Saga.Any>(saga: S, outcomes: Ledger): S =>
   Saga.ofProgram(mapSteps(Saga.programOf(saga), (step) => {
-    const { action, compensate, path } = step
+    const { action, classification, compensate, path } = step
     const during = (effect: Opaque) => Effect.provideService(effect, CurrentStep, path)
     return {
       ...step,
-      action: (context) => during(Effect.suspend(() => action(context))),
-      ...(compensate === undefined
-        ? {}
-        : { compensate: (context) => during(Effect.suspend(() => compensate(context))) })
+      action: (context) => {
+        const acted = Effect.suspend(() => action(context))
+        return during(
+          classification === "ReadOnly" ? acted : Effect.tap(acted, () => outcomes.do(path, context.idempotencyKey))
+        )
+      },
+      ...(compensate === undefined ? {} : {
+        compensate: (context) =>
+          during(Effect.tap(Effect.suspend(() => compensate(context)), () => outcomes.undo(path)))
+      })
     }
   }))
 

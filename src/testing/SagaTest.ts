@@ -46,6 +46,8 @@ export interface Scenario {
   /** Of each crash, what the commit at which it happened says. */
   readonly crashedAt: ReadonlyArray<string>
   readonly ended: Ended
+  /** Whether effects are known from the `Ledger`, or, where no service wrote to it, only from what the steps themselves came to. */
+  readonly effectsFrom: "Ledger" | "Steps"
   readonly violations: ReadonlyArray<Violation>
 }
 
@@ -181,7 +183,10 @@ const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray
       ...violations.map(({ _tag, message }) => `    ${_tag}: ${message}`),
       `    SagaTest.explore(saga, { ...options, only: [${quote(name)}] })`
     ]),
-    ...rest === 0 ? [] : [`  and ${rest} more, which show nothing else`]
+    ...rest === 0 ? [] : [`  and ${rest} more, which show nothing else`],
+    ...scenarios.some(({ effectsFrom }) => effectsFrom === "Ledger")
+      ? []
+      : ["  no service wrote to the Ledger: effects are known only from what the steps came to"]
   ].join("\n")
 }
 
@@ -366,10 +371,12 @@ const runScenario = (
     const program = Saga.programOf(sagaOf(saga))
     // What a fault keeps from being undone is left behind by those that come after it on the way back.
     const stuck = faults.flatMap((fault) => fault._tag === "Compensation" ? [fault.step] : [])
-    const ledger = yield* Ledger.make((later, earlier) =>
+    const makeLedger = Ledger.make((later, earlier) =>
       later === undefined || earlier === undefined ||
       (follows(program.nodes, later, earlier) && !stuck.includes(later))
     )
+    const ledger = yield* makeLedger
+    const outcomes = yield* makeLedger
     return yield* inWorld(
       options,
       ledger,
@@ -380,7 +387,8 @@ const runScenario = (
         const state = yield* (durable ? stateAfterLives : stateAfterRun)({
           options,
           faults,
-          saga: () => Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt))),
+          saga: () =>
+            Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt)), outcomes),
           interruptible: (effect) => interrupt = effect,
           crashes: (commit) => crashedAt.push(commit)
         })
@@ -389,9 +397,11 @@ const runScenario = (
           : state.status === "Running" || state.status === "Unwinding"
           ? "Unfinished"
           : state.status
+        const written = (yield* ledger.calls).length > 0
+        const known = written ? ledger : outcomes
         const violations: Array<Violation> = [
-          ...violationsOf(ended, state, yield* ledger.entries, faults),
-          ...(yield* ledger.violations)
+          ...violationsOf(ended, state, yield* known.entries, faults),
+          ...(yield* known.violations)
         ]
         if (options.invariant !== undefined) {
           const holds = yield* Effect.exit(options.invariant(ended))
@@ -404,6 +414,7 @@ const runScenario = (
           name: nameOf(faults),
           crashedAt,
           ended,
+          effectsFrom: written ? "Ledger" as const : "Steps" as const,
           violations: violations.map(({ _tag, message }) => ({ _tag, message }))
         }
       })
