@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
+import { commitOf } from "./support/commit.ts"
 import { recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -248,16 +249,8 @@ describe("a group of commits that a SQL store cannot write", () => {
       const store = yield* Effect.provide(SqlCheckpoint.make(), client)
       const sql = Context.get(client, SqlClient.SqlClient)
       const token = yield* store.acquire({ milliseconds: 60_000 })
-      const commit = (executionId: string, sequence: number, body = "{}"): Checkpoint.Commit => ({
-        executionId,
-        saga: "Trip",
-        version: 1,
-        sequence,
-        status: "Running",
-        body,
-        token,
-        fence: 0
-      })
+      const commit = (executionId: string, sequence: number, body = "{}") =>
+        commitOf({ executionId, sequence, body, token })
       yield* store.append([commit("a", 0)])
       yield* sql`CREATE TRIGGER broken BEFORE INSERT ON effect_saga_commit WHEN NEW.body = 'broken'
         BEGIN SELECT RAISE(ABORT, 'the page is broken'); END`
@@ -351,16 +344,7 @@ describe("commits of concurrent executions", () => {
       const service = yield* Checkpoint.make(yield* Checkpoint.makeMemory)
       const token = yield* service.token
       const commit = (executionId: string, sequence: number) =>
-        Effect.exit(service.append({
-          executionId,
-          saga: "Trip",
-          version: 1,
-          sequence,
-          status: "Running",
-          body: "{}",
-          token,
-          fence: 0
-        }))
+        Effect.exit(service.append(commitOf({ executionId, sequence, token })))
       const exits = yield* Effect.all([commit("a", 0), commit("b", 7), commit("c", 0), commit("a", 0)], {
         concurrency: "unbounded"
       })
@@ -379,16 +363,7 @@ describe("commits of concurrent executions", () => {
       const token = yield* service.token
       yield* Scope.close(scope, Exit.void)
       const exit = yield* Effect.exit(
-        service.append({
-          executionId: "a",
-          saga: "Trip",
-          version: 1,
-          sequence: 0,
-          status: "Running",
-          body: "{}",
-          token,
-          fence: 0
-        })
+        service.append(commitOf({ executionId: "a", token }))
       )
       expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", detail: "the store is closed" })
     }))

@@ -18,6 +18,7 @@ import {
 } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
+import { commitOf } from "./support/commit.ts"
 import { describePostgres, freshClient } from "./support/postgres.ts"
 import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
@@ -402,16 +403,7 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
         yield* store.acquire({ milliseconds: 60_000 }),
         yield* store.acquire({ milliseconds: 60_000 })
       ]
-      const commit = (executionId: string, sequence: number): Checkpoint.Commit => ({
-        executionId,
-        saga: "Trip",
-        version: 1,
-        sequence,
-        status: "Running",
-        body: "{}",
-        token,
-        fence: 0
-      })
+      const commit = (executionId: string, sequence: number) => commitOf({ executionId, sequence, token })
       yield* store.append([commit("a", 0), commit("b", 0)])
       yield* sql`UPDATE effect_saga_lease SET expires_at = 0 WHERE token = ${token}`
       expect(yield* store.append([commit("a", 1)])).toEqual([false])
@@ -661,17 +653,7 @@ describe("a process", () => {
         scope
       )
       const token = yield* service.token
-      const append = (executionId: string) =>
-        Effect.fork(Effect.exit(service.append({
-          executionId,
-          saga: "Trip",
-          version: 1,
-          sequence: 0,
-          status: "Running",
-          body: "{}",
-          token,
-          fence: 0
-        })))
+      const append = (executionId: string) => Effect.fork(Effect.exit(service.append(commitOf({ executionId, token }))))
       const first = yield* append("first")
       yield* Deferred.await(writing)
       const second = yield* append("second")

@@ -4,6 +4,7 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Redacted, Schedule, Schema 
 import { Checkpoint, Saga } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
+import { commitOf } from "./support/commit.ts"
 import { describePostgres, freshClient, freshDatabase } from "./support/postgres.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -130,16 +131,7 @@ describePostgres("between its look and its write", () => {
       })
     return { fast, slow: slow.store, meanwhile }
   })
-  const commit = (token: number, sequence: number): Checkpoint.Commit => ({
-    executionId: "a",
-    saga: "Trip",
-    version: 1,
-    sequence,
-    status: "Running",
-    body: "{}",
-    token,
-    fence: 0
-  })
+  const commit = (token: number, sequence: number) => commitOf({ executionId: "a", sequence, token })
   const minute = { milliseconds: 60_000 }
 
   it.scopedLive("a claim that another has come before is refused, although its lease is younger than the look", () =>
@@ -181,16 +173,7 @@ describePostgres("a value that the database refuses", () => {
       const service = yield* Checkpoint.make(yield* postgresStore)
       const token = yield* service.token
       const append = (executionId: string) =>
-        Effect.exit(service.append({
-          executionId,
-          saga: "Trip",
-          version: Number.MAX_SAFE_INTEGER,
-          sequence: 0,
-          status: "Running",
-          body: "{}",
-          token,
-          fence: 0
-        }))
+        Effect.exit(service.append(commitOf({ executionId, version: Number.MAX_SAFE_INTEGER, token })))
       const exits = yield* Effect.all(["a", "b\0", "c", "d"].map(append), { concurrency: "unbounded" })
       expect(exits.map(({ _tag }) => _tag)).toEqual(["Success", "Failure", "Success", "Success"])
       expect(exits[1]).toMatchObject({ cause: { error: { _tag: "CheckpointError", reason: "Encode" } } })

@@ -7,6 +7,7 @@ import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { notJson } from "./json.ts"
 import type { Program, StepNode } from "./program.ts"
+import { diedAppending } from "./storeFailure.ts"
 
 /** Stops a run where it is: no step follows, and nothing is undone. */
 export class Halt {
@@ -82,7 +83,7 @@ export const toCheckpoint = (options: {
   let halted: Halt | undefined
   const halt = (cause: Cause.Cause<CheckpointError | ExecutionConflict>) =>
     Effect.fail(
-      halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => died("append", executionId, cause)))
+      halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => diedAppending(executionId, cause)))
     )
   /** Stores what is pending, unless that is done already for what the caller has noted. */
   const append = (upTo: () => number) =>
@@ -139,16 +140,6 @@ export const toCheckpoint = (options: {
 
 const hasParallel = (program: Program): boolean =>
   program.nodes.some((node) => node._tag === "Parallel" || (node._tag === "Nested" && hasParallel(node.program)))
-
-/** A store that dies has not said what it did, as little as one that fails. */
-const died = (operation: CheckpointError["operation"], executionId: string, cause: Cause.Cause<unknown>) =>
-  new CheckpointError({
-    reason: "Unavailable",
-    operation,
-    executionId,
-    detail: Cause.pretty(cause).split("\n", 1)[0] ?? "",
-    cause: Cause.squash(cause)
-  })
 
 /**
  * Encodes a value with its schema to plain JSON, or says why it cannot be stored. The work is done at once, and the answer

@@ -88,47 +88,30 @@ const interruptSelf = Effect.withFiberRuntime<void>((fiber) => {
   return Effect.void
 })
 
-const withAction = (step: StepNode, how: ActionFault, hit: () => boolean, interrupt: Effect.Effect<void>): StepNode => {
-  const faulty = (once: Opaque): Opaque => {
-    switch (how) {
-      case "fails":
-        return Effect.fail(new InjectedFault({ step: step.path }))
-      case "dies":
-        return Effect.die(new InjectedFault({ step: step.path }))
-      case "losesItsReply":
-        return Effect.zipRight(once, Effect.fail(new OutcomeUnknown({ reason: "the reply was lost" })))
-      case "hangs":
-        return Effect.zipRight(once, Effect.never)
-      case "isInterrupted":
-        // So that it has arrived before the action goes on.
-        return Effect.zipRight(Effect.zipRight(interrupt, Effect.yieldNow()), once)
-      case "isRepeated":
-        return Effect.zipRight(once, once)
-    }
-  }
-  return {
-    ...step,
-    action: (context) => Effect.suspend(() => hit() ? faulty(step.action(context)) : step.action(context))
+const goneWrong = (step: StepNode, how: ActionFault, once: Opaque, interrupt: Effect.Effect<void>): Opaque => {
+  switch (how) {
+    case "fails":
+      return Effect.fail(new InjectedFault({ step: step.path }))
+    case "dies":
+      return Effect.die(new InjectedFault({ step: step.path }))
+    case "losesItsReply":
+      return Effect.zipRight(once, Effect.fail(new OutcomeUnknown({ reason: "the reply was lost" })))
+    case "hangs":
+      return Effect.zipRight(once, Effect.never)
+    case "isInterrupted":
+      // So that it has arrived before the action goes on.
+      return Effect.zipRight(Effect.zipRight(interrupt, Effect.yieldNow()), once)
+    case "isRepeated":
+      return Effect.zipRight(once, once)
   }
 }
 
-const withCompensation = (step: StepNode, how: CompensationFault, hit: () => boolean): StepNode => {
-  const { compensate } = step
-  if (compensate === undefined) return step
-  const faulty = (once: Opaque): Opaque => {
-    switch (how) {
-      case "fails":
-        return Effect.fail(new InjectedFault({ step: step.path }))
-      case "dies":
-        return Effect.die(new InjectedFault({ step: step.path }))
-      case "isRepeated":
-        return Effect.zipRight(once, once)
-    }
-  }
-  return {
-    ...step,
-    compensate: (context) => Effect.suspend(() => hit() ? faulty(compensate(context)) : compensate(context))
-  }
+const withFault = (step: StepNode, { _tag, hit, how }: Armed, interrupt: Effect.Effect<void>): StepNode => {
+  const { action, compensate } = step
+  const faulty = <Context>(call: (context: Context) => Opaque) => (context: Context): Opaque =>
+    Effect.suspend(() => hit() ? goneWrong(step, how, call(context), interrupt) : call(context))
+  if (_tag === "Action") return { ...step, action: faulty(action) }
+  return compensate === undefined ? step : { ...step, compensate: faulty(compensate) }
 }
 
 /** A saga with an error of its own more. */
@@ -178,9 +161,7 @@ export const injectArmed = <S extends Saga.Any>(
     let step = original
     for (const fault of faults) {
       if (fault.step !== original.path) continue
-      step = fault._tag === "Action"
-        ? withAction(step, fault.how, fault.hit, interrupt)
-        : withCompensation(step, fault.how, fault.hit)
+      step = withFault(step, fault, interrupt)
     }
     return step
   }))

@@ -17,7 +17,6 @@ const unwind = "src/internal/unwind.ts"
 const action = "src/internal/action.ts"
 const durable = "src/internal/durable.ts"
 const recorder = "src/internal/recorder.ts"
-const service = "src/Checkpoint.ts"
 const sqlStore = "src/sql/sqlStore.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -345,21 +344,21 @@ export const mutants = [
   // Groups and leases.
   {
     says: "answers that all commits of a group are stored",
-    file: service,
+    file: "src/internal/groupCommits.ts",
     text: "if (stored === true) return Effect.void",
     replacement: "if (stored !== undefined) return Effect.void",
     tests: [checkpoint]
   },
   {
     says: "tells a process that has lost its lease that another drives",
-    file: service,
+    file: "src/internal/groupCommits.ts",
     text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
     replacement: "\"OtherDriver\"",
     tests: [leases]
   },
   {
     says: "believes in a lease that has run out while the store was out of reach",
-    file: service,
+    file: "src/internal/lease.ts",
     text: "current?.token === token && lasts()",
     replacement: "current?.token === token",
     tests: [leases],
@@ -367,7 +366,7 @@ export const mutants = [
   },
   {
     says: "does not renew its lease",
-    file: service,
+    file: "src/internal/lease.ts",
     text: "if (Number.isFinite(milliseconds))",
     replacement: "if (false)",
     tests: [leases],
@@ -375,7 +374,7 @@ export const mutants = [
   },
   {
     says: "keeps its lease when it closes",
-    file: service,
+    file: "src/internal/lease.ts",
     text: "quietly(store.release(token))",
     replacement: "Effect.void",
     tests: [leases],
@@ -383,7 +382,7 @@ export const mutants = [
   },
   {
     says: "drops the fencing check in the store in memory",
-    file: service,
+    file: "src/internal/memoryStore.ts",
     text: "known.token === token && known.fence === fence",
     replacement: "true",
     tests: [checkpoint]

@@ -1,0 +1,116 @@
+/** What must not happen to the world of one scenario, found in its journal and its ledger. */
+import type { Node } from "../internal/program.ts"
+import * as Journal from "../Journal.ts"
+import type * as Faults from "./Faults.ts"
+import type * as Ledger from "./Ledger.ts"
+
+/**
+ * How an execution ended, after every process that died was followed by another: as its journal says, or that nothing was ever
+ * stored of it.
+ */
+export type Ended = "Succeeded" | "Undone" | "Parked" | "NotStarted" | "Unfinished"
+
+/** What must not happen, whatever goes wrong. */
+export interface Violation {
+  /**
+   * - `Doubled`, `Redone`, `UndoneWithoutDo`, `UndoneOutOfOrder`: see `Ledger`
+   * - `Orphaned`: an effect stands that nobody will undo and no error names
+   * - `Lost`: an effect of a saga that succeeded does not stand
+   * - `CannotUndo`: a compensation failed into which no fault was injected
+   * - `CannotGoForward`: a Final failed for good after another had taken effect
+   * - `Stuck`: it did not come to an end
+   * - `Invariant`: the invariant that was given does not hold
+   */
+  readonly _tag:
+    | Ledger.Violation["_tag"]
+    | "Orphaned"
+    | "Lost"
+    | "CannotUndo"
+    | "CannotGoForward"
+    | "Stuck"
+    | "Invariant"
+  readonly message: string
+}
+
+/** How many hours of test time an execution has. */
+export const longest = 48
+
+export const violationsOf = (
+  ended: Ended,
+  state: Journal.ExecutionState | undefined,
+  entries: ReadonlyArray<Ledger.Entry>,
+  faults: ReadonlyArray<Faults.Fault>
+): ReadonlyArray<Violation> => {
+  const violations: Array<Violation> = []
+  const steps = state === undefined ? [] : Journal.steps(state)
+  const stateOfStep = (path: string | undefined) => steps.find(({ step }) => step === path)
+  for (const { standing, step: path, what } of entries) {
+    const step = stateOfStep(path)
+    // What a parked execution has not undone it names.
+    const accounted = step !== undefined && ended !== "Undone" &&
+      (Journal.isInDoubt(step) || (Journal.tookEffect(step) && step.status !== "Undone"))
+    const whose = path === undefined ? "" : `, of step "${path}",`
+    if (standing && !accounted) {
+      violations.push({
+        _tag: "Orphaned",
+        message: `"${what}"${whose} stands, although ${endedInWords[ended]}`
+      })
+    }
+    if (!standing && ended === "Succeeded" && step !== undefined && Journal.tookEffect(step)) {
+      violations.push({ _tag: "Lost", message: `"${what}"${whose} was undone, although the saga succeeded` })
+    }
+  }
+  for (const { status, step, undoFailures } of steps) {
+    const injected = faults.some((fault) =>
+      fault._tag === "Compensation" && fault.step === step && fault.how !== "isRepeated"
+    )
+    if (status !== "UndoFailed" || injected) continue
+    const why = undoFailures.map((failure) => failure.kind === "Interrupt" ? "it was interrupted" : failure.message)
+      .join("; ")
+    violations.push({ _tag: "CannotUndo", message: `the compensation of "${step}" failed: ${why}` })
+  }
+  const failed = state?.parked === "FailedAfterCommit" ? steps.find(({ status }) => status === "Failed") : undefined
+  const died = faults.some((fault) => fault._tag === "Action" && fault.how === "dies" && fault.step === failed?.step)
+  if (failed !== undefined && !died) {
+    violations.push({
+      _tag: "CannotGoForward",
+      message:
+        `"${failed.step}" failed for good after a Final had taken effect: let it be tried again without end, or put ` +
+        "the Final after it"
+    })
+  }
+  if (ended === "Unfinished") {
+    violations.push({ _tag: "Stuck", message: `it did not come to an end in ${longest} hours of test time` })
+  }
+  return violations
+}
+
+export const endedInWords: Record<Ended, string> = {
+  Succeeded: "the journal does not know of it",
+  Undone: "everything is said to be undone",
+  Parked: "the parked execution does not name it",
+  NotStarted: "nothing is stored of the execution",
+  Unfinished: "the journal does not know of it"
+}
+
+/** Whether one step only ever runs after another. */
+export const follows = (nodes: ReadonlyArray<Node>, later: string, earlier: string): boolean => {
+  const placeOf = (path: string) => nodes.findIndex((node) => contains(node, path))
+  const [place, before] = [placeOf(later), placeOf(earlier)]
+  if (place !== before) return place > before
+  const node = nodes[place]
+  if (node?._tag === "Nested") return follows(node.program.nodes, later, earlier)
+  const sibling = node?._tag === "Parallel" ? node.nodes.find((sibling) => contains(sibling, later)) : undefined
+  return sibling?._tag === "Nested" && contains(sibling, earlier) && follows(sibling.program.nodes, later, earlier)
+}
+
+const contains = (node: Node, path: string): boolean => {
+  switch (node._tag) {
+    case "Step":
+      return node.path === path
+    case "Nested":
+      return node.program.steps.some((step) => step.path === path)
+    case "Parallel":
+      return node.nodes.some((sibling) => contains(sibling, path))
+  }
+}
