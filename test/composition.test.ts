@@ -228,18 +228,22 @@ describe("S8: parallel blocks", () => {
       ])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  const twoSagas = (world: World) => {
+    const nested = (name: string) =>
+      Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`))
+        .build()
+    return Saga.make("Lost")
+      .parallel((branch) =>
+        branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} })
+      )
+      .build()
+  }
+
   it.effect("durably, a store that is lost stops every sibling, and nothing is undone", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.Checkpoint
       const world = makeWorld()
-      const nested = (name: string) =>
-        Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`))
-          .build()
-      const saga = Saga.make("Lost")
-        .parallel((branch) =>
-          branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} })
-        )
-        .build()
+      const saga = twoSagas(world)
       const exit = yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(
           Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
@@ -255,14 +259,7 @@ describe("S8: parallel blocks", () => {
     Effect.gen(function*() {
       const store = yield* Checkpoint.Checkpoint
       const world = makeWorld()
-      const nested = (name: string) =>
-        Saga.make(name).compensatable("one", step(world, `${name}1`)).compensatable("two", step(world, `${name}2`))
-          .build()
-      const saga = Saga.make("Lost")
-        .parallel((branch) =>
-          branch.saga("a", nested("a"), { input: () => {} }).saga("b", nested("b"), { input: () => {} })
-        )
-        .build()
+      const saga = twoSagas(world)
       let appends = 0
       const losing: Checkpoint.Service = {
         ...store,

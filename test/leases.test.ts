@@ -47,6 +47,16 @@ const make = () =>
     return { world, saga, reached, gate }
   })
 
+/** A saga that is tried again without end. */
+const busy = (attempt: () => void, every: "1 second" | "5 millis") =>
+  Saga.make("Trip")
+    .final("charge", {
+      action: () => Effect.zipRight(Effect.sync(attempt), Effect.fail("busy" as const)),
+      inDoubt: "retry",
+      retry: { schedule: Schedule.spaced(every) }
+    })
+    .build()
+
 /** What one process sees of a store. */
 const processOn = (store: Checkpoint.Store, options?: Checkpoint.Options) => Checkpoint.make(store, options)
 
@@ -311,13 +321,7 @@ describe("a process whose store or lease goes wrong", () => {
       const scope = yield* Scope.make()
       const closing = yield* Scope.extend(processOn(store), scope)
       let attempts = 0
-      const saga = Saga.make("Trip")
-        .final("charge", {
-          action: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
-          inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("1 second") }
-        })
-        .build()
+      const saga = busy(() => attempts++, "1 second")
       const running = yield* Effect.fork(as(closing)(Saga.execute(saga, undefined, { executionId: "1" })))
       yield* TestClock.adjust("3 seconds")
       expect(attempts).toBe(4)
@@ -435,13 +439,7 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       const { sql, store } = yield* database
       const service = yield* processOn(store, { lease: "150 millis" })
       let attempts = 0
-      const saga = Saga.make("Trip")
-        .final("charge", {
-          action: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
-          inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("5 millis") }
-        })
-        .build()
+      const saga = busy(() => attempts++, "5 millis")
       const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
       yield* Effect.repeat(Effect.sync(() => attempts), {
         until: (attempts) => attempts > 3,

@@ -56,21 +56,17 @@ export const make = (
           error instanceof CheckpointError ? error : toCheckpointError(dialect, operation, error, executionId)
         )
       })
+    const execute = (connection: Connection, { parameters, text }: Statement) =>
+      connection.execute(dialect.prepare(text), parameters, undefined)
     const perform = (
       operation: CheckpointError["operation"],
-      { parameters, text }: Statement,
+      statement: Statement,
       executionId?: string
     ): Effect.Effect<ReadonlyArray<any>, CheckpointError> =>
-      attempt(
-        operation,
-        connect.once((connection) => connection.execute(dialect.prepare(text), parameters, undefined)),
-        executionId
-      )
+      attempt(operation, connect.once((connection) => execute(connection, statement)), executionId)
     const query = (operation: CheckpointError["operation"], text: string, ...parameters: ReadonlyArray<unknown>) =>
       perform(operation, { text, parameters })
 
-    const execute = (connection: Connection, { parameters, text }: Statement) =>
-      connection.execute(dialect.prepare(text), parameters, undefined)
     const append: Checkpoint.Store["append"] = (commits) => {
       const statements = dialect.append(commits)
       const rows = statements.length === 1
@@ -93,7 +89,7 @@ export const make = (
           text: `SELECT 0 AS sequence, body FROM effect_saga_execution WHERE execution_id = ?
             UNION ALL
             SELECT later.sequence, later.body FROM effect_saga_commit AS later
-            WHERE later.execution = (SELECT id FROM effect_saga_execution WHERE execution_id = ?)
+            WHERE later.execution = ${numberOf}
             ORDER BY sequence`,
           parameters: [executionId, executionId]
         }, executionId),
