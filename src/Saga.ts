@@ -3,19 +3,19 @@
  */
 import { Cause, Context, type Duration, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
 import type { Checkpoint } from "./Checkpoint.ts"
+import type {
+  Definition,
+  Nested,
+  NodeDefinition,
+  OnCompensationFailure,
+  ParallelOptions,
+  Program,
+  StepDefinition
+} from "./internal/definition.ts"
 import * as durable from "./internal/durable.ts"
 import { drive, goForward } from "./internal/interpreter.ts"
 import type { MissingDefaultInDoubt } from "./internal/messages.ts"
-import {
-  type Definition,
-  make as makeProgram,
-  type Nested,
-  type NodeDefinition,
-  type OnCompensationFailure,
-  type ParallelOptions,
-  type Program,
-  type StepDefinition
-} from "./internal/program.ts"
+import { make as makeProgram } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type * as running from "./internal/run.ts"
 import { Run } from "./internal/run.ts"

@@ -3,8 +3,8 @@
  * builder and leaves the old one as it was.
  */
 import type { Cause, Duration } from "effect"
+import type { ParallelOptions } from "./internal/definition.ts"
 import type { EmptyParallel, FinalInScope, NoSteps } from "./internal/messages.ts"
-import type { ParallelOptions } from "./internal/program.ts"
 import type {
   CutOff,
   EarlierOutputs,

@@ -2,7 +2,7 @@
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
 import { Cause, Exit, Option } from "effect"
-import type { Program, StepNode } from "./internal/program.ts"
+import type { Program, StepNode } from "./internal/definition.ts"
 import { type Classification, type ExecutionState, type StepState, tookEffect } from "./Journal.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
 

@@ -4,7 +4,7 @@
 import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, RetryPolicy } from "../Step.ts"
-import type { StepNode } from "./program.ts"
+import type { StepNode } from "./definition.ts"
 import { type AnyEffect, type Frame, keyOf, type Run } from "./run.ts"
 
 /** The calls of one step's action in this process. */

@@ -15,10 +15,12 @@ import {
   OutcomeUnknown,
   RecoveredFailure
 } from "../SagaError.ts"
+import type { Program } from "./definition.ts"
 import { driveWithin, wayForward } from "./interpreter.ts"
 import { canonical } from "./json.ts"
-import { difference, isWellFormed, type Program } from "./program.ts"
+import { difference } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
+import { isWellFormed } from "./rules.ts"
 import { type AnyEffect, type Finding, keyOf, type Past, Run } from "./run.ts"
 
 interface Stored {

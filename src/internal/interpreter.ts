@@ -9,7 +9,7 @@
 import { Cause, Effect, Option, ParseResult, Schema } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
-import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
+import type { Earlier, Nested, Node, Parallel, StepNode } from "./definition.ts"
 import { haltOf, type Recorder, storeCause } from "./recorder.ts"
 import type { AnyEffect, ArmedList, FailedAt, Frame, Past, Run } from "./run.ts"
 import { goBack } from "./unwind.ts"

@@ -5,8 +5,8 @@ import { Cause, Chunk, Effect, Either, Option, ParseResult, Schema } from "effec
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import type { Program, StepNode } from "./definition.ts"
 import { notJson } from "./json.ts"
-import type { Program, StepNode } from "./program.ts"
 import { diedAppending } from "./storeFailure.ts"
 
 /** Stops a run where it is: no step follows, and nothing is undone. */

@@ -3,7 +3,7 @@ import type { Cause, Effect } from "effect"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type { IdempotencyKey } from "../Step.ts"
-import type { Program, StepNode } from "./program.ts"
+import type { Program, StepNode } from "./definition.ts"
 import type { Recorder } from "./recorder.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.

@@ -4,7 +4,8 @@
  */
 import { Data, Effect } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
-import { mapSteps, type StepNode } from "../internal/program.ts"
+import type { StepNode } from "../internal/definition.ts"
+import { mapSteps } from "../internal/program.ts"
 import * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga, OutcomeUnknown } from "../SagaError.ts"
 import { CurrentStep, type Service as Ledger } from "./Ledger.ts"

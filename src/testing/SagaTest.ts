@@ -2,7 +2,7 @@
  * Runs a saga once for everything that can go wrong with it, and says what is wrong with the saga.
  */
 import { Effect } from "effect"
-import type { Program } from "../internal/program.ts"
+import type { Program } from "../internal/definition.ts"
 import type { OwedElsewhere, OwedToScoped } from "../internal/types.ts"
 import * as Saga from "../Saga.ts"
 import type * as Faults from "./Faults.ts"
