@@ -19,6 +19,7 @@ export interface DrivenExecution {
   readonly saga: string
   readonly version: number
   readonly fingerprint: string
+  readonly plan: unknown
   /** As one text; undefined where the call that drives it gave none. */
   readonly input: string | undefined
   /** Made by the first call that waits for it: hardly any execution is joined. */

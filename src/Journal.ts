@@ -42,6 +42,8 @@ export const Started = Schema.TaggedStruct("Started", {
   saga: Schema.String,
   version: Schema.Number,
   fingerprint: Schema.String,
+  /** The document of a plan, by which it can be resumed. */
+  plan: Schema.optional(Schema.Unknown),
   input: Schema.optional(Schema.Unknown),
   at: Timestamp
 })
@@ -162,6 +164,8 @@ export interface ExecutionState {
   readonly saga: string
   readonly version: number
   readonly fingerprint: string
+  /** The document, where the execution is one of a plan. */
+  readonly plan: unknown
   readonly input: unknown
   readonly status: Status
   /** Which way it goes, or went when it was parked. */
@@ -253,6 +257,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       saga: event.saga,
       version: event.version,
       fingerprint: event.fingerprint,
+      plan: event.plan,
       input: event.input,
       status: "Running",
       direction: "Forward",

@@ -5,6 +5,7 @@ import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "eff
 import { Checkpoint, type Token, type UnfinishedExecution } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
 import type { OwedToScoped } from "./internal/types.ts"
+import * as Plan from "./Plan.ts"
 import * as Saga from "./Saga.ts"
 import {
   CheckpointError,
@@ -15,6 +16,7 @@ import {
   JournalCorrupt,
   OutcomeUnknown
 } from "./SagaError.ts"
+import type { ToolExecutor } from "./ToolExecutor.ts"
 
 /**
  * What became of one execution.
@@ -49,6 +51,7 @@ export interface Parked {
     | DefinitionChanged
     | JournalCorrupt
     | ExecutionConflict
+    | Plan.InvalidPlan
     | undefined
 }
 
@@ -87,8 +90,18 @@ export interface LayerOptions extends Options {
   readonly interval?: Duration.DurationInput
 }
 
-/** A saga that may be run durably. */
-type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped>
+/** A saga that may be run durably, or every plan. */
+type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
+
+type HasPlans<Sagas extends ReadonlyArray<Durable>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ? never
+  : Yes
+
+type Output<Sagas extends ReadonlyArray<Durable>> = Saga.Output<Sagas[number]> | HasPlans<Sagas, Saga.Output<Plan.Plan>>
+
+type Requirements<Sagas extends ReadonlyArray<Durable>> =
+  | Checkpoint
+  | Saga.Requirements<Sagas[number]>
+  | HasPlans<Sagas, ToolExecutor>
 
 /**
  * Finishes every execution of these sagas that was left running or unwinding, and tells what becomes of each as it happens.
@@ -106,9 +119,9 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: Options
 ): Stream.Stream<
-  Event<Saga.Output<Sagas[number]>>,
+  Event<Output<Sagas>>,
   CheckpointError,
-  Checkpoint | Saga.Requirements<Sagas[number]>
+  Requirements<Sagas>
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const checkpoint = yield* Checkpoint
@@ -149,28 +162,43 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
 export const run = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: Options
-): Effect.Effect<Summary, CheckpointError, Checkpoint | Saga.Requirements<Sagas[number]>> =>
-  runAndLog(sagas, options, Effect.logWarning)
+): Effect.Effect<Summary, CheckpointError, Requirements<Sagas>> => runAndLog(sagas, options, Effect.logWarning)
 
-/** The saga that started an execution, or one of its name, which then says how it differs. */
-const sagaOf = (sagas: ReadonlyArray<Durable>, { saga: name, version }: UnfinishedExecution) =>
-  sagas.find((saga) => saga.name === name && saga.version === version) ?? sagas.find((saga) => saga.name === name)
+/**
+ * What started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
+ * A plan may have the name of a saga.
+ */
+const definitionOf = (
+  sagas: ReadonlyArray<Durable>,
+  { executionId, saga: name, version }: UnfinishedExecution
+): Effect.Effect<Saga.Any | undefined, CheckpointError | JournalCorrupt | Plan.InvalidPlan, any> => {
+  const coded = sagas.filter((saga) => saga !== Plan.stored) as ReadonlyArray<Saga.Any>
+  const found = coded.find((saga) => saga.name === name && saga.version === version) ??
+    coded.find((saga) => saga.name === name)
+  return coded.length === sagas.length
+    ? Effect.succeed(found)
+    : Effect.map(Plan.ofExecution(executionId), (plan) => plan ?? found)
+}
 
 const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution): Stream.Stream<Event, never, any> => {
   const { executionId, saga: name, status, version } = execution
   const whose = { executionId, saga: name, version }
-  const found = sagaOf(sagas, execution)
-  if (found === undefined) return Stream.succeed<Event>({ ...whose, _tag: "Unregistered" })
-  const ended = Effect.map(
-    Effect.exit(Saga.resume(found, executionId, { onInterrupt: "suspend" })),
-    (exit): Recovered =>
-      Exit.isSuccess(exit)
-        ? { ...whose, _tag: "Succeeded", output: exit.value }
-        : isElsewhere(exit.cause)
-        ? { ...whose, _tag: "Elsewhere" }
-        : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
-  )
-  return Stream.concat(Stream.succeed<Event>({ ...whose, _tag: "Begun", status }), Stream.fromEffect(ended))
+  const ended = (exit: Exit.Exit<unknown, unknown>): Recovered =>
+    Exit.isSuccess(exit)
+      ? { ...whose, _tag: "Succeeded", output: exit.value }
+      : isElsewhere(exit.cause)
+      ? { ...whose, _tag: "Elsewhere" }
+      : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
+  return Stream.unwrap(Effect.matchCause(definitionOf(sagas, execution), {
+    onFailure: (cause) => Stream.succeed<Event>({ ...whose, _tag: "LeftAsItWas", cause }),
+    onSuccess: (found) =>
+      found === undefined ? Stream.succeed<Event>({ ...whose, _tag: "Unregistered" }) : Stream.concat(
+        Stream.succeed<Event>({ ...whose, _tag: "Begun", status }),
+        Stream.fromEffect(
+          Effect.map(Effect.exit(durable.resume(Saga.programOf(found), { executionId, suspend: true })), ended)
+        )
+      )
+  }))
 }
 
 const isElsewhere = (cause: Cause.Cause<unknown>): boolean => {
@@ -192,13 +220,17 @@ const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas"
  * Lists the parked executions of the store and why each is parked, without setting any going. What to do with one:
  * `Saga.resume` tries again, or takes what somebody found out about a step in doubt.
  */
-export const parked = (sagas: ReadonlyArray<Durable>): Stream.Stream<Parked, CheckpointError, Checkpoint> =>
+export const parked = <const Sagas extends ReadonlyArray<Durable>>(
+  sagas: Sagas
+): Stream.Stream<Parked, CheckpointError, Checkpoint | HasPlans<Sagas, ToolExecutor>> =>
   Stream.unwrap(
     Effect.map(Checkpoint, ({ unfinished }) =>
       Stream.mapEffect(unfinished({ parked: true }), (execution) => {
         const { executionId, saga: name, version } = execution
-        const found = sagaOf(sagas, execution)
-        const why = found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
+        const why = Effect.flatMap(
+          definitionOf(sagas, execution),
+          (found) => found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
+        )
         return Effect.matchCauseEffect(why, {
           onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),
           onFailure: (cause) => {
@@ -209,7 +241,7 @@ export const parked = (sagas: ReadonlyArray<Durable>): Stream.Stream<Parked, Che
           }
         })
       }))
-  ) as Stream.Stream<Parked, CheckpointError, Checkpoint>
+  ) as Stream.Stream<Parked, CheckpointError, any>
 
 /**
  * Recovers in the background from when the layer is made, and again at every interval, for what other processes that died
@@ -219,7 +251,7 @@ export const parked = (sagas: ReadonlyArray<Durable>): Stream.Stream<Parked, Che
 export const layer = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: LayerOptions
-): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]>> =>
+): Layer.Layer<never, never, Requirements<Sagas>> =>
   Layer.scopedDiscard(Effect.suspend(() => {
     const said = new Set<string>()
     // What was said of an execution is not said again at every interval.
@@ -291,7 +323,7 @@ const runAndLog = (
       count++
       return Effect.zipRight(log(event, warn), count % 1000 === 0 ? say() : Effect.void)
     }
-    return Stream.runForEach(events(sagas, options) as Stream.Stream<Event, CheckpointError, any>, note).pipe(
+    return Stream.runForEach(events(sagas, options), note).pipe(
       Effect.zipRight(Effect.suspend(() => count === 0 ? Effect.void : say())),
       Effect.as(summary)
     )

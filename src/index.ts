@@ -4,6 +4,9 @@ export * as Checkpoint from "./Checkpoint.ts"
 /** The journal of an execution: its events, and the table that says which may follow which. */
 export * as Journal from "./Journal.ts"
 
+/** Sagas described by data: JSON documents of tool calls. */
+export * as Plan from "./Plan.ts"
+
 /** Finishes what an earlier process left unfinished. */
 export * as Recovery from "./Recovery.ts"
 
@@ -21,3 +24,6 @@ export * as SagaReport from "./SagaReport.ts"
 
 /** What a user writes for a step, and what the step's functions are given. */
 export * as Step from "./Step.ts"
+
+/** Runs the tools that plans name. */
+export * as ToolExecutor from "./ToolExecutor.ts"

@@ -86,6 +86,8 @@ interface Header {
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
   readonly project: (earlier: Earlier) => unknown
+  /** The document that it was made of, plain JSON: it is stored with each execution, which can be resumed by it alone. */
+  readonly plan?: unknown
 }
 
 /** What the builder says of a saga. */

@@ -119,8 +119,8 @@ const driveOnce = (
       const { executionId, input, shares } = call
       const driven = checkpoint.driven.get(executionId)
       if (driven === undefined) {
-        const { fingerprint, name: saga, version } = program
-        const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, input, result: undefined }
+        const { fingerprint, name: saga, plan, version } = program
+        const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, plan, input, result: undefined }
         checkpoint.driven.set(executionId, entry)
         const end = (exit: Exit.Exit<unknown, unknown>) => {
           checkpoint.driven.delete(executionId)
@@ -173,6 +173,7 @@ const start = (
         saga: program.name,
         version: program.version,
         fingerprint: program.fingerprint,
+        ...(program.plan === undefined ? {} : { plan: program.plan }),
         ...(encoded === undefined ? {} : { input: encoded }),
         at: now()
       })
@@ -280,6 +281,23 @@ const load = (
     Effect.suspend(() => store.load(executionId)),
     (commits) => commits.length === 0 ? Effect.succeed(undefined) : readBack(program, executionId, commits)
   )
+
+/** The document of a stored execution's plan; undefined where it is not one of a plan, or not there. */
+export const planOf = (
+  store: Pick<Checkpoint.Service, "load">,
+  executionId: string
+): Effect.Effect<unknown, CheckpointError | JournalCorrupt> =>
+  Effect.flatMap(isWellFormed(executionId) ? store.load(executionId) : Effect.succeed([]), ([first]) => {
+    if (first === undefined) return Effect.succeed(undefined)
+    const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem: `commit 0: ${problem}` })
+    return Effect.flatMap(
+      Effect.mapError(Journal.decodeCommit(first.body), corrupt),
+      ([started]) =>
+        started?._tag === "Started"
+          ? Effect.succeed(started.plan)
+          : Effect.fail(corrupt("it does not begin with Started"))
+    )
+  })
 
 const readBack = (
   program: Program,

@@ -43,15 +43,21 @@ export type MissingVerify<Name extends string> = `every run needs verify on step
 
 export type MissingInDoubt<Name extends string> =
   `every run needs inDoubt on step "${Name}": its action can end with OutcomeUnknown`
+export const missingInDoubt = <Name extends string>(name: Name): MissingInDoubt<Name> =>
+  `every run needs inDoubt on step "${name}": its action can end with OutcomeUnknown`
 
 export type MissingRetry<Name extends string> =
   `every run needs retry on Final step "${Name}": after the point of no return a saga can only go forward`
+export const missingRetry = <Name extends string>(name: Name): MissingRetry<Name> =>
+  `every run needs retry on Final step "${name}": after the point of no return a saga can only go forward`
 
 export type MissingSuccess<Name extends string> =
   `Saga.execute needs a success schema on step "${Name}": its output must be restored after a crash`
 
 export type MissingFinalInDoubt<Name extends string> =
   `Saga.execute needs inDoubt on Final step "${Name}": what if the process dies during its action?`
+export const missingFinalInDoubt = <Name extends string>(name: Name): MissingFinalInDoubt<Name> =>
+  `Saga.execute needs inDoubt on Final step "${name}": what if the process dies during its action?`
 
 export type FinalInScope<Name extends string> =
   `Saga.scoped cannot undo Final step "${Name}" when the surrounding scope fails`
@@ -73,3 +79,13 @@ export const finalInParallel = <Name extends string>(name: Name): FinalInParalle
 
 export type MissingDefaultInDoubt =
   "every run needs inDoubt beside timeout in the defaults of this saga: an action that is cut off is in doubt"
+
+// Rules that the compiler states in its own words: "no such property", "not assignable".
+
+export const unresolvedReference = (name: string, pointer: string, why: string) =>
+  `step "${name}" refers to ${JSON.stringify(pointer)}, ${why}`
+
+export const unknownTool = (name: string, tool: string) => `step "${name}" calls tool "${tool}", which nobody provides`
+
+export const invalidArguments = (name: string, tool: string, problem: string) =>
+  `step "${name}" calls tool "${tool}" with arguments that it does not take: ${problem}`

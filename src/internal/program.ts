@@ -12,6 +12,7 @@ import type {
   StepDefinition,
   StepNode
 } from "./definition.ts"
+import { canonical } from "./json.ts"
 import { brokenRules } from "./rules.ts"
 
 /** Checks the rules that hold for every saga, however it was written, and freezes it. Throws `InvalidSaga`. */
@@ -129,18 +130,36 @@ const describeNode = (node: Node): ReadonlyArray<string> => {
 /** Says where a stored definition and this one part, or nothing where they are the same. */
 export const difference = (
   program: Program,
-  stored: { readonly version: number; readonly fingerprint: string }
+  stored: { readonly version: number; readonly fingerprint: string; readonly plan: unknown }
 ): string | undefined => {
   if (stored.version !== program.version) {
     return `it has version ${stored.version}, this definition has version ${program.version}`
   }
-  if (stored.fingerprint === program.fingerprint) return undefined
+  if ((stored.plan === undefined) !== (program.plan === undefined)) {
+    return stored.plan === undefined
+      ? "it is of no plan, and this definition is one"
+      : "it is of a plan, and this definition is none"
+  }
+  if (stored.fingerprint === program.fingerprint) return differenceOfPlans(stored.plan, program.plan)
   const before = describeSteps(stored.fingerprint)
   const now = describeSteps(program.fingerprint)
   const at = before.findIndex((step, index) => step !== now[index])
   if (at === -1) return `this definition has more steps: ${now.slice(before.length).join(", ")}`
   return `step ${at + 1} was ${before[at]} and is ${now[at] ?? "gone"}`
 }
+
+const differenceOfPlans = (stored: unknown, plan: unknown): string | undefined => {
+  if (stored === plan || canonical(stored) === canonical(plan)) return undefined
+  const [before, now] = [stored, plan].map((plan) =>
+    (plan as { readonly steps: ReadonlyArray<unknown> }).steps.map(canonical)
+  )
+  const at = before!.findIndex((step, index) => step !== now![index])
+  return at === -1
+    ? "its plan has the same steps, and differs elsewhere"
+    : `step ${at + 1} of its plan was ${shortened(before![at]!)} and is ${shortened(now![at] ?? "gone")}`
+}
+
+const shortened = (text: string) => text.length > 200 ? `${text.slice(0, 200)}…` : text
 
 const describeSteps = (fingerprint: string): ReadonlyArray<string> => {
   try {

@@ -6,6 +6,7 @@ import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Program, StepNode } from "./definition.ts"
+import { describe } from "./describe.ts"
 import { notJson } from "./json.ts"
 import { diedAppending } from "./storeFailure.ts"
 
@@ -199,13 +200,4 @@ const encodedError = (step: Pick<StepNode, "error"> | undefined, error: unknown)
   } catch {
     return {}
   }
-}
-
-const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
-  if (typeof error === "object" && error !== null) {
-    const { _tag, message, name } = error as { _tag?: unknown; message?: unknown; name?: unknown }
-    const tag = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Object"
-    return { tag, message: typeof message === "string" && message !== "" ? message : tag }
-  }
-  return { tag: typeof error, message: String(error) }
 }

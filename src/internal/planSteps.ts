@@ -1,0 +1,127 @@
+/** Makes of a plan's steps what the builder makes of those that are written in code: calls of the `ToolExecutor`. */
+import { Duration, Effect, Option, Schedule, Schema } from "effect"
+import type * as Document from "../PlanDocument.ts"
+import { UnresolvedReference } from "../PlanError.ts"
+import { OutcomeUnknown } from "../SagaError.ts"
+import type { ActionContext, CompensationContext, RetryPolicy } from "../Step.ts"
+import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "../ToolExecutor.ts"
+import type { StepDefinition } from "./definition.ts"
+import { lookUp, substitute } from "./reference.ts"
+
+/** How a step's errors are stored. */
+const Failure = Schema.Union(ToolFailed, UnknownTool, InvalidArguments, UnresolvedReference, OutcomeUnknown)
+
+/** What `verify` has to return. */
+const Answer = Schema.Union(
+  Schema.Struct({ happened: Schema.Literal(true), output: Schema.Unknown }),
+  Schema.Struct({ happened: Schema.Literal(false) })
+)
+
+/** A step that is well-formed; whether it keeps the rules is checked afterwards. */
+export type Step = typeof Document.Part.Step[keyof typeof Document.Part.Step]["Type"]
+
+/** A call of a step. The role is the name of the step's member, too. */
+export interface StepCall {
+  readonly role: Role
+  readonly call: Document.Call
+}
+
+export const roles = ["action", "compensation", "verify"] as const
+
+export const callsOf = (step: Step): ReadonlyArray<StepCall> =>
+  roles.flatMap((role) => {
+    const call = (step as { readonly [Member in Role]?: Document.Call })[role]
+    return call === undefined ? [] : [{ role, call }]
+  })
+
+/** What a step of a plan says, and what its tool says where the step does not. */
+export const inDoubtOf = (step: Step, tools: Pick<Service, "describe">) =>
+  step.classification === "ReadOnly" ? undefined : step.inDoubt ?? tools.describe(step.action.tool)?.inDoubt
+
+export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefinition => {
+  const { action, classification, name, retry, timeout } = step
+  const policies = {
+    _tag: "Step" as const,
+    name,
+    classification,
+    success: Schema.Unknown,
+    error: Failure,
+    timeout: durationOf(timeout),
+    action: (context: ActionContext<unknown, unknown>) => call(step, action, "action", context)
+  }
+  if (step.classification === "ReadOnly") return { ...policies, retry: retryOf(retry) }
+  const { verify } = step
+  const withSideEffect = {
+    ...policies,
+    // A tool may end with OutcomeUnknown whatever the plan says, and without any policy that would count as a failure.
+    retry: retryOf(retry) ?? { times: 0 },
+    inDoubt: inDoubtOf(step, tools),
+    verify: verify &&
+      ((context: ActionContext<unknown, unknown>) =>
+        Effect.flatMap(call(step, verify, "verify", context), (answer) =>
+          Effect.map(
+            Schema.decodeUnknown(Answer)(answer),
+            (answer) => answer.happened ? Option.some(answer.output) : Option.none()
+          )))
+  }
+  if (step.classification === "Final") return withSideEffect
+  const { compensation, compensationRetry, compensationTimeout } = step
+  return {
+    ...withSideEffect,
+    compensate: compensation &&
+      ((context: CompensationContext<unknown, unknown, unknown>) => call(step, compensation, "compensation", context)),
+    compensationRetry: retryOf(compensationRetry),
+    compensationTimeout: durationOf(compensationTimeout)
+  }
+}
+
+const durationOf = (text: string | undefined) =>
+  text === undefined ? undefined : Duration.decode(text as Duration.DurationInput)
+
+const retryOf = (retry: Document.Retry | undefined): RetryPolicy<unknown, number, never> | undefined => {
+  if (retry === undefined) return undefined
+  const { delay, factor, maxDelay, times } = retry
+  const first = durationOf(delay)
+  const longest = durationOf(maxDelay)
+  const growing: Schedule.Schedule<unknown> | undefined = first &&
+    (factor === undefined ? Schedule.spaced(first) : Schedule.exponential(first, factor))
+  const schedule = growing && (longest === undefined
+    ? growing
+    : Schedule.modifyDelay(growing, (_, delay) => Duration.min(delay, longest)))
+  return {
+    ...times === undefined ? undefined : { times },
+    ...schedule === undefined ? undefined : { schedule }
+  }
+}
+
+/** Calls a tool with its references resolved; where one finds nothing, it does not. */
+const call = (
+  { name }: Step,
+  { arguments: template, tool }: Document.Call,
+  role: Role,
+  context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
+): Effect.Effect<unknown, typeof Failure.Type, ToolExecutor> =>
+  Effect.flatMap(ToolExecutor, ({ execute }): Effect.Effect<unknown, typeof Failure.Type> => {
+    const { attempt, executionId, idempotencyKey, input } = context
+    // Only a compensation sees its own step's output.
+    const outputs = "output" in context ? { ...context.outputs, [name]: context.output } : context.outputs
+    const missing: Array<string> = []
+    const resolved = substitute(template, (tokens, pointer) => {
+      const found = lookUp({ input, outputs }, tokens)
+      if (Option.isNone(found)) missing.push(pointer)
+      return found
+    })
+    const [reference] = missing
+    return reference === undefined
+      ? execute({
+        tool,
+        arguments: resolved,
+        role,
+        step: name,
+        executionId,
+        idempotencyKey,
+        actionIdempotencyKey: "output" in context ? context.actionIdempotencyKey : idempotencyKey,
+        attempt
+      })
+      : Effect.fail(new UnresolvedReference({ step: name, reference }))
+  })
