@@ -44,7 +44,6 @@ export interface Plan extends
     ToolExecutor
   >
 {
-  /** The document, with what it left out filled in. */
   readonly document: Document
 }
 

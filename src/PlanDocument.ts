@@ -13,13 +13,16 @@ const DurationText = Schema.String.pipe(
   })
 )
 
-const optional = <A, I>(schema: Schema.Schema<A, I>, description: string) =>
-  Schema.optionalWith(schema, { exact: true }).annotations({ description })
+const optional = <A, I>(schema: Schema.Schema<A, I>, description?: string) =>
+  Schema.optionalWith(description === undefined ? schema : schema.annotations({ description }), { exact: true })
+
+const wholeNumber = (minimum: number) => Schema.Number.pipe(Schema.int(), Schema.greaterThanOrEqualTo(minimum))
 
 /** A tool, and what it is given. */
 export const Call = Schema.Struct({
   tool: Schema.NonEmptyString.annotations({ description: "The name of the tool." }),
-  arguments: Schema.optionalWith(Schema.Unknown, { exact: true, default: () => ({}) }).annotations({
+  arguments: Schema.Unknown.annotations({
+    jsonSchema: {},
     description:
       "What the tool is given, as JSON. In the place of any value may stand {\"$ref\": \"/input/...\"} for a part of the " +
       "plan's input, or {\"$ref\": \"/outputs/<step>/...\"} for a part of what an earlier step returned: a JSON Pointer. A " +
@@ -30,23 +33,23 @@ export type Call = typeof Call.Type
 
 /** When to call again what failed: at most `times` more, with a pause that begins with `delay` and grows by `factor`. */
 export const Retry = Schema.Struct({
-  times: optional(
-    Schema.Int.pipe(Schema.nonNegative()),
-    "How many more calls after the first; without it there is no limit."
-  ),
+  times: optional(wholeNumber(0), "How many more calls after the first; without it there is no limit."),
   delay: optional(DurationText, "The pause before the next call; without it there is none."),
   factor: optional(
     Schema.Number.pipe(Schema.greaterThanOrEqualTo(1)),
     "By how much the pause grows each time; without it, not at all."
   ),
   maxDelay: optional(DurationText, "The longest pause.")
+}).annotations({
+  identifier: "Retry",
+  description: "When to call again what failed. Of times and delay at least one must be there."
 })
 export type Retry = typeof Retry.Type
 
 const forEach = {
   name: Schema.String.annotations({ description: "Names the step; no other step of the plan has this name." }),
-  action: Call.annotations({ description: "What the step does." }),
-  retry: optional(Retry, "When to call a failed action again."),
+  action: Call,
+  retry: optional(Retry),
   timeout: optional(DurationText, "Cuts off each attempt after this time.")
 }
 
@@ -54,16 +57,15 @@ const withSideEffect = {
   inDoubt: optional(
     Schema.Literal("retry", "verify", "park"),
     "What to do when nobody knows whether the action happened, after a crash or a lost reply. retry: call it again under the " +
-      "same idempotency key; verify: ask with verify; park: wait for a person."
+      "same idempotency key; verify: ask the tool in verify, which returns {\"happened\": true, \"output\": ...} or " +
+      "{\"happened\": false}; park: wait for a person."
   ),
-  verify: optional(
-    Call,
-    "Asks whether the action happened: a tool that returns {\"happened\": true, \"output\": ...} or {\"happened\": false}."
-  )
+  /** Asks whether the action happened: a tool that returns `{"happened": true, "output": ...}` or `{"happened": false}`. */
+  verify: optional(Call)
 }
 
 const compensating = {
-  compensationRetry: optional(Retry, "When to call a failed compensation again."),
+  compensationRetry: optional(Retry),
   compensationTimeout: optional(DurationText, "Cuts off each attempt at the compensation after this time.")
 }
 
@@ -71,17 +73,20 @@ const compensating = {
 export const ReadOnlyStep = Schema.Struct({
   classification: Schema.Literal("ReadOnly"),
   ...forEach
-}).annotations({ description: "A step without a side effect." })
+}).annotations({ identifier: "ReadOnlyStep", description: "A step without a side effect." })
 export type ReadOnlyStep = typeof ReadOnlyStep.Type
 
 /** A step with a side effect that its compensation reverses. */
 export const CompensatableStep = Schema.Struct({
   classification: Schema.Literal("Compensatable"),
   ...forEach,
-  compensation: Call.annotations({ description: "What undoes the step, when a later one fails." }),
+  compensation: Call,
   ...withSideEffect,
   ...compensating
-}).annotations({ description: "A step with a side effect that its compensation reverses." })
+}).annotations({
+  identifier: "CompensatableStep",
+  description: "A step with a side effect that its compensation reverses, when a later step fails."
+})
 export type CompensatableStep = typeof CompensatableStep.Type
 
 /** A step with a side effect that nothing reverses. Only Final steps may follow it. */
@@ -89,14 +94,17 @@ export const FinalStep = Schema.Struct({
   classification: Schema.Literal("Final"),
   ...forEach,
   ...withSideEffect
-}).annotations({ description: "A step with a side effect that nothing reverses. Only Final steps may follow it." })
+}).annotations({
+  identifier: "FinalStep",
+  description: "A step with a side effect that nothing reverses. Only Final steps may follow it."
+})
 export type FinalStep = typeof FinalStep.Type
 
 export const Step = Schema.Union(ReadOnlyStep, CompensatableStep, FinalStep)
 export type Step = typeof Step.Type
 
 const parallelOptions = {
-  concurrency: optional(Schema.Int.pipe(Schema.positive()), "How many of them run at a time; without it all do."),
+  concurrency: optional(wholeNumber(1), "How many of them run at a time; without it all do."),
   unwind: optional(
     Schema.Literal("sequential", "parallel"),
     "Whether they are undone one by one, as without it, or at the same time."
@@ -108,18 +116,14 @@ export const Parallel = Schema.Struct({
   parallel: Schema.NonEmptyArray(Schema.Union(ReadOnlyStep, CompensatableStep)),
   ...parallelOptions
 }).annotations({
+  identifier: "Parallel",
   description: "Steps that run at the same time. None may be Final, and none sees what another returned."
 })
 export type Parallel = typeof Parallel.Type
 
-const version = (schema: Schema.Schema<number>) =>
-  Schema.optionalWith(schema, { exact: true, default: () => 1 }).annotations({
-    description: "Tells plans of one name apart; 1 by default."
-  })
-
 const header = {
   name: Schema.String.annotations({ description: "Names the plan." }),
-  version: version(Schema.Int.pipe(Schema.positive())),
+  version: optional(wholeNumber(1), "Tells plans of one name apart; 1 without it."),
   description: optional(Schema.String, "What the plan is for."),
   onCompensationFailure: optional(
     Schema.Literal("continue", "stop"),
@@ -130,7 +134,7 @@ const header = {
 /** A plan, as JSON. */
 export const Document = Schema.Struct({
   ...header,
-  steps: Schema.NonEmptyArray(Schema.Union(Step, Parallel)).annotations({
+  steps: Schema.NonEmptyArray(Schema.Union(ReadOnlyStep, CompensatableStep, FinalStep, Parallel)).annotations({
     description:
       "What the plan does, in this order. When a step fails, the Compensatable ones before it are undone, newest first."
   })
@@ -144,7 +148,7 @@ export type Document = typeof Document.Type
 
 /** @internal The parts of a document by themselves, as far as they can be told without the rules, which say more of what is wrong. */
 export const Part = {
-  Header: Schema.Struct({ ...header, version: version(Schema.Number), steps: Schema.Array(Schema.Unknown) }),
+  Header: Schema.Struct({ ...header, version: optional(Schema.Number), steps: Schema.Array(Schema.Unknown) }),
   Block: Schema.Struct({ parallel: Schema.Array(Schema.Unknown), ...parallelOptions }),
   Classified: Schema.Struct({
     classification: Classification.annotations({

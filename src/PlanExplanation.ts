@@ -65,7 +65,7 @@ export const explain = (document: Document, input: Option.Option<unknown>): Expl
     steps.flatMap(({ classification, name }) => classification === kind ? [name] : [])
   return {
     name: document.name,
-    version: document.version,
+    version: document.version ?? 1,
     description: document.description,
     stepCount: steps.length,
     counts: { ReadOnly: count("ReadOnly"), Compensatable: count("Compensatable"), Final: count("Final") },

@@ -280,7 +280,7 @@ const wrongArguments = (template: unknown, find: Find, description: Description 
 /** The input of a plan: it has what the plan refers to, and with it the calls are what their tools take. */
 const inputOf = (steps: ReadonlyArray<Step>, tools: Tools): Schema.Schema<unknown> => {
   const calls = steps.flatMap((step) => callsOf(step).map(({ call }) => ({ step, call })))
-  const fits = Schema.filter((input: unknown) => {
+  const problems = (input: unknown) => {
     const find: Find = ([root, ...inside]) => root === "input" ? lookUp(input, inside) : Option.none()
     return calls.flatMap(({ call, step }) => {
       const missing = referencesIn(call.arguments).filter(({ tokens }) =>
@@ -293,6 +293,6 @@ const inputOf = (steps: ReadonlyArray<Step>, tools: Tools): Schema.Schema<unknow
         : wrongArguments(call.arguments, find, tools.describe(call.tool))
           .map(({ reason }) => Message.invalidArguments(step.name, call.tool, reason))
     }).map((message) => ({ path: [], message }))
-  })
-  return Schema.Unknown.pipe(fits).annotations({ title: "the input of the plan" })
+  }
+  return Schema.Unknown.pipe(Schema.filter((input) => problems(input))).annotations({ title: "the input of the plan" })
 }
