@@ -117,14 +117,13 @@ export const tool = <Parameters, Result = void, Error = never, Requirements = ne
   readonly run: (parameters: Parameters, call: ToolCall) => Effect.Effect<NoInfer<Result>, Error, Requirements>
 }): Tool<Parameters, Result, Requirements> => options
 
-/** The services that tools need. */
-export type Requirements<Tools extends Readonly<Record<string, Tool<any, any, any>>>> = Tools[keyof Tools] extends
-  Tool<any, any, infer R> ? R : never
+/** The services that a tool needs, or any of several. */
+export type Requirements<T> = T extends Tool<any, any, infer R> ? R : never
 
 /** Runs the tools of a record, by their names in it. What a tool needs is taken from where the layer is built. */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any, any, any>>>>(
   tools: Tools
-): Layer.Layer<ToolExecutor, never, Requirements<Tools>> =>
+): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> =>
   Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<any>) => {
