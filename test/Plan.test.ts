@@ -615,9 +615,9 @@ describe("Plan.explain", () => {
           "Publishes a report.",
           "1. look     ReadOnly: stat {\"path\":\"/tmp/r\"}",
           "2. left     Compensatable: write {\"path\":\"left\"}, in parallel block 1",
-          "             undone by remove {\"path\":{\"$ref\":\"/outputs/left/path\"}}",
+          "            undone by remove {\"path\":{\"$ref\":\"/outputs/left/path\"}}",
           "3. right    Compensatable: write {\"path\":{\"$ref\":\"/outputs/look/tags/0\"}}, in parallel block 1",
-          "             undone by remove {\"path\":{\"$ref\":\"/outputs/right/path\"}}",
+          "            undone by remove {\"path\":{\"$ref\":\"/outputs/right/path\"}}",
           "─── the point of no return: what is done after it is not undone",
           "4. publish  Final: publish {\"path\":\"/tmp/r\"}",
           "If it fails before the point of no return, what was done is undone, newest first: right, left."
