@@ -353,3 +353,19 @@ export const resume = <Input, Output, Error, Requirements>(
     suspend: options?.onInterrupt === "suspend",
     finding: options?.found
   }) as Effect.Effect<any, any, any>
+
+/**
+ * Looks at a stored execution and changes nothing: what is recorded of each step and compensation, whether or not it is finished.
+ * Works on an execution that is driven at this moment, and shows it as of its last commit.
+ */
+export const inspect = (
+  saga: Any,
+  executionId: string
+): Effect.Effect<
+  SagaReport.Recorded,
+  CheckpointError | ExecutionConflict | DefinitionChanged | JournalCorrupt | ExecutionNotFound,
+  Checkpoint
+> => {
+  const program = programOf(saga)
+  return Effect.map(durable.stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
+}

@@ -25,5 +25,8 @@ export * as SagaReport from "./SagaReport.ts"
 /** What a user writes for a step, and what the step's functions are given. */
 export * as Step from "./Step.ts"
 
+/** A report as text, for a terminal. */
+export * as Timeline from "./Timeline.ts"
+
 /** Runs the tools that plans name. */
 export * as ToolExecutor from "./ToolExecutor.ts"

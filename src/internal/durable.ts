@@ -377,6 +377,17 @@ const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause
   }
 }
 
+/** What the journal of a stored execution adds up to. */
+export const stateOf = (program: Program, executionId: string) =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.flatMap(
+      isWellFormed(executionId) ? load(store, program, executionId) : Effect.succeed(undefined),
+      (stored) =>
+        stored === undefined
+          ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId }))
+          : Effect.succeed(stored.past.state)
+    ))
+
 /** Fails with why a stored execution is parked; its journal is only read. */
 export const inspect = (program: Program, executionId: string): AnyEffect<void> =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
