@@ -1,13 +1,13 @@
 /**
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
-import { Cause, Exit, Option } from "effect"
+import { Cause, Exit, Option, Schema } from "effect"
 import type { Program, StepNode } from "./internal/definition.ts"
 import {
-  type Classification,
+  Classification,
   type ExecutionState,
-  type ParkedReason,
-  type Status,
+  ParkedReason,
+  Status,
   type StepState,
   type StoredFailure,
   tookEffect
@@ -283,3 +283,81 @@ export const make = (options: {
     ...details(`${sayWhy(program, steps, exit.cause)}; ${whatWasUndone}`)
   }
 }
+
+const optional = <A>(schema: Schema.Schema<A>) => Schema.optionalWith(schema, { exact: true })
+
+const times = {
+  attempts: Schema.Number,
+  startedAt: optional(Schema.Number),
+  duration: optional(Schema.Number),
+  reason: optional(Schema.String)
+}
+
+/**
+ * A report as plain JSON, for logs, files and other programs. It has neither inputs nor outputs nor errors as values, only what is
+ * said of them in words. `stands` lists the steps with a side effect that is in effect.
+ */
+export const Json = Schema.Struct({
+  _tag: Schema.Literal("Succeeded", "Undone", "PartlyUndone", "CommittedThenFailed", "InDoubt", "Recorded"),
+  saga: Schema.String,
+  version: Schema.Number,
+  executionId: Schema.String,
+  summary: Schema.String,
+  startedAt: Schema.Number,
+  duration: Schema.Number,
+  /** Of a stored execution. */
+  status: optional(Status),
+  parked: optional(ParkedReason),
+  steps: Schema.Array(Schema.Struct({
+    step: Schema.String,
+    classification: Classification,
+    status: Schema.Literal("NotStarted", "Started", "Skipped", "Succeeded", "Failed", "InDoubt"),
+    ...times
+  })),
+  compensations: Schema.Array(Schema.Struct({
+    step: Schema.String,
+    status: Schema.Literal("Undone", "Failed", "NotTried", "Started"),
+    ...times
+  })),
+  stands: Schema.Array(Schema.String)
+})
+export type Json = typeof Json.Type
+
+/** See {@link Json}. */
+export const toJson = (report: SagaReport<any, any> | Recorded): Json => {
+  const { compensations, duration, executionId, saga, startedAt, steps, summary, version } = report
+  const isUndone = (step: string) => compensations.some((other) => other.step === step && other.status === "Undone")
+  const stands = steps.flatMap(({ classification, status, step }) =>
+    classification !== "ReadOnly" && status === "Succeeded" && !isUndone(step) ? [step] : []
+  )
+  return {
+    _tag: report._tag,
+    saga,
+    version,
+    executionId,
+    summary,
+    startedAt,
+    duration,
+    ...given(report._tag === "Recorded" ? { status: report.status, parked: report.parked } : {}),
+    steps: steps.map(({ attempts, classification, status, step, ...rest }) => ({
+      step,
+      classification,
+      status,
+      attempts,
+      ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
+    })),
+    compensations: compensations.map(({ attempts, status, step, ...rest }) => ({
+      step,
+      status,
+      attempts,
+      ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
+    })),
+    stands
+  }
+}
+
+/** Without what is undefined, which JSON has no word for. */
+const given = <A extends object>(values: A) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    readonly [Key in keyof A]?: Exclude<A[Key], undefined>
+  }

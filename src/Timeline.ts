@@ -105,7 +105,7 @@ const timeline = (details: ReportDetails, style: Style): string => {
 const stepRow = ({ startedAt }: ReportDetails) => (step: StepReport): Row => ({
   sign: signs[step.status],
   cells: [printable(step.step), `${step.classification}, ${words[step.status]}`, ...times(step, startedAt)],
-  from: step.startedAt === undefined ? undefined : step.startedAt - startedAt,
+  from: step.startedAt === undefined || step.status === "Skipped" ? undefined : step.startedAt - startedAt,
   duration: step.duration,
   note: noteOf(step)
 })
