@@ -33,7 +33,7 @@ describe("Timeline.pretty", () => {
 BookTrip failed with Error at step "charge"; undone: "car 🚗 車", "flight"; still in effect: "hotel"
   ✓ quote      ReadOnly, done            +0 ms   50 ms  ▇
   ✓ flight     Compensatable, done      +50 ms  500 ms  ▇▇▇▇▇
-  ✓ hotel      Compensatable, done     +550 ms   1.3 s       ▇▇▇▇▇▇▇▇▇▇▇
+  ✓ hotel      Compensatable, done     +550 ms   1.3 s       ▇▇▇▇▇▇▇▇▇▇▇▇
   ✓ car 🚗 車  Compensatable, done     +550 ms  300 ms       ▇▇▇
   ○ lounge     Compensatable, skipped   +1.8 s
   ✗ charge     Final, failed            +1.8 s  500 ms                   ▇▇▇▇▇    3 attempts: Error: declined
