@@ -19,6 +19,12 @@ export * as SagaBuilder from "./SagaBuilder.ts"
 /** Every error that a saga can end with, besides the errors of its own steps. */
 export * as SagaError from "./SagaError.ts"
 
+/** What goes on in the sagas of a process, while it goes on. */
+export * as SagaEvents from "./SagaEvents.ts"
+
+/** Metrics of sagas. */
+export * as SagaMetrics from "./SagaMetrics.ts"
+
 /** What a run of a saga did, as data. */
 export * as SagaReport from "./SagaReport.ts"
 
