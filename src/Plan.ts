@@ -2,11 +2,12 @@
  * Sagas described by data: a JSON document of tool calls, written by a person or a model, that is checked before anything runs
  * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
  */
-import { Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
+import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
 import { Checkpoint } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
 import type { FinalInScope } from "./internal/messages.ts"
 import { read } from "./internal/planReader.ts"
+import type { ExecutionState } from "./Journal.ts"
 import { Document } from "./PlanDocument.ts"
 import { InvalidPlan, type UnresolvedReference } from "./PlanError.ts"
 import { explain as explainDocument, type Explanation } from "./PlanExplanation.ts"
@@ -29,7 +30,7 @@ export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from 
 export { type ExplainedCall, type ExplainedStep, type Explanation, pretty } from "./PlanExplanation.ts"
 
 /** What a step of a plan can fail with: everything before it is undone then. */
-export type StepError = ToolError | UnresolvedReference | OutcomeUnknown
+export type StepError = ToolError | UnresolvedReference | OutcomeUnknown | Cause.TimeoutException
 
 /**
  * A plan that was checked: a saga, which runs in every way that sagas run.
@@ -56,16 +57,25 @@ export interface Plan extends
  * The document is what `Document` says. Arguments may hold references: `{ "$ref": "/outputs/draft/path" }` is a JSON Pointer into
  * the input and the earlier outputs, checked here as far as the tools' schemas tell.
  */
-export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExecutor> =>
+export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExecutor> => decodeFor(json, undefined)
+
+const decodeFor = (json: unknown, stored: ExecutionState | undefined): Effect.Effect<Plan, InvalidPlan, ToolExecutor> =>
   Effect.flatMap(ToolExecutor, (tools) =>
-    Either.match(read(json, tools), {
+    Either.match(read(json, tools, stored), {
       onLeft: (problems) => Effect.fail(new InvalidPlan({ problems })),
       onRight: ({ document, program }) =>
         Effect.succeed<Plan>(Object.assign(ofProgram<Saga<unknown, any, any, any, any>>(program), { document }))
     }))
 
-/** The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells what `decode` checks of the form. */
-export const jsonSchema = (): JSONSchema.JsonSchema7Root => JSONSchema.make(Document)
+/**
+ * The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells the form; what hangs on the tools and on
+ * other steps is for `decode` to say.
+ */
+export const jsonSchema = (): { readonly [member: string]: unknown } => {
+  // A reference at the root is more than some models' interfaces understand.
+  const { $defs: { Plan: plan, ...definitions } = {}, $schema } = JSONSchema.make(Document)
+  return { $schema, ...plan, $defs: definitions }
+}
 
 /** What a plan would do: its calls, with the input in its place where one is given, what could be undone, and where it ends. */
 export const explain = (plan: Plan, options?: { readonly input: unknown }): Explanation =>
@@ -87,7 +97,7 @@ export const ofExecution = (
   Effect.flatMap(Checkpoint, (store) =>
     Effect.flatMap(
       durable.planOf(store, executionId),
-      (document) => document === undefined ? Effect.succeed(undefined) : decode(document)
+      (started) => started === undefined ? Effect.succeed(undefined) : decodeFor(started.document, started.state)
     ))
 
 /**

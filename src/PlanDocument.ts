@@ -16,7 +16,22 @@ const DurationText = Schema.String.pipe(
 const optional = <A, I>(schema: Schema.Schema<A, I>, description?: string) =>
   Schema.optionalWith(description === undefined ? schema : schema.annotations({ description }), { exact: true })
 
-const wholeNumber = (minimum: number) => Schema.Number.pipe(Schema.int(), Schema.greaterThanOrEqualTo(minimum))
+const orNone = (message: string) => ({ message: () => ({ message, override: true }) })
+
+const wholeNumber = (minimum: number) =>
+  Schema.Number.pipe(Schema.int(), Schema.greaterThanOrEqualTo(minimum)).annotations(
+    orNone(`is no whole number of at least ${minimum}`)
+  )
+
+const oneOf = <const Words extends readonly [string, string, ...ReadonlyArray<string>]>(...words: Words) => {
+  const [last, ...others] = [...words].reverse()
+  const list = `${others.reverse().map((word) => JSON.stringify(word)).join(", ")} and ${JSON.stringify(last)}`
+  return Schema.Literal(...words).annotations(
+    orNone(words.length === 2 ? `is neither of ${list}` : `is none of ${list}`)
+  )
+}
+
+const Text = Schema.String.annotations(orNone("is no text"))
 
 /** A tool, and what it is given. */
 export const Call = Schema.Struct({
@@ -36,7 +51,7 @@ export const Retry = Schema.Struct({
   times: optional(wholeNumber(0), "How many more calls after the first; without it there is no limit."),
   delay: optional(DurationText, "The pause before the next call; without it there is none."),
   factor: optional(
-    Schema.Number.pipe(Schema.greaterThanOrEqualTo(1)),
+    Schema.Number.pipe(Schema.greaterThanOrEqualTo(1)).annotations(orNone("is no number of at least 1")),
     "By how much the pause grows each time; without it, not at all."
   ),
   maxDelay: optional(DurationText, "The longest pause.")
@@ -47,7 +62,7 @@ export const Retry = Schema.Struct({
 export type Retry = typeof Retry.Type
 
 const forEach = {
-  name: Schema.String.annotations({ description: "Names the step; no other step of the plan has this name." }),
+  name: Text.annotations({ description: "Names the step; no other step of the plan has this name." }),
   action: Call,
   retry: optional(Retry),
   timeout: optional(DurationText, "Cuts off each attempt after this time.")
@@ -55,7 +70,7 @@ const forEach = {
 
 const withSideEffect = {
   inDoubt: optional(
-    Schema.Literal("retry", "verify", "park"),
+    oneOf("retry", "verify", "park"),
     "What to do when nobody knows whether the action happened, after a crash or a lost reply. retry: call it again under the " +
       "same idempotency key; verify: ask the tool in verify, which returns {\"happened\": true, \"output\": ...} or " +
       "{\"happened\": false}; park: wait for a person."
@@ -106,7 +121,7 @@ export type Step = typeof Step.Type
 const parallelOptions = {
   concurrency: optional(wholeNumber(1), "How many of them run at a time; without it all do."),
   unwind: optional(
-    Schema.Literal("sequential", "parallel"),
+    oneOf("sequential", "parallel"),
     "Whether they are undone one by one, as without it, or at the same time."
   )
 }
@@ -122,11 +137,11 @@ export const Parallel = Schema.Struct({
 export type Parallel = typeof Parallel.Type
 
 const header = {
-  name: Schema.String.annotations({ description: "Names the plan." }),
+  name: Text.annotations({ description: "Names the plan." }),
   version: optional(wholeNumber(1), "Tells plans of one name apart; 1 without it."),
-  description: optional(Schema.String, "What the plan is for."),
+  description: optional(Text, "What the plan is for."),
   onCompensationFailure: optional(
-    Schema.Literal("continue", "stop"),
+    oneOf("continue", "stop"),
     "When a compensation fails for good: whether the older steps are undone all the same, as without it, or left as they are."
   )
 }
@@ -149,11 +164,16 @@ export type Document = typeof Document.Type
 /** @internal The parts of a document by themselves, as far as they can be told without the rules, which say more of what is wrong. */
 export const Part = {
   Header: Schema.Struct({ ...header, version: optional(Schema.Number), steps: Schema.Array(Schema.Unknown) }),
-  Block: Schema.Struct({ parallel: Schema.Array(Schema.Unknown), ...parallelOptions }),
+  Block: Schema.Struct({
+    parallel: Schema.Array(Schema.Unknown),
+    ...parallelOptions,
+    // The rule says what is wrong with another number.
+    concurrency: optional(Schema.Number)
+  }),
   Classified: Schema.Struct({
-    classification: Classification.annotations({
-      message: () => ({ message: "is none of \"ReadOnly\", \"Compensatable\" and \"Final\"", override: true })
-    })
+    classification: Classification.annotations(
+      orNone("is none of \"ReadOnly\", \"Compensatable\" and \"Final\"")
+    )
   }),
   Step: {
     ReadOnly: ReadOnlyStep,

@@ -8,6 +8,8 @@ import type { Rule } from "./internal/rules.ts"
  * - `Malformed`: it is not the JSON document that a plan is
  * - `UnknownTool`, `InvalidArguments`: a call that the `ToolExecutor` would refuse
  * - `UnresolvedReference`: a reference to what is not there, or not yet
+ * - `SideEffect`: a ReadOnly step, or a `verify`, whose tool has a side effect
+ * - `InvalidVerify`, `UnusedVerify`: a `verify` that cannot answer, or is never asked
  * - `MissingInDoubt`, `MissingRetry`: a policy that a run of it needs
  * - the others are the rules of every saga
  */
@@ -17,6 +19,9 @@ export type ProblemTag =
   | "UnknownTool"
   | "InvalidArguments"
   | "UnresolvedReference"
+  | "SideEffect"
+  | "InvalidVerify"
+  | "UnusedVerify"
   | "MissingInDoubt"
   | "MissingRetry"
 
@@ -29,7 +34,7 @@ export interface Problem {
 }
 
 /**
- * This is no plan that can be run: `problems` names everything that is wrong with it, in the order of the document. Nothing was
+ * This is no plan that can be run: `problems` names everything that is wrong with it, ordered by place. Nothing was
  * run. Whoever wrote the plan must act.
  */
 export class InvalidPlan extends Data.TaggedError("InvalidPlan")<{ readonly problems: ReadonlyArray<Problem> }> {

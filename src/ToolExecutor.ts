@@ -4,9 +4,12 @@
  * A tool with a side effect keeps the rule of every action: it fails, or dies, only if it had no effect, and fails with
  * `OutcomeUnknown` when it cannot tell. It may be called again under the same idempotency key.
  */
-import { Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { Cause, Context, Effect, Either, Layer, Option, ParseResult, Schema } from "effect"
+import { decodeAll, told } from "./internal/decode.ts"
 import { describe } from "./internal/describe.ts"
-import { notJson } from "./internal/json.ts"
+import { copied, notJson } from "./internal/json.ts"
+import type { MissingToolSuccess } from "./internal/messages.ts"
+import type { NotGiven } from "./internal/types.ts"
 import { OutcomeUnknown } from "./SagaError.ts"
 import type { IdempotencyKey } from "./Step.ts"
 
@@ -79,6 +82,8 @@ export interface Description {
   readonly success?: Schema.Schema<any, any> | undefined
   /** What a doubt about it means, where the plan's step does not say: see `InDoubtPolicy`. */
   readonly inDoubt?: "retry" | "park" | undefined
+  /** Whether it changes anything. Where it says `true`, no ReadOnly step may call it, and no `verify`. */
+  readonly sideEffect?: boolean | undefined
 }
 
 /** What runs tools by name. */
@@ -92,43 +97,47 @@ export interface Service {
 /** Runs the tools that plans name: needed to read a plan, and to run one. */
 export class ToolExecutor extends Context.Tag("effect-saga/ToolExecutor")<ToolExecutor, Service>() {}
 
-/** A tool: what it takes and returns, and how it is run. Made by {@link tool}. */
-export interface Tool<in out Parameters, in out Result, out Requirements> extends Description {
-  readonly parameters: Schema.Schema<Parameters, any>
-  readonly success?: Schema.Schema<Result, any> | undefined
+/** A tool, and the services that it needs. Made by {@link tool}. */
+export interface Tool<out Requirements> extends Description {
+  readonly parameters: Schema.Schema<any, any>
   readonly failure?: Schema.Schema<any, any> | undefined
-  readonly run: (parameters: Parameters, call: ToolCall) => Effect.Effect<Result, unknown, Requirements>
+  readonly run: (parameters: any, call: ToolCall) => Effect.Effect<unknown, unknown, Requirements>
 }
 
 /**
- * Describes a tool. `parameters` decodes the arguments of each call, `success` encodes the result, which without it is left
- * out, and `failure` encodes the tool's errors; those that it does not know are told by tag and message.
+ * Describes a tool. `parameters` decodes the arguments of each call, `success` encodes the result, without which it has none, and
+ * `failure` the tool's own errors; without it they are told by tag and message.
  *
  * Say `inDoubt: "retry"` of a tool that honours its idempotency key, so that a plan need not: a call that may or may not have
- * happened is then made again under the same key. `"park"` leaves it to a person.
+ * happened is then made again under the same key. `"park"` leaves it to a person. Say `sideEffect: true` of a tool that no plan
+ * may call as if it only read.
  */
-export const tool = <Parameters, Result = void, Error = never, Requirements = never>(options: {
+export const tool = <Parameters, Result = void, Success = NotGiven, Failure = unknown, Requirements = never>(options: {
   /** For whoever writes plans: people and models. */
   readonly description?: string
   readonly parameters: Schema.Schema<Parameters, any>
-  readonly success?: Schema.Schema<Result, any>
-  readonly failure?: Schema.Schema<Exclude<Error, OutcomeUnknown | ToolError>, any>
+  readonly success?: Success & Schema.Schema<Result, any>
+  readonly failure?: Schema.Schema<Failure, any>
   readonly inDoubt?: "retry" | "park"
-  readonly run: (parameters: Parameters, call: ToolCall) => Effect.Effect<NoInfer<Result>, Error, Requirements>
-}): Tool<Parameters, Result, Requirements> => options
+  readonly sideEffect?: boolean
+  readonly run: (
+    parameters: Parameters,
+    call: ToolCall
+  ) => Effect.Effect<Result, NoInfer<Failure> | OutcomeUnknown | ToolError, Requirements>
+}): NotGiven extends Success ? [Result] extends [void] ? Tool<Requirements> : MissingToolSuccess
+  : Tool<Requirements> => options as any
 
 /** The services that a tool needs, or any of several. */
-export type Requirements<T> = T extends Tool<any, any, infer R> ? R : never
+export type Requirements<T> = T extends Tool<infer R> ? R : never
 
 /** Runs the tools of a record, by their names in it. What a tool needs is taken from where the layer is built. */
-export const layer = <const Tools extends Readonly<Record<string, Tool<any, any, any>>>>(
+export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   tools: Tools
 ): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> =>
   Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<any>) => {
-      const find = (name: string): Tool<any, any, any> | undefined =>
-        Object.hasOwn(tools, name) ? tools[name] : undefined
+      const find = (name: string): Tool<any> | undefined => Object.hasOwn(tools, name) ? tools[name] : undefined
       return {
         describe: (name) => {
           const found = find(name)
@@ -157,7 +166,7 @@ export const layerFunction = <Error = never, Requirements = never>(
       describe: () => ({}),
       execute: (call) =>
         Effect.suspend(() => execute(call)).pipe(
-          Effect.mapError((error) => failedBy(call.tool, error)),
+          Effect.mapErrorCause(Cause.map((error) => failedBy(call.tool, error))),
           Effect.flatMap((result) => stored(call, result)),
           (called) => within(context, called)
         )
@@ -168,43 +177,45 @@ export const layerFunction = <Error = never, Requirements = never>(
 const within = <A, E, R>(context: Context.Context<R>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
   Effect.mapInputContext(effect, (caller: Context.Context<never>) => Context.merge(context, caller))
 
-const runTool = ({ failure, parameters, run, success }: Tool<any, any, any>, call: ToolCall) => {
+const runTool = ({ failure, parameters, run, success }: Tool<any>, call: ToolCall) => {
   const { tool } = call
-  return ParseResult.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })(call.arguments).pipe(
-    Effect.mapError((issue) => new InvalidArguments({ tool, problems: problemsOf(issue).map(({ reason }) => reason) })),
-    Effect.flatMap((decoded) =>
-      Effect.mapError(Effect.suspend(() => run(decoded, call)), (error) => failedBy(tool, error, failure))
-    ),
-    Effect.flatMap((result) =>
-      success === undefined
-        ? Effect.succeed(null)
-        : Effect.matchEffect(ParseResult.encodeUnknown(success)(result), {
-          onFailure: (issue) => notStorable(call, ParseResult.TreeFormatter.formatIssueSync(issue)),
-          onSuccess: (encoded) => stored(call, encoded)
-        })
-    )
-  )
+  return Effect.flatMap(decoded(parameters, call), (parameters) =>
+    Effect.suspend(() => run(parameters, call)).pipe(
+      Effect.mapErrorCause(Cause.map((error) => failedBy(tool, error, failure))),
+      Effect.flatMap((result) => success === undefined ? Effect.succeed(null) : encoded(success, call, result))
+    ))
 }
 
-/** @internal What does not fit a schema, each with where it is, which the reason says too. */
-export const problemsOf = (
-  issue: ParseResult.ParseIssue
-): ReadonlyArray<{ readonly path: ReadonlyArray<PropertyKey>; readonly reason: string }> =>
-  ParseResult.ArrayFormatter.formatIssueSync(issue).map(({ message, path }) => ({
-    path,
-    reason: path.length === 0 ? message : `${path.map(String).join(".")} ${message}`
-  }))
+const decoded = <A>(parameters: Schema.Schema<A, any>, { arguments: given, tool }: ToolCall) =>
+  Effect.suspend((): Effect.Effect<A, InvalidArguments> => {
+    const wrong = (problems: ReadonlyArray<string>) => Effect.fail(new InvalidArguments({ tool, problems }))
+    const now = decodeAll(parameters, given)
+    if (Either.isRight(now)) return Effect.succeed(now.right)
+    if (typeof now.left === "string") return wrong([now.left])
+    return Effect.catchAll(
+      // A schema that needs time says so where it is asked at once.
+      ParseResult.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })(given),
+      (issue) => wrong(told(issue).map(({ reason }) => reason))
+    )
+  })
+
+const encoded = (success: Schema.Schema<any, any>, call: ToolCall, result: unknown) =>
+  Effect.matchCauseEffect(Effect.suspend(() => Schema.encodeUnknown(success)(result)), {
+    onFailure: (cause) => unread(call, describe(Cause.squash(cause)).message),
+    onSuccess: (encoded) => stored(call, encoded)
+  })
 
 const stored = (call: ToolCall, result: unknown) => {
   const problem = result === undefined ? undefined : notJson(result, "it")
   return problem === undefined
-    ? Effect.succeed(result ?? null)
-    : notStorable(call, `${problem}, which is not plain JSON`)
+    ? Effect.succeed(copied(result) ?? null)
+    : unread(call, `${problem}, which is not plain JSON`)
 }
 
-const notStorable = (call: ToolCall, problem: string) => Effect.fail(unreadable(call, problem))
+/** It has happened, and cannot be told: that is no failure (S12). Of a compensation nobody asks. */
+const unread = (call: ToolCall, problem: string) =>
+  call.role === "compensation" ? Effect.succeed(null) : Effect.fail(unreadable(call, problem))
 
-/** It has happened, and cannot be told: that is no failure (S12). */
 const unreadable = ({ tool }: ToolCall, problem: string) =>
   new OutcomeUnknown({ reason: `tool "${tool}" returned what cannot be stored: ${problem}` })
 
@@ -259,17 +270,17 @@ export const layerToolkit = <Kit extends Toolkit, E, R>(
           description,
           parameters: parametersSchema as Schema.Schema<unknown>,
           success: Schema.encodedSchema(successSchema),
-          inDoubt: options.inDoubt?.[name],
+          inDoubt: Object.hasOwn(options.inDoubt ?? {}, name) ? options.inDoubt?.[name] : undefined,
           // A handler decodes by itself.
           run: (_, call) =>
             (handle as (name: string, parameters: unknown) => ReturnType<Toolkit["handle"]>)(name, call.arguments).pipe(
               Effect.provideService(CurrentCall, call),
-              Effect.mapError((error) => fromToolkit(call, error)),
+              Effect.mapErrorCause(Cause.map((error) => fromToolkit(call, error))),
               Effect.flatMap(({ encodedResult, isFailure }) =>
                 isFailure ? Effect.fail(failedBy(call.tool, encodedResult)) : Effect.succeed(encodedResult)
               )
             )
-        } satisfies Tool<unknown, unknown, never>
+        } satisfies Tool<never>
       ])
     )))) as Layer.Layer<ToolExecutor, E, R>
 

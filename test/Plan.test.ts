@@ -147,6 +147,7 @@ describe("Plan.decode refuses", () => {
       planOf(write("a", {}, {
         action: { tool: "scribble", arguments: {} },
         compensation: { tool: "unscribble", arguments: {} },
+        inDoubt: "verify",
         verify: { tool: "ask", arguments: {} }
       })),
       ["UnknownTool", "/steps/0/action/tool", "step \"a\" calls tool \"scribble\", which nobody provides"],
@@ -225,12 +226,117 @@ describe("Plan.decode refuses", () => {
     )
   })
 
+  it("what is wrong beside what is malformed, in the same step and in the same call", () => {
+    const { compensation: _, ...uncompensated } = write("a")
+    isSaid(
+      planOf(
+        { ...uncompensated, timeout: "soon", retry: {} },
+        { ...final("b", "stat", { path: "b" }), extra: 1 },
+        { ...final("c"), action: { tool: "nope" }, inDoubt: "maybe" }
+      ),
+      ["EndlessRetry", "/steps/0", "the retry of step \"a\" needs times or a schedule"],
+      ["MissingCompensation", "/steps/0", /./],
+      ["MissingInDoubt", "/steps/0", /./],
+      ["Malformed", "/steps/0/timeout", "timeout is not a time"],
+      ["MissingInDoubt", "/steps/1", /./],
+      ["Malformed", "/steps/1/extra", /./],
+      ["MissingRetry", "/steps/2", /./],
+      ["Malformed", "/steps/2/action/arguments", "is missing"],
+      ["UnknownTool", "/steps/2/action/tool", /./],
+      ["Malformed", "/steps/2/inDoubt", "inDoubt is none of \"retry\", \"verify\" and \"park\""]
+    )
+  })
+
+  it("a retry without a pause and without an end", () => {
+    for (const retry of [{ delay: "0 seconds" }, { delay: "1 second", maxDelay: "0 millis" }, {}]) {
+      isSaid(planOf(readOnly("a", "stat", { path: "a" }, { retry })), ["EndlessRetry", "/steps/0", /./])
+    }
+    isSaid(
+      planOf(readOnly("a", "stat", { path: "a" }, { retry: { times: -1 } })),
+      ["Malformed", "/steps/0/retry/times", "retry.times is no whole number of at least 0"]
+    )
+  })
+
+  it("a verify that is never asked, or cannot answer, and a tool with a side effect where none may be", () => {
+    const tools = ToolExecutor.layer({
+      send: ToolExecutor.tool({ parameters: Schema.Any, sideEffect: true, inDoubt: "park", run: () => Effect.void })
+    })
+    const call = { tool: "send", arguments: {} }
+    const said = (step: object) =>
+      Effect.runSync(Effect.provide(Effect.flip(Plan.decode(planOf(step))), tools)).problems.map(({ _tag, at }) =>
+        `${_tag} ${at}`
+      )
+    expect(said({ ...final("a", "send"), verify: call })).toEqual([
+      "UnusedVerify /steps/0",
+      "InvalidVerify /steps/0/verify/tool",
+      "SideEffect /steps/0/verify/tool"
+    ])
+    expect(said(readOnly("a", "send"))).toEqual(["SideEffect /steps/0/action/tool"])
+  })
+
   it("all of it with one error, whose message says it", () => {
     const error = Effect.runSync(
       Effect.provide(Effect.flip(Plan.decode(planOf(write("a"), write("a")))), makeTools().layer)
     )
     expect(error).toBeInstanceOf(Plan.InvalidPlan)
     expect(error.message).toBe("this plan cannot be run: /steps/1: step \"a\" is already declared in this saga")
+  })
+})
+
+describe("Plan.decode accepts", () => {
+  const isAccepted = (parameters: Schema.Schema<any, any>, args: unknown) =>
+    Effect.gen(function*() {
+      const tools = ToolExecutor.layer({ it: ToolExecutor.tool({ parameters, run: () => Effect.void }) })
+      const exit = yield* Effect.exit(Effect.provide(Plan.decode(planOf(readOnly("a", "it", args))), tools))
+      expect(Exit.isSuccess(exit) ? "accepted" : Cause.pretty(exit.cause)).toBe("accepted")
+    })
+  const $ref = "/input/x"
+
+  it.effect("arguments whose union member hangs on a reference, also below it", () => {
+    const either = Schema.Union(Schema.Struct({ x: Schema.Number }), Schema.Struct({ y: Schema.String }))
+    return Effect.all([
+      isAccepted(either, { x: { $ref } }),
+      isAccepted(Schema.Struct({ to: either }), { to: { y: { $ref } } }),
+      isAccepted(Schema.Struct({ from: Schema.Int, to: Schema.Int }).pipe(Schema.filter(({ from, to }) => from < to)), {
+        from: 3,
+        to: { $ref }
+      })
+    ])
+  })
+
+  it.effect("arguments of a schema that needs time, or stumbles over a reference", () => {
+    const slow = Schema.transformOrFail(Schema.String, Schema.String, {
+      decode: (text) => Effect.delay(Effect.succeed(text), 1),
+      encode: Effect.succeed
+    })
+    const throws = Schema.Any.pipe(Schema.filter((value) => (value.name as string).length > 0))
+    return Effect.all([isAccepted(Schema.Struct({ id: slow }), { id: "1" }), isAccepted(throws, { $ref })])
+  })
+
+  it("ten thousand steps in a moment, and says of each what is wrong", () => {
+    const steps = Array.from({ length: 10_000 }, (_, index) => write(`s${index}`))
+    expect(problemsOf({ name: "many", steps: [...steps, write("s0")] })).toHaveLength(1)
+  })
+
+  it.effect("what stays as it was checked, whatever becomes of the document that was given", () => {
+    const { layer, world } = makeTools()
+    const json = planOf(write("a", { path: "good" }))
+    return Effect.gen(function*() {
+      const plan = yield* Plan.decode(json)
+      ;(json.steps[0] as any).action.arguments.path = "evil"
+      yield* Saga.run(plan, undefined)
+      expect(world.standing()).toEqual(["good"])
+      expect(() => void ((plan.document.steps[0] as any).name = "other")).toThrow(TypeError)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it("nothing that throws when it is looked at", () => {
+    const hostile = {
+      get name(): string {
+        throw new Error("boo")
+      }
+    }
+    isSaid(hostile, ["Malformed", "", "the plan cannot be read: Error: boo"])
   })
 })
 
@@ -500,6 +606,103 @@ describe("a durable plan", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("that is finished gives its result without its tools, and one that goes back needs those that undo", () => {
+    const { layer, world } = make()
+    const back = planOf(write("a"), final("no", "refuse", {}))
+    const remove = ToolExecutor.layer({
+      remove: ToolExecutor.tool({ parameters: Path, run: ({ path }, call) => world.undo(path)(call) })
+    })
+    return Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      yield* decoded(json, (plan) => Saga.execute(plan, input, { executionId: "done" }))
+      expect(yield* Effect.provide(Plan.resume("done"), ToolExecutor.layer({}))).toMatchObject({ c: null })
+      yield* decoded(back, (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "back" }))).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+      )
+      expect((yield* Effect.flip(Effect.provide(Plan.resume("back"), ToolExecutor.layer({})))).message).toBe(
+        "this plan cannot be run: /steps/0/compensation/tool: step \"a\" calls tool \"remove\", which nobody provides"
+      )
+      yield* Effect.exit(Effect.provide(Plan.resume("back"), remove))
+      expect(yield* Effect.map(Checkpoint.Checkpoint, () => world.log.slice(-1))).toEqual(["-a"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  describe("whose step is in doubt after a crash", () => {
+    /** Runs a plan up to the second step's action, and resumes it with other tools. */
+    const crashed = (b: object, before: ToolExecutor.Tool<never>, after: ToolExecutor.Tool<never>) =>
+      Effect.gen(function*() {
+        const { layer, world } = makeTools()
+        const store = yield* Checkpoint.Checkpoint
+        const withB = (b: ToolExecutor.Tool<never>) =>
+          Layer.effect(
+            ToolExecutor.ToolExecutor,
+            Effect.gen(function*() {
+              const others = yield* Effect.provide(ToolExecutor.ToolExecutor, layer)
+              const own = yield* Effect.provide(ToolExecutor.ToolExecutor, ToolExecutor.layer({ b }))
+              const of = (tool: string) => tool === "b" ? own : others
+              return { describe: (tool) => of(tool).describe(tool), execute: (call) => of(call.tool).execute(call) }
+            })
+          )
+        const json = planOf(write("a"), {
+          name: "b",
+          classification: "Compensatable",
+          action: { tool: "b", arguments: b },
+          compensation: { tool: "remove", arguments: { path: "b" } },
+          inDoubt: "retry"
+        })
+        yield* decoded(json, (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "1" }))).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 })),
+          Effect.provide(withB(before))
+        )
+        const error = yield* Effect.flip(Effect.provide(Plan.resume("1"), withB(after)))
+        return { error, log: world.log }
+      }).pipe(Effect.provide(Checkpoint.layerMemory))
+
+    it.effect("stays in doubt when it cannot be called again: nothing is undone beside an effect that may stand", () => {
+      const before = ToolExecutor.tool({ parameters: Schema.Struct({ path: Schema.Any }), run: () => Effect.void })
+      const stricter = ToolExecutor.tool({ parameters: Schema.Struct({ path: Schema.Int }), run: () => Effect.void })
+      return Effect.gen(function*() {
+        const { error, log } = yield* crashed({ path: { $ref: "/outputs/a/path" } }, before, stricter)
+        expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: true })
+        expect(error.message).toContain("does not take these arguments")
+        expect(log).toEqual(["+a"])
+      })
+    })
+
+    it.effect("is undone with the rest when the tool itself answers that it did not happen", () => {
+      const before = ToolExecutor.tool({ parameters: Path, run: () => Effect.void })
+      const refuses = ToolExecutor.tool({ parameters: Path, run: () => Effect.fail("no") })
+      return Effect.gen(function*() {
+        const { error, log } = yield* crashed({ path: "b" }, before, refuses)
+        expect(error).toMatchObject({ _tag: "ToolFailed", reason: "no" })
+        expect(log).toEqual(["+a", "-a"])
+      })
+    })
+  })
+
+  it.effect("that stands in a saga written in code is not taken for another plan there", () => {
+    const { layer, world } = make()
+    const outer = (path: string) =>
+      decoded(planOf(write("a", { path })), (plan) =>
+        Effect.succeed(
+          Saga.make("Outer").saga("plan", plan, { input: () => undefined })
+            .final("end", { action: () => Effect.void, inDoubt: "retry", retry: { times: 1 } })
+            .build()
+        ))
+    return Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      yield* Effect.exit(Saga.execute(yield* outer("one"), undefined, { executionId: "1" })).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
+      )
+      expect(yield* Effect.flip(Saga.resume(yield* outer("two"), "1"))).toMatchObject({
+        _tag: "DefinitionChanged",
+        difference: expect.stringContaining("\"path\":\"two\"")
+      })
+      yield* Saga.resume(yield* outer("one"), "1")
+      expect(world.standing()).toEqual(["one"])
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("is not taken for another plan of its name and steps", () => {
     const { layer, world } = make()
     const other = planOf(write("a", { path: "other" }), write("b", { path: { $ref: "/input/path" } }), final("c"))
@@ -631,21 +834,26 @@ describe("Plan.explain", () => {
 describe("Plan.jsonSchema", () => {
   it("tells a model what a plan is: every member, and nothing besides", () => {
     const schema = Plan.jsonSchema()
-    expect(Object.keys(schema.$defs ?? {}).sort()).toEqual([
+    expect(Object.keys(schema["$defs"] as object).sort()).toEqual([
       "Call",
       "CompensatableStep",
       "FinalStep",
       "Parallel",
-      "Plan",
       "ReadOnlyStep",
       "Retry"
     ])
-    expect(schema.$defs).toMatchObject({
-      CompensatableStep: {
-        required: ["classification", "name", "action", "compensation"],
-        additionalProperties: false
-      },
-      Call: { required: ["tool", "arguments"], additionalProperties: false }
+    expect(schema).toMatchObject({
+      $schema: "http://json-schema.org/draft-07/schema#",
+      type: "object",
+      required: ["name", "steps"],
+      additionalProperties: false,
+      $defs: {
+        CompensatableStep: {
+          required: ["classification", "name", "action", "compensation"],
+          additionalProperties: false
+        },
+        Call: { required: ["tool", "arguments"], additionalProperties: false }
+      }
     })
   })
 })

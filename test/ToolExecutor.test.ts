@@ -1,7 +1,7 @@
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
 
 const step = (tool: string, args: unknown, classification = "ReadOnly") => ({
@@ -103,6 +103,96 @@ describe("ToolExecutor.layer", () => {
   })
 })
 
+describe("a tool's outcome", () => {
+  const parameters = Schema.Struct({})
+  const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
+  const tools = (run: Effect.Effect<any, unknown>, success: Schema.Schema<any, any> = Schema.Any) =>
+    ToolExecutor.layer({ it: ToolExecutor.tool({ parameters, success, run: () => run }) })
+  const end = (layer: Layer.Layer<ToolExecutor.ToolExecutor>, ...steps: ReadonlyArray<unknown>) =>
+    Effect.exit(Effect.provide(run(...steps), layer))
+
+  it.effect("is in doubt when it is so beside another failure", () => {
+    const both = Effect.all([
+      Effect.fail("no"),
+      Effect.uninterruptible(
+        Effect.zipRight(Effect.yieldNow(), Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })))
+      )
+    ], { concurrency: 2 })
+    return Effect.gen(function*() {
+      for (const layer of [tools(both), ToolExecutor.layerFunction(() => both)]) {
+        expect(yield* end(layer, final("it"))).toMatchObject({
+          cause: { error: { _tag: "OutcomeUnknown", step: "a" } }
+        })
+      }
+    })
+  })
+
+  it.effect("that only reads is a failure where it cannot be read, for nothing can have happened", () =>
+    Effect.gen(function*() {
+      for (
+        const outcome of [Effect.succeed(() => 1), Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))]
+      ) {
+        expect(yield* end(tools(outcome), step("it", {}))).toMatchObject({
+          cause: { error: { _tag: "ToolFailed", tag: "OutcomeUnknown" } }
+        })
+      }
+    }))
+
+  it.effect("is as the journal would have it: without members that are undefined", () =>
+    Effect.gen(function*() {
+      const given = { id: 1, note: undefined, list: [{ also: undefined }] }
+      const exit = yield* end(tools(Effect.succeed(given)), step("it", {}))
+      expect(exit).toStrictEqual(Exit.succeed({ a: { id: 1, list: [{}] } }))
+      given.id = 2
+      expect(exit).toMatchObject({ value: { a: { id: 1 } } })
+    }))
+
+  it.effect("is in doubt when its schema throws", () => {
+    const throws = Schema.transform(Schema.String, Schema.Any, {
+      decode: (text) => text,
+      encode: () => {
+        throw new Error("encoder broke")
+      }
+    })
+    return Effect.gen(function*() {
+      expect(yield* end(tools(Effect.succeed(1), throws), final("it"))).toMatchObject({
+        cause: { error: { _tag: "OutcomeUnknown", reason: expect.stringContaining("encoder broke") } }
+      })
+    })
+  })
+
+  it.effect("of a compensation is nobody's concern, if it worked", () => {
+    const layer = ToolExecutor.layerFunction(({ role, tool }): Effect.Effect<unknown, string> =>
+      role === "compensation" ? Effect.succeed(new Map()) : tool === "fail" ? Effect.fail("no") : Effect.succeed(1)
+    )
+    const write = { name: "w", classification: "Compensatable", action: { tool: "do", arguments: 1 } }
+    return Effect.gen(function*() {
+      const exit = yield* end(layer, { ...write, compensation: { tool: "undo", arguments: 1 } }, step("fail", {}))
+      expect(exit).toMatchObject({ cause: { error: { _tag: "ToolFailed", reason: "no" } } })
+    })
+  })
+
+  it.effect("does not change what others are given: each call has its arguments for itself", () => {
+    const seen: Array<string> = []
+    const layer = ToolExecutor.layerFunction(({ arguments: given }) =>
+      Effect.sync(() => {
+        const { list } = given as { list: Array<number> }
+        list.push(0)
+        seen.push(list.join())
+        return { list }
+      })
+    )
+    const reference = { list: { $ref: "/outputs/a/list" } }
+    return Effect.gen(function*() {
+      yield* end(layer, step("any", { list: [1] }), { ...step("any", reference), name: "b" }, {
+        ...step("any", reference),
+        name: "c"
+      })
+      expect(seen).toEqual(["1,0", "1,0,0", "1,0,0"])
+    })
+  })
+})
+
 describe("ToolExecutor.layerFunction", () => {
   it.effect("tells its errors as tools do", () => {
     const fails = (error: unknown) =>
@@ -186,7 +276,8 @@ describe("ToolExecutor.layerToolkit", () => {
 
   it.effect("takes a failure for a failure, and what cannot be read for a doubt", () =>
     Effect.gen(function*() {
-      const end = (tool: string, args: unknown = {}) => Effect.flip(run(step(tool, args)))
+      const end = (tool: string, args: unknown = {}) =>
+        Effect.flip(run({ ...step(tool, args, "Final"), inDoubt: "park" }))
       const closed = { _tag: "ToolFailed", tag: "string", reason: "closed", failure: "closed" }
       expect(yield* end("publish", { text: "" })).toMatchObject(closed)
       expect(yield* end("polite")).toMatchObject(closed)

@@ -124,7 +124,7 @@ const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
  * `inDoubt: "retry"`, which vouches that the key is honoured, and an attempt fails with a typed error. Nothing else ends it.
  */
 const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEffect => {
-  const { inDoubt, retry } = action.step
+  const { inDoubt, isAnswer, retry } = action.step
   const { run } = action
   const times = retry === undefined ? 1 : retry.times ?? Infinity
   let tried = 0
@@ -138,7 +138,7 @@ const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEff
         return inDoubt === "retry" ? pause(again, cause, next) : settleAndGoOn(again, next)
       }
       if (error === undefined) return endOf(cause)
-      if (inDoubt === "retry") doubt = undefined
+      if (inDoubt === "retry" && isAnswer?.(error) !== false) doubt = undefined
       return pause(error, cause, next)
     })
 

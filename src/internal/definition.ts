@@ -40,6 +40,8 @@ export interface StepDefinition extends Omit<Defaults, "inDoubt"> {
     | ((context: ActionContext<Opaque, Opaque>) => Effect.Effect<Option.Option<unknown>, unknown, Opaque>)
     | undefined
   readonly interruptible?: boolean | undefined
+  /** Whether an error says that the action had no effect, under any earlier call of this key too; all do without it. */
+  readonly isAnswer?: ((error: unknown) => boolean) | undefined
 }
 
 export interface StepNode extends StepDefinition {

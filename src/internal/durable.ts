@@ -311,28 +311,26 @@ const load = (
     (commits) => commits.length === 0 ? Effect.succeed(undefined) : readBack(program, executionId, commits)
   )
 
-/** The document of a stored execution's plan; undefined where it is not one of a plan, or not there. */
+/** The document of a stored execution's plan, and how far it is; undefined where it is not one of a plan, or not there. */
 export const planOf = (
   store: Pick<Checkpoint.Service, "load">,
   executionId: string
-): Effect.Effect<unknown, CheckpointError | JournalCorrupt> =>
-  Effect.flatMap(isWellFormed(executionId) ? store.load(executionId) : Effect.succeed([]), ([first]) => {
-    if (first === undefined) return Effect.succeed(undefined)
-    const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem: `commit 0: ${problem}` })
-    return Effect.flatMap(
-      Effect.mapError(Journal.decodeCommit(first.body), corrupt),
-      ([started]) =>
-        started?._tag === "Started"
-          ? Effect.succeed(started.plan)
-          : Effect.fail(corrupt("it does not begin with Started"))
-    )
-  })
+): Effect.Effect<
+  { readonly document: unknown; readonly state: Journal.ExecutionState } | undefined,
+  CheckpointError | JournalCorrupt
+> =>
+  Effect.flatMap(
+    isWellFormed(executionId) ? store.load(executionId) : Effect.succeed([]),
+    (commits) =>
+      Effect.map(sumOf(executionId, commits), (state) =>
+        state?.plan === undefined ? undefined : { document: state.plan, state })
+  )
 
-const readBack = (
-  program: Program,
+/** What the commits of an execution add up to. */
+const sumOf = (
   executionId: string,
   commits: ReadonlyArray<Checkpoint.StoredCommit>
-): ReturnType<typeof load> =>
+): Effect.Effect<Journal.ExecutionState | undefined, JournalCorrupt> =>
   Effect.gen(function*() {
     const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
     const events: Array<Journal.Event> = []
@@ -343,8 +341,18 @@ const readBack = (
       )
     }
     const state = Journal.fold(events)
+    return state instanceof Journal.InvalidTransition ? yield* corrupt(`${state.event}: ${state.problem}`) : state
+  })
+
+const readBack = (
+  program: Program,
+  executionId: string,
+  commits: ReadonlyArray<Checkpoint.StoredCommit>
+): ReturnType<typeof load> =>
+  Effect.gen(function*() {
+    const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
+    const state = yield* sumOf(executionId, commits)
     if (state === undefined) return undefined
-    if (state instanceof Journal.InvalidTransition) return yield* corrupt(`${state.event}: ${state.problem}`)
     if (state.saga !== program.name) {
       return yield* new ExecutionConflict({ reason: "OtherSaga", saga: program.name, executionId })
     }

@@ -37,3 +37,10 @@ export const canonical = (value: unknown): string =>
     typeof member === "object" && member !== null && !Array.isArray(member)
       ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
       : member) ?? "undefined"
+
+/** A copy of plain JSON, as it would come back from the journal: without members that are undefined. */
+export const copied = (value: unknown): unknown => value === undefined ? undefined : JSON.parse(JSON.stringify(value))
+
+/** The same, and nobody can change it. */
+export const frozen = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value), (_, member) => Object.freeze(member))

@@ -80,6 +80,8 @@ export const finalInParallel = <Name extends string>(name: Name): FinalInParalle
 export type MissingDefaultInDoubt =
   "every run needs inDoubt beside timeout in the defaults of this saga: an action that is cut off is in doubt"
 
+export type MissingToolSuccess = "a tool needs a success schema: its result could not be stored, nor referred to"
+
 // Rules that the compiler states in its own words: "no such property", "not assignable".
 
 export const unresolvedReference = (name: string, pointer: string, why: string) =>
@@ -89,3 +91,11 @@ export const unknownTool = (name: string, tool: string) => `step "${name}" calls
 
 export const invalidArguments = (name: string, tool: string, problem: string) =>
   `step "${name}" calls tool "${tool}" with arguments that it does not take: ${problem}`
+
+export const sideEffect = (name: string, tool: string) =>
+  `step "${name}" calls tool "${tool}", which has a side effect, where there must be none`
+
+export const unusedVerify = (name: string) => `step "${name}" has verify, and its inDoubt is not "verify"`
+
+export const invalidVerify = (name: string, tool: string) =>
+  `step "${name}" asks tool "${tool}", which does not return whether it happened`

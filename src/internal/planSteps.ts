@@ -6,6 +6,7 @@ import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, CompensationContext, RetryPolicy } from "../Step.ts"
 import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "../ToolExecutor.ts"
 import type { StepDefinition } from "./definition.ts"
+import { copied } from "./json.ts"
 import { lookUp, substitute } from "./reference.ts"
 
 /** How a step's errors are stored. */
@@ -20,7 +21,10 @@ const Answer = Schema.Union(
 /** A step that is well-formed; whether it keeps the rules is checked afterwards. */
 export type Step = typeof Document.Part.Step[keyof typeof Document.Part.Step]["Type"]
 
-/** A call of a step. The role is the name of the step's member, too. */
+/** What a call is for; the name of the step's member, too. */
+export type { Role }
+
+/** A call of a step. */
 export interface StepCall {
   readonly role: Role
   readonly call: Document.Call
@@ -47,9 +51,24 @@ export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefini
     success: Schema.Unknown,
     error: Failure,
     timeout: durationOf(timeout),
-    action: (context: ActionContext<unknown, unknown>) => call(step, action, "action", context)
+    action: (context: ActionContext<unknown, unknown>) => call(step, action, "action", context),
+    // These come without a call, and so say nothing about the one before.
+    isAnswer: (error: unknown) =>
+      !(error instanceof UnknownTool || error instanceof InvalidArguments || error instanceof UnresolvedReference)
   }
-  if (step.classification === "ReadOnly") return { ...policies, retry: retryOf(retry) }
+  if (step.classification === "ReadOnly") {
+    return {
+      ...policies,
+      retry: retryOf(retry),
+      // Without a side effect there is nothing to be in doubt about.
+      action: (context) =>
+        Effect.catchTag(
+          call(step, action, "action", context),
+          "OutcomeUnknown",
+          ({ _tag: tag, reason }) => Effect.fail(new ToolFailed({ tool: action.tool, tag, reason }))
+        )
+    }
+  }
   const { verify } = step
   const inDoubt = inDoubtOf(step, tools)
   const withSideEffect = {
@@ -61,7 +80,7 @@ export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefini
       ((context: ActionContext<unknown, unknown>) =>
         Effect.flatMap(call(step, verify, "verify", context), (answer) =>
           Effect.map(
-            Schema.decodeUnknown(Answer)(answer),
+            Schema.decodeUnknown(Answer, { exact: true })(answer),
             (answer) => answer.happened ? Option.some(answer.output) : Option.none()
           )))
   }
@@ -79,7 +98,7 @@ export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefini
 const durationOf = (text: string | undefined) =>
   text === undefined ? undefined : Duration.decode(text as Duration.DurationInput)
 
-const retryOf = (retry: Document.Retry | undefined): RetryPolicy<unknown, number, never> | undefined => {
+export const retryOf = (retry: Document.Retry | undefined): RetryPolicy<unknown, number, never> | undefined => {
   if (retry === undefined) return undefined
   const { delay, factor, maxDelay, times } = retry
   const first = durationOf(delay)
@@ -103,12 +122,17 @@ const call = (
   context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
 ): Effect.Effect<unknown, typeof Failure.Type, ToolExecutor> =>
   Effect.flatMap(ToolExecutor, ({ execute }): Effect.Effect<unknown, typeof Failure.Type> => {
-    const { attempt, executionId, idempotencyKey, input } = context
-    // Only a compensation sees its own step's output.
-    const outputs = "output" in context ? { ...context.outputs, [name]: context.output } : context.outputs
+    const { attempt, executionId, idempotencyKey, input, outputs } = context
     const missing: Array<string> = []
+    const find = ([root, ...path]: ReadonlyArray<string>): Option.Option<unknown> => {
+      if (root === "input") return lookUp(input, path)
+      // Only a compensation sees its own step's output.
+      return "output" in context && path[0] === name
+        ? lookUp(context.output, path.slice(1))
+        : lookUp(outputs, path)
+    }
     const resolved = substitute(template, (tokens, pointer) => {
-      const found = lookUp({ input, outputs }, tokens)
+      const found = find(tokens)
       if (Option.isNone(found)) missing.push(pointer)
       return found
     })
@@ -116,7 +140,8 @@ const call = (
     return reference === undefined
       ? execute({
         tool,
-        arguments: resolved,
+        // A copy: what a tool does to it must not change what later calls are given.
+        arguments: copied(resolved),
         role,
         step: name,
         executionId,

@@ -120,8 +120,10 @@ const describeNode = (node: Node): ReadonlyArray<string> => {
   switch (node._tag) {
     case "Step":
       return [`${node.classification} "${node.path}"`]
-    case "Nested":
-      return node.program.nodes.flatMap(describeNode)
+    case "Nested": {
+      const { nodes, plan } = node.program
+      return [...plan === undefined ? [] : [`the plan ${canonical(plan)}`], ...nodes.flatMap(describeNode)]
+    }
     case "Parallel":
       return ["a parallel block", ...node.nodes.flatMap(describeNode), "its end"]
   }

@@ -58,7 +58,7 @@ export const substitute = (
   }
 }
 
-/** What a pointer finds in a JSON value. */
+/** What a pointer finds in a JSON value, which has no members that are undefined. */
 export const lookUp = (value: unknown, tokens: ReadonlyArray<string>): Option.Option<unknown> => {
   let found = value
   for (const token of tokens) {
@@ -66,7 +66,7 @@ export const lookUp = (value: unknown, tokens: ReadonlyArray<string>): Option.Op
     if (!inside || !Object.hasOwn(found as object, token)) return Option.none()
     found = (found as Readonly<Record<string, unknown>>)[token]
   }
-  return Option.some(found)
+  return found === undefined ? Option.none() : Option.some(found)
 }
 
 /** Whether a pointer may find something in what a schema encodes to. */

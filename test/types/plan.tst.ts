@@ -66,10 +66,21 @@ describe("a tool", () => {
     })
     ToolExecutor.tool({
       parameters: Path,
-      // @ts-expect-error Type '"full"' is not assignable to type '"empty"'
-      failure: Schema.Literal("full"),
+      failure: Schema.Literal("full", "empty"),
       run: () => Effect.fail("empty" as const)
     })
+    ToolExecutor.tool({
+      parameters: Path,
+      failure: Schema.Literal("full"),
+      // @ts-expect-error Type '"empty"' is not assignable to type 'OutcomeUnknown | ToolError | "full"'
+      run: () => Effect.fail("empty" as const)
+    })
+  })
+
+  test("that returns something needs a schema for it", () => {
+    expect(ToolExecutor.tool({ parameters: Path, run: () => Effect.succeed("lost") })).type.toBe<
+      "a tool needs a success schema: its result could not be stored, nor referred to"
+    >()
   })
 
   test("gives its requirements to the layer", () => {
