@@ -12,6 +12,7 @@ import {
   CompensationFailed,
   DefinitionChanged,
   ExecutionConflict,
+  ExecutionNotFound,
   FailedAfterCommit,
   JournalCorrupt,
   OutcomeUnknown
@@ -188,7 +189,7 @@ const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution):
       ? { ...whose, _tag: "Succeeded", output: exit.value }
       : isElsewhere(exit.cause)
       ? { ...whose, _tag: "Elsewhere" }
-      : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
+      : { ...whose, _tag: outcomeOf(exit.cause), cause: exit.cause }
   return Stream.unwrap(Effect.matchCause(definitionOf(sagas, execution), {
     onFailure: (cause) => Stream.succeed<Event>({ ...whose, _tag: "LeftAsItWas", cause }),
     onSuccess: (found) =>
@@ -206,11 +207,17 @@ const isElsewhere = (cause: Cause.Cause<unknown>): boolean => {
   return error instanceof ExecutionConflict && error.reason === "OtherDriver"
 }
 
-const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
+/**
+ * What a durable run that ended so has come to, whichever way it was started: `Undone` (all of it, or nothing was done), `Parked`, or
+ * `LeftAsItWas`, where the error is not about the execution but about driving it.
+ */
+export const outcomeOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
   const error = Cause.squash(cause)
   const is = (...classes: ReadonlyArray<abstract new(...args: Array<never>) => unknown>) =>
     classes.some((tag) => error instanceof tag)
-  if (is(CheckpointError, ExecutionConflict, DefinitionChanged, JournalCorrupt)) return "LeftAsItWas"
+  if (is(CheckpointError, ExecutionConflict, ExecutionNotFound, DefinitionChanged, JournalCorrupt, Plan.InvalidPlan)) {
+    return "LeftAsItWas"
+  }
   if (Cause.isInterruptedOnly(cause)) return "LeftAsItWas"
   if (is(CompensationFailed, FailedAfterCommit)) return "Parked"
   return error instanceof OutcomeUnknown && error.parked === true ? "Parked" : "Undone"

@@ -16,6 +16,7 @@ const makeTools = () => {
   const keys = (call: ToolExecutor.ToolCall) => call as { readonly idempotencyKey: Step.IdempotencyKey }
   const layer = ToolExecutor.layer({
     stat: ToolExecutor.tool({
+      readOnly: true,
       parameters: Path,
       success: Schema.Struct({ size: Schema.Number, tags: Schema.Array(Schema.String) }),
       run: (_, call) => noted(Effect.succeed({ size: 3, tags: ["a", "b"] }), call)
@@ -234,8 +235,8 @@ describe("Plan.decode refuses", () => {
         { ...final("b", "stat", { path: "b" }), extra: 1 },
         { ...final("c"), action: { tool: "nope" }, inDoubt: "maybe" }
       ),
-      ["EndlessRetry", "/steps/0", "the retry of step \"a\" needs times or a schedule"],
       ["MissingCompensation", "/steps/0", /./],
+      ["EndlessRetry", "/steps/0", "the retry of step \"a\" needs times or a schedule"],
       ["MissingInDoubt", "/steps/0", /./],
       ["Malformed", "/steps/0/timeout", "timeout is not a time"],
       ["MissingInDoubt", "/steps/1", /./],
@@ -259,7 +260,7 @@ describe("Plan.decode refuses", () => {
 
   it("a verify that is never asked, or cannot answer, and a tool with a side effect where none may be", () => {
     const tools = ToolExecutor.layer({
-      send: ToolExecutor.tool({ parameters: Schema.Any, sideEffect: true, inDoubt: "park", run: () => Effect.void })
+      send: ToolExecutor.tool({ parameters: Schema.Any, inDoubt: "park", run: () => Effect.void })
     })
     const call = { tool: "send", arguments: {} }
     const said = (step: object) =>
@@ -268,10 +269,10 @@ describe("Plan.decode refuses", () => {
       )
     expect(said({ ...final("a", "send"), verify: call })).toEqual([
       "UnusedVerify /steps/0",
-      "InvalidVerify /steps/0/verify/tool",
-      "SideEffect /steps/0/verify/tool"
+      "NotReadOnly /steps/0/verify/tool",
+      "InvalidVerify /steps/0/verify/tool"
     ])
-    expect(said(readOnly("a", "send"))).toEqual(["SideEffect /steps/0/action/tool"])
+    expect(said(readOnly("a", "send"))).toEqual(["NotReadOnly /steps/0/action/tool"])
   })
 
   it("all of it with one error, whose message says it", () => {
@@ -286,7 +287,9 @@ describe("Plan.decode refuses", () => {
 describe("Plan.decode accepts", () => {
   const isAccepted = (parameters: Schema.Schema<any, any>, args: unknown) =>
     Effect.gen(function*() {
-      const tools = ToolExecutor.layer({ it: ToolExecutor.tool({ parameters, run: () => Effect.void }) })
+      const tools = ToolExecutor.layer({
+        it: ToolExecutor.tool({ parameters, readOnly: true, run: () => Effect.void })
+      })
       const exit = yield* Effect.exit(Effect.provide(Plan.decode(planOf(readOnly("a", "it", args))), tools))
       expect(Exit.isSuccess(exit) ? "accepted" : Cause.pretty(exit.cause)).toBe("accepted")
     })
@@ -829,6 +832,33 @@ describe("Plan.explain", () => {
           "1. look     ReadOnly: stat {\"path\":{\"$ref\":\"/input/path\"}}"
         )
       })).pipe(Effect.provide(makeTools().layer)))
+})
+
+describe("Plan.pretty", () => {
+  it.effect("shows every call that may be made, and no line that the plan's author forged", () => {
+    const json = {
+      ...planOf(
+        write("a\n1. read  ReadOnly: stat {}\u001b[8m"),
+        final("b", "publish", { path: "b" }, {
+          inDoubt: "verify",
+          verify: { tool: "stat", arguments: { path: "b" } },
+          timeout: "1 minute",
+          retry: { times: 2 }
+        })
+      ),
+      description: "ok\u001b[2K\nNothing in it would be undone.\u202e"
+    }
+    const tools = ToolExecutor.layerFunction(() => Effect.void)
+    return decoded(json, (plan) =>
+      Effect.sync(() => {
+        const lines = Plan.pretty(Plan.explain(plan)).split("\n")
+        expect(lines).toHaveLength(8)
+        // oxlint-disable-next-line no-control-regex -- these are what must not be there
+        expect(lines.join("")).not.toMatch(/[\u0000-\u001f\u202e]/)
+        expect(lines.join("\n")).toContain("asked by stat {\"path\":\"b\"}")
+        expect(lines.join("\n")).toContain(", for at most 1 minute, retried {\"times\":2}, in doubt: verify")
+      })).pipe(Effect.provide(tools))
+  })
 })
 
 describe("Plan.jsonSchema", () => {
