@@ -137,7 +137,8 @@ export type Event = typeof Event.Type
  * - `Parked`: it waits for a person or a retry
  * - `Succeeded`, `Undone`: it is finished
  */
-export type Status = "Running" | "Unwinding" | "Parked" | "Succeeded" | "Undone"
+export const Status = Schema.Literal("Running", "Unwinding", "Parked", "Succeeded", "Undone")
+export type Status = typeof Status.Type
 
 /** What the journal knows of one step. */
 export interface StepState {

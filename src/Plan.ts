@@ -5,6 +5,7 @@
 import { Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
 import { Checkpoint } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
+import type { FinalInScope } from "./internal/messages.ts"
 import { read } from "./internal/planReader.ts"
 import { Document } from "./PlanDocument.ts"
 import { InvalidPlan, type UnresolvedReference } from "./PlanError.ts"
@@ -41,7 +42,8 @@ export interface Plan extends
     unknown,
     Readonly<Record<string, unknown>>,
     StepError | ParseResult.ParseError | FailedAfterCommit<StepError>,
-    ToolExecutor
+    ToolExecutor,
+    FinalInScope<string>
   >
 {
   readonly document: Document
@@ -59,7 +61,7 @@ export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExec
     Either.match(read(json, tools), {
       onLeft: (problems) => Effect.fail(new InvalidPlan({ problems })),
       onRight: ({ document, program }) =>
-        Effect.succeed<Plan>(Object.assign(ofProgram<Saga<unknown, any, any, any>>(program), { document }))
+        Effect.succeed<Plan>(Object.assign(ofProgram<Saga<unknown, any, any, any, any>>(program), { document }))
     }))
 
 /** The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells what `decode` checks of the form. */

@@ -82,7 +82,7 @@ export const pretty = (explanation: Explanation): string => {
   const numbered = String(stepCount).length
   const longest = (texts: ReadonlyArray<string>) => Math.max(...texts.map(({ length }) => length))
   const names = longest(steps.map(({ name }) => name))
-  const indent = " ".repeat(numbered + names + 5)
+  const indent = " ".repeat(numbered + names + 4)
   const line = (step: ExplainedStep, index: number): ReadonlyArray<string> => {
     const { action, block, classification, compensation, name } = step
     const together = block === undefined ? "" : `, in parallel block ${block}`

@@ -1,7 +1,7 @@
 /**
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
-import { Cause, Context, type Duration, Effect, Exit, type ParseResult, Schema, Scope } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, type Fiber, type ParseResult, Schema, Scope } from "effect"
 import type { Checkpoint } from "./Checkpoint.ts"
 import type {
   Definition,
@@ -15,6 +15,7 @@ import type {
 import * as durable from "./internal/durable.ts"
 import { drive, goForward } from "./internal/interpreter.ts"
 import type { MissingDefaultInDoubt } from "./internal/messages.ts"
+import { nowOf, type Observer, observerOf } from "./internal/observer.ts"
 import { make as makeProgram } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type * as running from "./internal/run.ts"
@@ -175,12 +176,26 @@ export type Finding = running.Finding
 const validated = <A, R>(
   program: Program,
   input: unknown,
-  then: () => Effect.Effect<A, unknown, R>
-): Effect.Effect<A, unknown, R> =>
-  program.input === undefined ? Effect.suspend(then) : Effect.flatMap(Schema.validate(program.input)(input), then)
+  then: (fiber: Fiber.RuntimeFiber<any, any>) => Effect.Effect<A, unknown, R>
+): Effect.Effect<A, unknown, R> => {
+  const now = Effect.withFiberRuntime(then)
+  return program.input === undefined ? now : Effect.zipRight(Schema.validate(program.input)(input), now)
+}
 
-const newRun = (program: Program, input: unknown, recorder?: Recorder) =>
-  new Run({ program, executionId: crypto.randomUUID(), input, recorder })
+/** A run in this process. It is recorded only if somebody observes it. */
+const newRun = (program: Program, input: unknown, fiber: Fiber.RuntimeFiber<any, any>) => {
+  const executionId = crypto.randomUUID()
+  const observer = observerOf(fiber, program, executionId, false)
+  const recorder = observer === undefined ? undefined : recorderOf(program, nowOf(fiber), observer)
+  return new Run({ program, executionId, input, recorder })
+}
+
+const recorderOf = (program: Program, now: () => number, observer: Observer | undefined): Recorder => {
+  const recorder = inMemory(now, observer)
+  const { fingerprint, name, version } = program
+  recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
+  return recorder
+}
 
 /**
  * Runs a saga in this process; nothing is stored.
@@ -194,7 +209,7 @@ export const run = <Input, Output, Error, Requirements>(
   input: Input
 ): Effect.Effect<Output, Error | CompensationFailed<Undoable<Error>>, Requirements> => {
   const program = programOf(saga)
-  return validated(program, input, () => drive(newRun(program, input))) as Effect.Effect<any, any, any>
+  return validated(program, input, (fiber) => drive(newRun(program, input, fiber))) as Effect.Effect<any, any, any>
 }
 
 /**
@@ -212,9 +227,9 @@ export const scoped = <Input, Output, Error, Requirements>(
   return validated(
     program,
     input,
-    () =>
+    (fiber) =>
       Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
-        const armed = newRun(program, input)
+        const armed = newRun(program, input, fiber)
         return goForward(armed, (output) =>
           Effect.as(
             Scope.addFinalizerExit(
@@ -261,15 +276,14 @@ export const report = <Input, Output, Error, Requirements>(
 
 /** @internal A run in this process that can be asked what it has come to, also when it is interrupted. */
 export const recorded = (program: Program, input: unknown) =>
-  Effect.clockWith((clock) => {
-    const now = () => clock.unsafeCurrentTimeMillis()
-    const recorder = inMemory(now)
-    const { fingerprint, name, version } = program
-    recorder.record({ _tag: "Started", saga: name, version, fingerprint, at: now() })
-    const run = newRun(program, input, recorder)
+  Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<any, any>) => {
+    const now = nowOf(fiber)
+    const executionId = crypto.randomUUID()
+    const recorder = recorderOf(program, now, observerOf(fiber, program, executionId, false))
+    const run = new Run({ program, executionId, input, recorder })
     return Effect.succeed({
       driven: validated(program, input, () => drive(run)),
-      executionId: run.executionId,
+      executionId,
       state: () => recorder.state()!,
       now
     })
@@ -353,3 +367,19 @@ export const resume = <Input, Output, Error, Requirements>(
     suspend: options?.onInterrupt === "suspend",
     finding: options?.found
   }) as Effect.Effect<any, any, any>
+
+/**
+ * Looks at a stored execution and changes nothing: what is recorded of each step and compensation, whether or not it is finished.
+ * Works on an execution that is driven at this moment, and shows it as of its last commit.
+ */
+export const inspect = (
+  saga: Any,
+  executionId: string
+): Effect.Effect<
+  SagaReport.Recorded,
+  CheckpointError | ExecutionConflict | DefinitionChanged | JournalCorrupt | ExecutionNotFound,
+  Checkpoint
+> => {
+  const program = programOf(saga)
+  return Effect.map(durable.stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
+}

@@ -1,9 +1,17 @@
 /**
  * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
  */
-import { Cause, Exit, Option } from "effect"
+import { Cause, Exit, Option, Schema } from "effect"
 import type { Program, StepNode } from "./internal/definition.ts"
-import { type Classification, type ExecutionState, type StepState, tookEffect } from "./Journal.ts"
+import {
+  Classification,
+  type ExecutionState,
+  ParkedReason,
+  Status,
+  type StepState,
+  type StoredFailure,
+  tookEffect
+} from "./Journal.ts"
 import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "./SagaError.ts"
 
 /** What became of one step's action. Durations are in milliseconds. */
@@ -12,28 +20,34 @@ export interface StepReport {
   readonly classification: Classification
   /**
    * - `NotStarted`: the run ended before it
+   * - `Started`: its end is not recorded, of an execution that was looked at while it ran, or before it was recovered
    * - `Skipped`: its condition did not hold
    * - `Succeeded`: it took effect (and was undone, if a compensation says so)
    * - `Failed`: it ended with an error, a defect or an interruption
    * - `InDoubt`: nobody knows
    */
-  readonly status: "NotStarted" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
+  readonly status: "NotStarted" | "Started" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
   /** Calls of the action. */
   readonly attempts: number
   /** Epoch milliseconds. */
   readonly startedAt: number | undefined
   readonly duration: number | undefined
+  /** Why it failed or is in doubt, in words. */
+  readonly reason: string | undefined
 }
 
 /** What became of one compensation. Durations are in milliseconds. */
 export interface CompensationReport {
   readonly step: string
-  readonly status: "Undone" | "Failed" | "NotTried"
+  /** `Started`: as of a step. */
+  readonly status: "Undone" | "Failed" | "NotTried" | "Started"
   readonly attempts: number
   /** Epoch milliseconds. */
   readonly startedAt: number | undefined
   readonly duration: number | undefined
-  /** Why it failed. */
+  /** Why it failed, in words. */
+  readonly reason: string | undefined
+  /** Why it failed, in a report of a run. */
   readonly cause: Cause.Cause<unknown> | undefined
 }
 
@@ -83,6 +97,14 @@ export interface InDoubt extends ReportDetails {
   readonly error: OutcomeUnknown
 }
 
+/** What the journal of a stored execution says, finished or not. */
+export interface Recorded extends ReportDetails {
+  readonly _tag: "Recorded"
+  readonly status: Status
+  /** Why it is parked, if it is. */
+  readonly parked: ParkedReason | undefined
+}
+
 /** Every way a run can end. */
 export type SagaReport<Output, Error> =
   | Succeeded<Output>
@@ -96,26 +118,43 @@ const stepReport = (node: StepNode, state: StepState | undefined): StepReport =>
   classification: node.classification,
   status: state === undefined
     ? "NotStarted"
-    : state.status === "Failed" || state.status === "InDoubt" || state.status === "Skipped"
+    : state.status === "Failed" || state.status === "InDoubt" || state.status === "Skipped" ||
+        state.status === "Started"
     ? state.status
     : "Succeeded",
   attempts: state?.attempts ?? 0,
   startedAt: state?.startedAt,
-  duration: between(state?.startedAt, state?.endedAt)
+  duration: between(state?.startedAt, state?.endedAt),
+  reason: state?.status === "InDoubt" ? state.doubt : reasonOf(state?.failures)
 })
+
+const reasonOf = (failures: ReadonlyArray<StoredFailure> | undefined): string | undefined =>
+  failures === undefined || failures.length === 0
+    ? undefined
+    : failures.map((failure) => failure.kind === "Interrupt" ? "interrupted" : inOneLine(failure)).join("; ")
+
+const inOneLine = ({ message, tag }: { readonly tag: string; readonly message: string }) =>
+  message === tag ? tag : `${tag}: ${message}`
 
 const between = (from: number | undefined, to: number | undefined) =>
   from === undefined || to === undefined ? undefined : to - from
+
+const compensationStatus: { readonly [Status in StepState["status"]]?: CompensationReport["status"] } = {
+  Undone: "Undone",
+  UndoFailed: "Failed",
+  Undoing: "Started"
+}
 
 const compensationReport = (
   state: StepState,
   error: CompensationFailed<unknown> | undefined
 ): CompensationReport => ({
   step: state.step,
-  status: state.status === "Undone" ? "Undone" : state.status === "UndoFailed" ? "Failed" : "NotTried",
+  status: compensationStatus[state.status] ?? "NotTried",
   attempts: state.undoAttempts,
   startedAt: state.undoStartedAt,
   duration: between(state.undoStartedAt, state.undoEndedAt),
+  reason: reasonOf(state.undoFailures),
   cause: error?.failed.find(({ step }) => step === state.step)?.cause
 })
 
@@ -137,6 +176,50 @@ const tagOf = (error: unknown): string => {
 
 const names = (steps: ReadonlyArray<{ readonly step: string }>) => steps.map(({ step }) => `"${step}"`).join(", ")
 
+/** What is recorded of an execution, in declared order. */
+const detailsOf = (
+  program: Program,
+  executionId: string,
+  state: ExecutionState,
+  endedAt: number,
+  partly: CompensationFailed<unknown> | undefined
+): Omit<ReportDetails, "summary"> => {
+  const stateOf = (step: StepNode) => state.steps.get(step.path)
+  return {
+    saga: program.name,
+    version: program.version,
+    executionId,
+    steps: program.steps.map((step) => stepReport(step, stateOf(step))),
+    compensations: state.direction === "Forward" ? [] : program.steps
+      .flatMap((step) => {
+        const stepState = step.classification === "Compensatable" ? stateOf(step) : undefined
+        return stepState !== undefined && tookEffect(stepState) ? [compensationReport(stepState, partly)] : []
+      })
+      .reverse(),
+    startedAt: state.startedAt,
+    duration: endedAt - state.startedAt
+  }
+}
+
+/** @internal What is recorded of a stored execution. */
+export const ofState = (program: Program, executionId: string, state: ExecutionState): Recorded => {
+  const { parked, status } = state
+  const ends = Array.from(state.steps.values()).flatMap(({ endedAt, startedAt, undoEndedAt, undoStartedAt }) =>
+    [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
+  )
+  const endedAt = state.endedAt ?? Math.max(state.startedAt, ...ends)
+  const summary = `${program.name} ${inWords[status]}${parked === undefined ? "" : `: ${parked}`}`
+  return { _tag: "Recorded", status, parked, ...detailsOf(program, executionId, state, endedAt, undefined), summary }
+}
+
+const inWords: { readonly [Kind in Status]: string } = {
+  Running: "is running",
+  Unwinding: "is being undone",
+  Parked: "is parked",
+  Succeeded: "succeeded",
+  Undone: "was undone"
+}
+
 /** Makes the report of a run from the sum of what was recorded and from how it ended. */
 export const make = (options: {
   readonly program: Program
@@ -147,30 +230,15 @@ export const make = (options: {
   readonly endedAt: number
 }): SagaReport<unknown, unknown> => {
   const { endedAt, executionId, exit, program, state } = options
-  const stateOf = (step: StepNode) => state.steps.get(step.path)
-  const steps = program.steps.map((step) => stepReport(step, stateOf(step)))
   // A step may run another saga, and fail with its errors: only those of this execution are this run's own.
   const ended = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const error = (ended as { readonly executionId?: unknown } | undefined)?.executionId === executionId
     ? ended
     : undefined
   const partly = error instanceof CompensationFailed ? error : undefined
-  const compensations = state.direction === "Forward" ? [] : program.steps
-    .flatMap((step) => {
-      const stepState = step.classification === "Compensatable" ? stateOf(step) : undefined
-      return stepState !== undefined && tookEffect(stepState) ? [compensationReport(stepState, partly)] : []
-    })
-    .reverse()
-  const details = (summary: string): ReportDetails => ({
-    saga: program.name,
-    version: program.version,
-    executionId,
-    steps,
-    compensations,
-    startedAt: state.startedAt,
-    duration: endedAt - state.startedAt,
-    summary
-  })
+  const recorded = detailsOf(program, executionId, state, endedAt, partly)
+  const { compensations, steps } = recorded
+  const details = (summary: string): ReportDetails => ({ ...recorded, summary })
   if (Exit.isSuccess(exit)) {
     const skipped = steps.filter(({ status }) => status === "Skipped").length
     const took = steps.length - skipped
@@ -215,3 +283,81 @@ export const make = (options: {
     ...details(`${sayWhy(program, steps, exit.cause)}; ${whatWasUndone}`)
   }
 }
+
+const optional = <A>(schema: Schema.Schema<A>) => Schema.optionalWith(schema, { exact: true })
+
+const times = {
+  attempts: Schema.Number,
+  startedAt: optional(Schema.Number),
+  duration: optional(Schema.Number),
+  reason: optional(Schema.String)
+}
+
+/**
+ * A report as plain JSON, for logs, files and other programs. It has neither inputs nor outputs nor errors as values, only what is
+ * said of them in words. `stands` lists the steps with a side effect that is in effect.
+ */
+export const Json = Schema.Struct({
+  _tag: Schema.Literal("Succeeded", "Undone", "PartlyUndone", "CommittedThenFailed", "InDoubt", "Recorded"),
+  saga: Schema.String,
+  version: Schema.Number,
+  executionId: Schema.String,
+  summary: Schema.String,
+  startedAt: Schema.Number,
+  duration: Schema.Number,
+  /** Of a stored execution. */
+  status: optional(Status),
+  parked: optional(ParkedReason),
+  steps: Schema.Array(Schema.Struct({
+    step: Schema.String,
+    classification: Classification,
+    status: Schema.Literal("NotStarted", "Started", "Skipped", "Succeeded", "Failed", "InDoubt"),
+    ...times
+  })),
+  compensations: Schema.Array(Schema.Struct({
+    step: Schema.String,
+    status: Schema.Literal("Undone", "Failed", "NotTried", "Started"),
+    ...times
+  })),
+  stands: Schema.Array(Schema.String)
+})
+export type Json = typeof Json.Type
+
+/** See {@link Json}. */
+export const toJson = (report: SagaReport<any, any> | Recorded): Json => {
+  const { compensations, duration, executionId, saga, startedAt, steps, summary, version } = report
+  const isUndone = (step: string) => compensations.some((other) => other.step === step && other.status === "Undone")
+  const stands = steps.flatMap(({ classification, status, step }) =>
+    classification !== "ReadOnly" && status === "Succeeded" && !isUndone(step) ? [step] : []
+  )
+  return {
+    _tag: report._tag,
+    saga,
+    version,
+    executionId,
+    summary,
+    startedAt,
+    duration,
+    ...given(report._tag === "Recorded" ? { status: report.status, parked: report.parked } : {}),
+    steps: steps.map(({ attempts, classification, status, step, ...rest }) => ({
+      step,
+      classification,
+      status,
+      attempts,
+      ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
+    })),
+    compensations: compensations.map(({ attempts, status, step, ...rest }) => ({
+      step,
+      status,
+      attempts,
+      ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
+    })),
+    stands
+  }
+}
+
+/** Without what is undefined, which JSON has no word for. */
+const given = <A extends object>(values: A) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    readonly [Key in keyof A]?: Exclude<A[Key], undefined>
+  }

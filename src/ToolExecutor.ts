@@ -117,14 +117,13 @@ export const tool = <Parameters, Result = void, Error = never, Requirements = ne
   readonly run: (parameters: Parameters, call: ToolCall) => Effect.Effect<NoInfer<Result>, Error, Requirements>
 }): Tool<Parameters, Result, Requirements> => options
 
-/** The services that tools need. */
-export type Requirements<Tools extends Readonly<Record<string, Tool<any, any, any>>>> = Tools[keyof Tools] extends
-  Tool<any, any, infer R> ? R : never
+/** The services that a tool needs, or any of several. */
+export type Requirements<T> = T extends Tool<any, any, infer R> ? R : never
 
 /** Runs the tools of a record, by their names in it. What a tool needs is taken from where the layer is built. */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any, any, any>>>>(
   tools: Tools
-): Layer.Layer<ToolExecutor, never, Requirements<Tools>> =>
+): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> =>
   Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<any>) => {
@@ -149,7 +148,7 @@ export const layer = <const Tools extends Readonly<Record<string, Tool<any, any,
  * Runs every tool by one function, which takes whatever name and arguments a plan has. An error of it that is none of
  * `ToolError` becomes `ToolFailed`.
  */
-export const layerFunction = <Error, Requirements>(
+export const layerFunction = <Error = never, Requirements = never>(
   execute: (call: ToolCall) => Effect.Effect<unknown, Error, Requirements>
 ): Layer.Layer<ToolExecutor, never, Requirements> =>
   Layer.effect(
@@ -203,9 +202,11 @@ const stored = (call: ToolCall, result: unknown) => {
     : notStorable(call, `${problem}, which is not plain JSON`)
 }
 
+const notStorable = (call: ToolCall, problem: string) => Effect.fail(unreadable(call, problem))
+
 /** It has happened, and cannot be told: that is no failure (S12). */
-const notStorable = ({ tool }: ToolCall, problem: string) =>
-  Effect.fail(new OutcomeUnknown({ reason: `tool "${tool}" returned what cannot be stored: ${problem}` }))
+const unreadable = ({ tool }: ToolCall, problem: string) =>
+  new OutcomeUnknown({ reason: `tool "${tool}" returned what cannot be stored: ${problem}` })
 
 const failedBy = (
   tool: string,
@@ -220,4 +221,60 @@ const failedBy = (
   const failure = Option.filter(encoded, (value) => value !== undefined && notJson(value) === undefined)
   const { message, tag } = describe(error)
   return new ToolFailed({ tool, tag, reason: message, ...Option.isSome(failure) ? { failure: failure.value } : {} })
+}
+
+/** The call that a handler of a toolkit is run for; undefined outside of one. Its idempotency key is there. */
+export class CurrentCall extends Context.Reference<CurrentCall>()("effect-saga/ToolExecutor/CurrentCall", {
+  defaultValue: (): ToolCall | undefined => undefined
+}) {}
+
+/** What is used of a toolkit of `@effect/ai`, with its handlers. */
+export interface Toolkit {
+  readonly tools: Readonly<
+    Record<string, {
+      readonly description?: string | undefined
+      readonly parametersSchema: Schema.Schema<any, any, any>
+      readonly successSchema: Schema.Schema<any, any, any>
+    }>
+  >
+  readonly handle: (
+    tool: never,
+    parameters: never
+  ) => Effect.Effect<{ readonly isFailure: boolean; readonly encodedResult: unknown }, any, any>
+}
+
+/**
+ * Runs the tools of a toolkit of `@effect/ai`, which is an effect that gives its handlers. A handler finds its idempotency key in
+ * {@link CurrentCall}. `inDoubt` is as in {@link tool}, by the tool's name.
+ */
+export const layerToolkit = <Kit extends Toolkit, E, R>(
+  toolkit: Effect.Effect<Kit, E, R>,
+  options: { readonly inDoubt?: { readonly [Name in keyof Kit["tools"]]?: "retry" | "park" } } = {}
+): Layer.Layer<ToolExecutor, E, R> =>
+  Layer.unwrapEffect(Effect.map(toolkit, ({ handle, tools }) =>
+    layer(Object.fromEntries(
+      Object.entries(tools).map(([name, { description, parametersSchema, successSchema }]) => [
+        name,
+        {
+          description,
+          parameters: parametersSchema as Schema.Schema<unknown>,
+          success: Schema.encodedSchema(successSchema),
+          inDoubt: options.inDoubt?.[name],
+          // A handler decodes by itself.
+          run: (_, call) =>
+            (handle as (name: string, parameters: unknown) => ReturnType<Toolkit["handle"]>)(name, call.arguments).pipe(
+              Effect.provideService(CurrentCall, call),
+              Effect.mapError((error) => fromToolkit(call, error)),
+              Effect.flatMap(({ encodedResult, isFailure }) =>
+                isFailure ? Effect.fail(failedBy(call.tool, encodedResult)) : Effect.succeed(encodedResult)
+              )
+            )
+        } satisfies Tool<unknown, unknown, never>
+      ])
+    )))) as Layer.Layer<ToolExecutor, E, R>
+
+/** By this tag a toolkit tells that it cannot read what a handler returned. */
+const fromToolkit = (call: ToolCall, error: unknown): ToolError | OutcomeUnknown => {
+  const { message, tag } = describe(error)
+  return tag === "MalformedInput" ? unreadable(call, message) : failedBy(call.tool, error)
 }

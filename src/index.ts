@@ -19,11 +19,20 @@ export * as SagaBuilder from "./SagaBuilder.ts"
 /** Every error that a saga can end with, besides the errors of its own steps. */
 export * as SagaError from "./SagaError.ts"
 
+/** What goes on in the sagas of a process, while it goes on. */
+export * as SagaEvents from "./SagaEvents.ts"
+
+/** Metrics of sagas. */
+export * as SagaMetrics from "./SagaMetrics.ts"
+
 /** What a run of a saga did, as data. */
 export * as SagaReport from "./SagaReport.ts"
 
 /** What a user writes for a step, and what the step's functions are given. */
 export * as Step from "./Step.ts"
+
+/** A report as text, for a terminal. */
+export * as Timeline from "./Timeline.ts"
 
 /** Runs the tools that plans name. */
 export * as ToolExecutor from "./ToolExecutor.ts"

@@ -5,7 +5,8 @@ import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "e
 import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, RetryPolicy } from "../Step.ts"
 import type { StepNode } from "./definition.ts"
-import { type AnyEffect, type Frame, keyOf, type Run } from "./run.ts"
+import { keyOf } from "./key.ts"
+import { type AnyEffect, type Frame, type Run } from "./run.ts"
 
 /** The calls of one step's action in this process. */
 export class Action {

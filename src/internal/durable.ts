@@ -18,10 +18,12 @@ import {
 import type { Program } from "./definition.ts"
 import { driveWithin, wayForward } from "./interpreter.ts"
 import { canonical } from "./json.ts"
+import { keyOf } from "./key.ts"
+import { nowOf, type Observer, observerOf } from "./observer.ts"
 import { difference } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
 import { isWellFormed } from "./rules.ts"
-import { type AnyEffect, type Finding, keyOf, type Past, Run } from "./run.ts"
+import { type AnyEffect, type Finding, type Past, Run } from "./run.ts"
 
 interface Stored {
   readonly past: Past
@@ -149,8 +151,13 @@ const driveOnce = (
       ))
     }))
 
-const withNow = <A>(use: (now: () => number) => AnyEffect<A>): AnyEffect<A> =>
-  Effect.clockWith((clock) => use(() => clock.unsafeCurrentTimeMillis()))
+const withObserver = <A>(
+  execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
+  use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => AnyEffect<A>
+): AnyEffect<A> =>
+  Effect.withFiberRuntime((fiber) =>
+    use({ now: nowOf(fiber), observer: observerOf(fiber, execution.program, execution.executionId, execution.resumed) })
+  )
 
 const start = (
   store: Checkpoint.Service,
@@ -162,24 +169,35 @@ const start = (
     readonly encoded: unknown
   }
 ): AnyEffect =>
-  withNow((now) =>
-    Effect.flatMap(store.token, (token) => {
-      const claim = { token, fence: 0 }
-      const { encoded, executionId, input, suspend } = options
-      const recorder = toCheckpoint({ store, claim, program, executionId, state: undefined, sequence: 0, now })
-      // Stored together with the first intent: until then nothing has happened that would need the execution.
-      recorder.record({
-        _tag: "Started",
-        saga: program.name,
-        version: program.version,
-        fingerprint: program.fingerprint,
-        ...(program.plan === undefined ? {} : { plan: program.plan }),
-        ...(encoded === undefined ? {} : { input: encoded }),
-        at: now()
+  withObserver(
+    { program, executionId: options.executionId, resumed: false },
+    ({ now, observer }) =>
+      Effect.flatMap(store.token, (token) => {
+        const claim = { token, fence: 0 }
+        const { encoded, executionId, input, suspend } = options
+        const recorder = toCheckpoint({
+          store,
+          claim,
+          program,
+          executionId,
+          state: undefined,
+          sequence: 0,
+          now,
+          observer
+        })
+        // Stored together with the first intent: until then nothing has happened that would need the execution.
+        recorder.record({
+          _tag: "Started",
+          saga: program.name,
+          version: program.version,
+          fingerprint: program.fingerprint,
+          ...(program.plan === undefined ? {} : { plan: program.plan }),
+          ...(encoded === undefined ? {} : { input: encoded }),
+          at: now()
+        })
+        const run = new Run({ program, executionId, input, recorder, suspend })
+        return Effect.uninterruptibleMask((restore) => driveClaimed(store, claim, run, restore))
       })
-      const run = new Run({ program, executionId, input, recorder, suspend })
-      return Effect.uninterruptibleMask((restore) => driveClaimed(store, claim, run, restore))
-    })
   )
 
 /** Drives, and leaves an execution that does not come to its end to whoever claims it. For a caller who cannot be interrupted. */
@@ -258,14 +276,25 @@ const continued = (
   stored: Stored,
   options: GoOn
 ): AnyEffect<Run> =>
-  withNow((now) =>
-    Effect.map(mayGoOn(program, stored, options), () => {
-      const { executionId, finding, suspend } = options
-      const { input, past, sequence } = stored
-      const recorder = toCheckpoint({ store, claim, program, executionId, state: past.state, sequence, now })
-      if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-      return new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
-    })
+  withObserver(
+    { program, executionId: options.executionId, resumed: true },
+    ({ now, observer }) =>
+      Effect.map(mayGoOn(program, stored, options), () => {
+        const { executionId, finding, suspend } = options
+        const { input, past, sequence } = stored
+        const recorder = toCheckpoint({
+          store,
+          claim,
+          program,
+          executionId,
+          state: past.state,
+          sequence,
+          now,
+          observer
+        })
+        if (past.state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+        return new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
+      })
   )
 
 /** Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). */
@@ -376,6 +405,17 @@ const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause
     }
   }
 }
+
+/** What the journal of a stored execution adds up to. */
+export const stateOf = (program: Program, executionId: string) =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.flatMap(
+      isWellFormed(executionId) ? load(store, program, executionId) : Effect.succeed(undefined),
+      (stored) =>
+        stored === undefined
+          ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId }))
+          : Effect.succeed(stored.past.state)
+    ))
 
 /** Fails with why a stored execution is parked; its journal is only read. */
 export const inspect = (program: Program, executionId: string): AnyEffect<void> =>

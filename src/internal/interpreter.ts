@@ -39,12 +39,13 @@ const forwardWithin = (run: Run, restore: Run["restore"], keep: (output: unknown
     onSuccess: keep,
     onFailure: (cause) => goBack(run, cause)
   })
-  return run.recorder === undefined
-    ? driven
-    : Effect.catchAllCause(driven, (cause) => {
-      const halt = haltOf(cause)
-      return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
-    })
+  const { recorder } = run
+  if (recorder === undefined) return driven
+  const ended = Effect.catchAllCause(driven, (cause) => {
+    const halt = haltOf(cause)
+    return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
+  })
+  return recorder.observer === undefined ? ended : recorder.observer.aroundExecution(ended, recorder)
 }
 
 /** All steps, and what is made of their outputs. */
@@ -252,7 +253,8 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { recorder } = run
   if (recorder === undefined) return outcome
   const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
-  return Effect.matchCauseEffect(outcome, {
+  const observed = recorder.observer === undefined ? outcome : recorder.observer.aroundCalls("action", action, outcome)
+  return Effect.matchCauseEffect(observed, {
     onSuccess: (output) =>
       ParseResult.flatMap(recorder.encodeOutput(step, output), (encoded) => {
         const { attempt: attempts } = action

@@ -57,8 +57,9 @@ export const read = (json: unknown, tools: Tools): Either.Either<Read, ReadonlyA
   const steps = parts.flatMap((part) => "siblings" in part ? part.siblings : [part])
   const read = steps.flatMap(({ step }) => step ?? [])
   const definition = definitionOf(json, parts, inputOf(read, tools), tools)
-  sayRules(definition, parts, say)
-  sayFinals(steps, tools, say)
+  sayRules(definition, parts, Array.isArray(member(json, "steps")) && parts.length === 0, say)
+  // In a parallel block a Final is refused whatever it says.
+  sayFinals(parts.flatMap((part) => "siblings" in part ? part.siblings.filter(isReversible) : [part]), tools, say)
   sayCalls(parts, tools, say)
   if (header === undefined || problems.length > 0) return Either.left(problems.sort(inOrder))
   const document = {
@@ -94,7 +95,7 @@ const pointerTo = (at: string, path: ReadonlyArray<PropertyKey>) =>
 
 const decode = <A>(schema: Schema.Schema<A, any>, json: unknown, at: string, say: Say): A | undefined =>
   Either.getOrElse(
-    ParseResult.decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error" })(json),
+    ParseResult.decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error", exact: true })(json),
     (issue) => {
       for (const { path, reason } of problemsOf(issue)) say("Malformed", pointerTo(at, path), reason)
       return undefined
@@ -125,7 +126,7 @@ const findStep = (json: unknown, at: string, say: Say): FoundStep => {
   return { at, name: textOf(json, "name"), classification, step: classification && step, calls }
 }
 
-const decodeCall = Schema.decodeUnknownOption(Call)
+const decodeCall = Schema.decodeUnknownOption(Call, { exact: true })
 
 /** What can be held against the rules: every step that has a name and a classification, whatever else is wrong with it. */
 const definitionOf = (
@@ -162,15 +163,15 @@ const nodeOf = ({ classification, name, step }: FoundStep, tools: Tools): Readon
   return [{ _tag: "Step", name, classification, action: never, compensate: never }]
 }
 
-const sayRules = (definition: Definition, parts: ReadonlyArray<Found>, say: Say) => {
+const sayRules = (definition: Definition, parts: ReadonlyArray<Found>, isEmpty: boolean, say: Say) => {
   const isNode = (step: FoundStep) => step.name !== undefined && step.classification !== undefined
   const nodes = parts.filter((part) => "siblings" in part || isNode(part))
   for (const { message, rule, where: [index, sibling] } of brokenRules(definition)) {
     const part = index === undefined ? undefined : nodes[index]
     const block = part !== undefined && "siblings" in part ? part : undefined
-    // A list whose every step is malformed is not empty.
-    if (rule === "NoSteps" && parts.length > 0) continue
-    if (rule === "EmptyParallel" && block !== undefined && block.siblings.length > 0) continue
+    // A list that is malformed, or whose every step is, is not empty.
+    if (rule === "NoSteps" && !isEmpty) continue
+    if (rule === "EmptyParallel" && block?.block?.parallel.length !== 0) continue
     const place = block === undefined || sibling === undefined ? part : block.siblings.filter(isNode)[sibling]
     say(rule, place?.at ?? headerPlace[rule] ?? "", message)
   }
@@ -181,6 +182,8 @@ const headerPlace: { readonly [rule: string]: string } = {
   InvalidVersion: "/version",
   NoSteps: "/steps"
 }
+
+const isReversible = ({ classification }: FoundStep) => classification !== "Final"
 
 /** What a builder's saga owes by its type, and a run refuses. */
 const sayFinals = (steps: ReadonlyArray<FoundStep>, tools: Tools, say: Say) => {

@@ -51,11 +51,12 @@ export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefini
   }
   if (step.classification === "ReadOnly") return { ...policies, retry: retryOf(retry) }
   const { verify } = step
+  const inDoubt = inDoubtOf(step, tools)
   const withSideEffect = {
     ...policies,
     // A tool may end with OutcomeUnknown whatever the plan says, and without any policy that would count as a failure.
-    retry: retryOf(retry) ?? { times: 0 },
-    inDoubt: inDoubtOf(step, tools),
+    retry: retryOf(retry) ?? (inDoubt === undefined ? { times: 0 } : undefined),
+    inDoubt,
     verify: verify &&
       ((context: ActionContext<unknown, unknown>) =>
         Effect.flatMap(call(step, verify, "verify", context), (answer) =>

@@ -8,6 +8,7 @@ import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Program, StepNode } from "./definition.ts"
 import { describe } from "./describe.ts"
 import { notJson } from "./json.ts"
+import type { Observer } from "./observer.ts"
 import { diedAppending } from "./storeFailure.ts"
 
 /** Stops a run where it is: no step follows, and nothing is undone. */
@@ -38,24 +39,27 @@ export interface Recorder {
   readonly commit: Effect.Effect<void, Halt>
   /** A step's output as it is stored. */
   readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
+  readonly observer: Observer | undefined
   /** Why nothing more may be attempted, where that is known already. */
   readonly mustStop: () => Halt | undefined
   readonly now: () => number
 }
 
-const add = (sum: Journal.Sum, event: Journal.Event): void => {
+const add = (sum: Journal.Sum, event: Journal.Event, observer: Observer | undefined): void => {
   const invalid = sum.add(event)
   // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
   if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
+  observer?.tell(event, sum.state!)
 }
 
 /** Keeps the sum of the events, for a report. */
-export const inMemory = (now: () => number): Recorder => {
+export const inMemory = (now: () => number, observer: Observer | undefined): Recorder => {
   const sum = new Journal.Sum(undefined)
   return {
     durable: false,
+    observer,
     state: () => sum.state,
-    record: (event) => add(sum, event),
+    record: (event) => add(sum, event, observer),
     commit: Effect.void,
     encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
@@ -74,8 +78,9 @@ export const toCheckpoint = (options: {
   /** The sequence of the next commit. */
   readonly sequence: number
   readonly now: () => number
+  readonly observer: Observer | undefined
 }): Recorder => {
-  const { claim, executionId, program, store } = options
+  const { claim, executionId, observer, program, store } = options
   const sum = new Journal.Sum(options.state)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
@@ -117,9 +122,10 @@ export const toCheckpoint = (options: {
   })
   return {
     durable: true,
+    observer,
     state: () => sum.state,
     record: (event) => {
-      add(sum, event)
+      add(sum, event, observer)
       pending.push(event)
       noted++
     },

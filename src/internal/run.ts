@@ -2,7 +2,6 @@
 import type { Cause, Effect } from "effect"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
-import type { IdempotencyKey } from "../Step.ts"
 import type { Program, StepNode } from "./definition.ts"
 import type { Recorder } from "./recorder.ts"
 
@@ -91,7 +90,3 @@ export class Run implements Frame {
     this.key = encodeURIComponent(options.executionId)
   }
 }
-
-/** S10. Each part is percent-encoded, so that a key is ASCII and two keys are the same only if their parts are. */
-export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>
-  `${execution}/${step.key}/${role}` as IdempotencyKey

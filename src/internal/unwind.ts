@@ -4,8 +4,9 @@ import * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
 import type { CompensationContext } from "../Step.ts"
 import { cutAfter, retryOptions } from "./action.ts"
+import { keyOf } from "./key.ts"
 import { type Halt, haltOf, type Recorder, storeCause } from "./recorder.ts"
-import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./run.ts"
+import { type AnyEffect, type Armed, type ArmedList, type Run } from "./run.ts"
 
 /** Ends a run whose way forward has ended so: waits, or goes back, or says what stands. */
 export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
@@ -168,7 +169,10 @@ class Unwinding {
     }
     const compensation = new Compensation(this.run, armed, this.cause)
     const ended = () => ({ step, attempts: compensation.attempt, at: recorder!.now() })
-    const outcome = Effect.matchCause(compensation.outcome, {
+    const observed = recorder?.observer === undefined
+      ? compensation.outcome
+      : recorder.observer.aroundCalls("compensation", compensation, compensation.outcome)
+    const outcome = Effect.matchCause(observed, {
       onSuccess: () => {
         this.undone.push(step)
         recorder?.record({ _tag: "CompensationSucceeded", ...ended() })
@@ -189,6 +193,9 @@ class Unwinding {
 /** The calls of one step's compensation in this process. */
 class Compensation {
   attempt = 0
+  get step() {
+    return this.armed.step
+  }
   readonly run: Run
   readonly armed: Armed
   readonly cause: Cause.Cause<unknown>

@@ -225,7 +225,8 @@ interface Keys {
 
 const once = { times: 1 }
 
-const stepOf = (name: string, sentence: Sentence) => {
+/** @internal What a step of a sentence does, and its policies. */
+export const stepOf = (name: string, sentence: Sentence) => {
   const [kind = "", does] = sentence.split(" that ")
   const undoDoes = sentence.split(" whose undo ")[1]
   const act = (

@@ -1,0 +1,109 @@
+/**
+ * What goes on in the sagas of a process, while it goes on: for progress bars and user interfaces.
+ */
+import { Context, Effect, Layer, Mailbox, Schema, Stream } from "effect"
+import * as Journal from "./Journal.ts"
+
+/** A failure in words: the error itself, and what it carries, stays with the run. */
+const Failure = Schema.Struct({ tag: Schema.String, message: Schema.String })
+
+const whose = { saga: Schema.String, version: Schema.Number, executionId: Schema.String, at: Schema.Number }
+
+const Failures = Schema.Array(Failure)
+
+/** An execution began, or this process goes on with one that another began, or that was parked. */
+export const Started = Schema.TaggedStruct("Started", { ...whose, resumed: Schema.Boolean })
+export const StepStarted = Schema.TaggedStruct("StepStarted", { ...whose, ...Journal.StepStarted.omit("_tag").fields })
+export const StepSkipped = Schema.TaggedStruct("StepSkipped", { ...whose, ...Journal.StepSkipped.omit("_tag").fields })
+export const StepSucceeded = Schema.TaggedStruct("StepSucceeded", {
+  ...whose,
+  step: Schema.String,
+  attempts: Schema.Number
+})
+export const StepFailed = Schema.TaggedStruct("StepFailed", {
+  ...whose,
+  step: Schema.String,
+  attempts: Schema.Number,
+  failures: Failures
+})
+export const StepInDoubt = Schema.TaggedStruct("StepInDoubt", { ...whose, ...Journal.StepInDoubt.omit("_tag").fields })
+export const UnwindingStarted = Schema.TaggedStruct("UnwindingStarted", { ...whose, failures: Failures })
+export const CompensationStarted = Schema.TaggedStruct("CompensationStarted", { ...whose, step: Schema.String })
+export const CompensationSucceeded = Schema.TaggedStruct("CompensationSucceeded", {
+  ...whose,
+  step: Schema.String,
+  attempts: Schema.Number
+})
+export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
+  ...whose,
+  step: Schema.String,
+  attempts: Schema.Number,
+  failures: Failures
+})
+export const Parked = Schema.TaggedStruct("Parked", { ...whose, reason: Journal.ParkedReason })
+export const Finished = Schema.TaggedStruct("Finished", { ...whose, result: Journal.Finished.fields.result })
+
+/**
+ * One thing that happened, at a time in epoch milliseconds. It is told when it happens, which for a durable execution is just before it
+ * is stored: where the store then fails, the execution stays where it was, and tells of it again when it is resumed.
+ *
+ * It is plain JSON, and has neither inputs nor outputs in it.
+ */
+export const SagaEvent = Schema.Union(
+  Started,
+  StepStarted,
+  StepSkipped,
+  StepSucceeded,
+  StepFailed,
+  StepInDoubt,
+  UnwindingStarted,
+  CompensationStarted,
+  CompensationSucceeded,
+  CompensationFailed,
+  Parked,
+  Finished
+)
+export type SagaEvent = typeof SagaEvent.Type
+
+/** Hands events from runs to listeners. */
+export interface Service {
+  /** Whether anybody listens. */
+  readonly isHeard: () => boolean
+  readonly tell: (event: SagaEvent) => void
+  readonly stream: Stream.Stream<SagaEvent>
+}
+
+/** The events of the runs that are given it. */
+export class SagaEvents extends Context.Tag("effect-saga/SagaEvents")<SagaEvents, Service>() {}
+
+/**
+ * Lets runs under this layer be listened to: provide it to the runs, and to whoever listens.
+ *
+ * A listener never slows a saga down: one that is more than `capacity` events behind (1024 by default) loses the oldest.
+ */
+export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer<SagaEvents> =>
+  Layer.sync(SagaEvents, () => {
+    const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
+    const listening = Effect.acquireRelease(
+      Effect.tap(
+        Mailbox.make<SagaEvent>({ capacity: options.capacity ?? 1024, strategy: "sliding" }),
+        (mailbox) => Effect.sync(() => listeners.add(mailbox))
+      ),
+      (mailbox) => Effect.sync(() => listeners.delete(mailbox))
+    )
+    return {
+      isHeard: () => listeners.size > 0,
+      tell: (event) => {
+        for (const listener of listeners) listener.unsafeOffer(event)
+      },
+      stream: Stream.unwrapScoped(Effect.map(listening, Mailbox.toStream))
+    }
+  })
+
+/**
+ * What happens from now on, in all runs under the layer, without an end. An execution that began in process while nobody
+ * listened is not heard.
+ */
+export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap(
+  Effect.map(SagaEvents, ({ stream }) => stream)
+)

@@ -1,0 +1,199 @@
+import * as Tool from "@effect/ai/Tool"
+import * as Toolkit from "@effect/ai/Toolkit"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+
+const step = (tool: string, args: unknown, classification = "ReadOnly") => ({
+  name: "a",
+  classification,
+  action: { tool, arguments: args }
+})
+const run = (...steps: ReadonlyArray<unknown>) =>
+  Effect.flatMap(Plan.decode({ name: "Tools", steps }), (plan) => Saga.run(plan, undefined))
+
+class Disk extends Context.Tag("Disk")<Disk, { readonly free: number }>() {}
+
+describe("ToolExecutor.layer", () => {
+  it.effect("decodes what a tool takes and encodes what it returns", () => {
+    const tools = ToolExecutor.layer({
+      next: ToolExecutor.tool({
+        parameters: Schema.Struct({ day: Schema.DateFromString }),
+        success: Schema.Struct({ day: Schema.DateFromString }),
+        run: ({ day }) => Effect.succeed({ day: new Date(day.getTime() + 86_400_000) })
+      })
+    })
+    return Effect.gen(function*() {
+      expect(yield* run(step("next", { day: "2026-02-28T00:00:00.000Z" }))).toEqual({
+        a: { day: "2026-03-01T00:00:00.000Z" }
+      })
+    }).pipe(Effect.provide(tools))
+  })
+
+  it.effect("gives its tools the services that were there when it was built, but the caller's own before them", () => {
+    const tools = ToolExecutor.layer({
+      free: ToolExecutor.tool({
+        parameters: Schema.Struct({}),
+        success: Schema.Number,
+        run: () => Effect.map(Disk, ({ free }) => free)
+      })
+    }).pipe(Layer.provide(Layer.succeed(Disk, { free: 1 })))
+    return Effect.gen(function*() {
+      expect(yield* run(step("free", {}))).toEqual({ a: 1 })
+      expect(yield* Effect.provideService(run(step("free", {})), Disk, { free: 2 })).toEqual({ a: 2 })
+    }).pipe(Effect.provide(tools))
+  })
+
+  it.effect("tells an error that its failure schema does not know by tag and message, and no more of it", () => {
+    class Full extends Schema.TaggedError<Full>()("Full", { secret: Schema.String }) {
+      override get message() {
+        return "the disk is full"
+      }
+    }
+    const tools = ToolExecutor.layer({
+      fill: ToolExecutor.tool({ parameters: Schema.Struct({}), run: () => new Full({ secret: "s3cret" }) })
+    })
+    return Effect.gen(function*() {
+      const error = yield* Effect.flip(run(step("fill", {})))
+      expect(error).toEqual(new ToolExecutor.ToolFailed({ tool: "fill", tag: "Full", reason: "the disk is full" }))
+    }).pipe(Effect.provide(tools))
+  })
+
+  it.effect("has no tool that was there when the plan was read, and calls none: the steps before are undone", () => {
+    const log: Array<string> = []
+    const note = ToolExecutor.tool({
+      parameters: Schema.Struct({ line: Schema.String }),
+      run: ({ line }) => Effect.sync(() => void log.push(line))
+    })
+    const say = (line: string) => ({ tool: "note", arguments: { line } })
+    const json = {
+      name: "Tools",
+      steps: [
+        { name: "a", classification: "Compensatable", action: say("+a"), compensation: say("-a") },
+        { name: "b", classification: "ReadOnly", action: { tool: "gone", arguments: { line: "b" } } }
+      ]
+    }
+    return Effect.gen(function*() {
+      const plan = yield* Effect.provide(Plan.decode(json), ToolExecutor.layer({ note, gone: note }))
+      const error = yield* Effect.flip(Effect.provide(Saga.run(plan, undefined), ToolExecutor.layer({ note })))
+      expect(error).toEqual(new ToolExecutor.UnknownTool({ tool: "gone" }))
+      expect(log).toEqual(["+a", "-a"])
+    })
+  })
+
+  it.effect("does not call a tool with arguments that turn out wrong", () => {
+    const parameters = Schema.Struct({ size: Schema.Int, name: Schema.String })
+    const tools = ToolExecutor.layer({
+      give: ToolExecutor.tool({
+        parameters: Schema.Struct({}),
+        success: Schema.Unknown,
+        run: () => Effect.succeed("x")
+      }),
+      take: ToolExecutor.tool({ parameters, run: () => Effect.die("called") })
+    })
+    return Effect.gen(function*() {
+      const reference = { $ref: "/outputs/a" }
+      const error = yield* Effect.flip(
+        run(step("give", {}), { ...step("take", { size: reference, name: reference }), name: "b" })
+      )
+      expect(error).toEqual(
+        new ToolExecutor.InvalidArguments({ tool: "take", problems: ["size Expected number, actual \"x\""] })
+      )
+    }).pipe(Effect.provide(tools))
+  })
+})
+
+describe("ToolExecutor.layerFunction", () => {
+  it.effect("tells its errors as tools do", () => {
+    const fails = (error: unknown) =>
+      Effect.flip(run(step("any", {}))).pipe(Effect.provide(ToolExecutor.layerFunction(() => Effect.fail(error))))
+    return Effect.gen(function*() {
+      const failed = (tag: string, reason: string, failure?: unknown) =>
+        new ToolExecutor.ToolFailed({ tool: "any", tag, reason, ...failure === undefined ? {} : { failure } })
+      expect(yield* fails("no")).toEqual(failed("string", "no", "no"))
+      expect(yield* fails(new RangeError("too long"))).toEqual(failed("RangeError", "too long"))
+      expect(yield* fails({ code: 7 })).toEqual(failed("Object", "Object", { code: 7 }))
+      for (
+        const error of [
+          new ToolExecutor.UnknownTool({ tool: "any" }),
+          new ToolExecutor.InvalidArguments({ tool: "any", problems: ["no"] }),
+          failed("Mine", "mine")
+        ]
+      ) expect(yield* fails(error)).toBe(error)
+    })
+  })
+
+  it.effect("dies of what a function throws", () =>
+    Effect.gen(function*() {
+      const tools = ToolExecutor.layerFunction(() => {
+        throw new Error("thrown")
+      })
+      const exit = yield* Effect.exit(Effect.provide(run(step("any", {})), tools))
+      expect(exit).toMatchObject({ cause: { _tag: "Die", defect: { message: "thrown" } } })
+    }))
+})
+
+describe("ToolExecutor.layerToolkit", () => {
+  const Weather = Tool.make("weather", {
+    description: "Tells the weather of a city.",
+    parameters: { city: Schema.String, at: Schema.Date },
+    success: Schema.Struct({ celsius: Schema.NumberFromString })
+  })
+  const Publish = Tool.make("publish", { parameters: { text: Schema.String }, failure: Schema.Literal("closed") })
+  const Polite = Tool.make("polite", { failure: Schema.Literal("closed"), failureMode: "return" })
+  const Lost = Tool.make("lost", { failure: Schema.Any })
+  const Wrong = Tool.make("wrong", { success: Schema.Int })
+  const toolkit = Toolkit.make(Weather, Publish, Polite, Lost, Wrong)
+  const keys: Array<string | undefined> = []
+  const handlers = toolkit.toLayer({
+    weather: ({ at, city }) => Effect.succeed({ celsius: city.length + at.getUTCDate() }),
+    publish: ({ text }) =>
+      Effect.flatMap(ToolExecutor.CurrentCall, (call) => {
+        keys.push(call?.idempotencyKey)
+        return text === "" ? Effect.fail("closed" as const) : Effect.void
+      }),
+    polite: () => Effect.fail("closed" as const),
+    lost: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+    wrong: () => Effect.succeed(1.5)
+  })
+  const tools = Layer.provide(ToolExecutor.layerToolkit(toolkit, { inDoubt: { publish: "retry" } }), handlers)
+
+  it.effect("runs the handlers of @effect/ai's tools, which find their idempotency key", () =>
+    Effect.gen(function*() {
+      const weather = step("weather", { city: "Rome", at: "2026-01-02T00:00:00.000Z" })
+      const publish = { ...step("publish", { text: { $ref: "/outputs/a/celsius" } }, "Final"), name: "b" }
+      expect(yield* run(weather, publish)).toEqual({ a: { celsius: "6" }, b: null })
+      expect(keys.at(-1)).toMatch(/\/b\/action$/)
+    }).pipe(Effect.provide(tools)))
+
+  it.effect("refuses what a plan gets wrong about them", () =>
+    Effect.gen(function*() {
+      const refused = yield* Effect.flip(Plan.decode({
+        name: "Tools",
+        steps: [
+          step("weather", { city: 1, at: "soon" }),
+          { ...step("publish", { text: { $ref: "/outputs/a/fahrenheit" } }), name: "b" },
+          { ...step("polite", {}, "Final"), name: "c" }
+        ]
+      }))
+      expect(refused.problems.map(({ _tag, at }) => `${_tag} ${at}`)).toEqual([
+        "InvalidArguments /steps/0/action/arguments/at",
+        "InvalidArguments /steps/0/action/arguments/city",
+        "UnresolvedReference /steps/1/action/arguments/text",
+        "MissingInDoubt /steps/2"
+      ])
+    }).pipe(Effect.provide(tools)))
+
+  it.effect("takes a failure for a failure, and what cannot be read for a doubt", () =>
+    Effect.gen(function*() {
+      const end = (tool: string, args: unknown = {}) => Effect.flip(run(step(tool, args)))
+      const closed = { _tag: "ToolFailed", tag: "string", reason: "closed", failure: "closed" }
+      expect(yield* end("publish", { text: "" })).toMatchObject(closed)
+      expect(yield* end("polite")).toMatchObject(closed)
+      expect(yield* end("lost")).toMatchObject({ _tag: "OutcomeUnknown", reason: "no reply" })
+      expect(yield* end("wrong")).toMatchObject({
+        _tag: "OutcomeUnknown",
+        reason: expect.stringContaining("\"wrong\"")
+      })
+    }).pipe(Effect.provide(tools)))
+})
