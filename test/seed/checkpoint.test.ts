@@ -112,6 +112,29 @@ describe("a durable run keeps a journal", () => {
   )
 
   it.effect(
+    "what became of a stored execution can be read as a report, with an entry for each step and each compensation",
+    withTools((tools) =>
+      Effect.gen(function*() {
+        tools.refuse("publish", "no route")
+        tools.refuse("-draft", "locked")
+        const plan = yield* Plan.decode(planOf(store("draft"), store("notes"), announce("publish")))
+        yield* Effect.flip(Saga.execute(plan, undefined, { executionId: "1" }))
+        const { compensations, steps, summary } = yield* Saga.inspect(plan, "1")
+        expect(steps).toMatchObject([
+          { step: "draft", status: "Succeeded" },
+          { step: "notes", status: "Succeeded" },
+          { step: "publish", status: "Failed", reason: expect.stringContaining("no route") }
+        ])
+        expect(compensations).toMatchObject([
+          { step: "notes", status: "Undone" },
+          { step: "draft", status: "Failed", reason: expect.stringContaining("locked") }
+        ])
+        expect(summary).toBe("Release is parked: CompensationFailed")
+      }).pipe(Effect.provide(Checkpoint.layerMemory))
+    )
+  )
+
+  it.effect(
     "the same execution asked for again returns what is stored, and calls no tool",
     withTools((tools) =>
       Effect.gen(function*() {

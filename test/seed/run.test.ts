@@ -210,7 +210,7 @@ describe("a report tells what became of a run", () => {
   )
 
   it.effect(
-    "it has what a failed step said, in the tool's own words",
+    "it has why a step failed, in the tool's own words",
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("draft", "disk full")
@@ -220,6 +220,7 @@ describe("a report tells what became of a run", () => {
           tool: "store",
           reason: "disk full"
         })
+        expect(told.steps[0]?.reason).toContain("disk full")
       })
     )
   )
