@@ -149,9 +149,10 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
   readonly name: string
   readonly version: number
   readonly steps: Any["steps"]
-  readonly program: Program
+  declare readonly program: Program
   constructor(program: Program) {
-    this.program = program
+    // Whoever prints a saga has no use for its schemas and functions, and they are endless.
+    Object.defineProperty(this, "program", { value: program })
     this.name = program.name
     this.version = program.version
     this.steps = program.steps.map(({ classification, path }) => ({ name: path, classification }))

@@ -54,7 +54,7 @@ describe("a crash between intent and outcome", () => {
         expect(tools.calls).toEqual([])
         expect(yield* pending(memory)).toMatchObject([{ executionId: "1", saga: "Release", status: "Running" }])
         const state = Journal.fold(yield* eventsOf(memory, "1")) as Journal.ExecutionState
-        expect(state.plan).toEqual(plan)
+        expect(state.plan).toEqual({ version: 1, ...plan })
         expect(Journal.steps(state).filter(Journal.isInDoubt)).toMatchObject([{ step: "deploy" }])
       })
     )
