@@ -4,6 +4,7 @@
 import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
 import { Checkpoint, type Token, type UnfinishedExecution } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
+import * as stored from "./internal/stored.ts"
 import type { OwedToScoped } from "./internal/types.ts"
 import * as Plan from "./Plan.ts"
 import * as Saga from "./Saga.ts"
@@ -236,7 +237,7 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
         const { executionId, saga: name, version } = execution
         const why = Effect.flatMap(
           definitionOf(sagas, execution),
-          (found) => found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
+          (found) => found === undefined ? Effect.void : stored.inspect(Saga.programOf(found), executionId)
         )
         return Effect.matchCauseEffect(why, {
           onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),

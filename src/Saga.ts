@@ -20,6 +20,7 @@ import { make as makeProgram } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type * as running from "./internal/run.ts"
 import { Run } from "./internal/run.ts"
+import { stateOf } from "./internal/stored.ts"
 import type {
   CutOff,
   NotGiven,
@@ -382,5 +383,5 @@ export const inspect = (
   Checkpoint
 > => {
   const program = programOf(saga)
-  return Effect.map(durable.stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
+  return Effect.map(stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
 }
