@@ -200,6 +200,8 @@ interface Draft extends Mutable<Omit<ExecutionState, "steps">> {
 }
 type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
+const none: ReadonlyArray<StoredFailure> = []
+
 const draftOf = (state: ExecutionState): Draft => ({
   ...state,
   steps: new Map(Array.from(state.steps, ([path, step]) => [path, { ...step }]))
@@ -257,7 +259,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       status: "Running",
       direction: "Forward",
       steps: new Map(),
-      failures: [],
+      failures: none,
       parked: undefined,
       startedAt: event.at,
       endedAt: undefined
@@ -271,7 +273,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     state.parked = undefined
     if (state.direction === "Forward") {
       state.status = "Running"
-      state.failures = []
+      state.failures = none
     } else state.status = "Unwinding"
     return state
   }
@@ -307,8 +309,9 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
         return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
       }
-      const open = steps(state).find((step) => !isClosed(step, event.result))
-      if (open !== undefined) return invalid(event, `step "${open.step}" is ${open.status}`)
+      for (const step of state.steps.values()) {
+        if (!isClosed(step, event.result)) return invalid(event, `step "${step.step}" is ${step.status}`)
+      }
       state.status = event.result
       state.endedAt = event.at
       return state
@@ -344,12 +347,12 @@ const stepStarted = (
     startedAt: known?.startedAt ?? event.at,
     endedAt: undefined,
     attempts: known?.attempts ?? 0,
-    failures: [],
+    failures: none,
     doubt: known?.doubt,
     undoStartedAt: undefined,
     undoEndedAt: undefined,
     undoAttempts: 0,
-    undoFailures: []
+    undoFailures: none
   })
   return state
 }
@@ -403,7 +406,7 @@ const compensation = (
   step.status = failed ? "UndoFailed" : "Undone"
   step.undoEndedAt = event.at
   step.undoAttempts = event.attempts
-  step.undoFailures = failed ? event.failures : []
+  step.undoFailures = failed ? event.failures : none
   return state
 }
 

@@ -103,6 +103,8 @@ export interface Program extends Header {
   readonly steps: ReadonlyArray<StepNode>
   /** Tells definitions apart, and is readable, so that a difference can be named. */
   readonly fingerprint: string
+  /** Whether any of its steps may run at the same time. */
+  readonly hasParallel: boolean
 }
 
 const problemsOf = (definition: Definition): Array<string> => {
@@ -189,12 +191,15 @@ export const make = ({ defaults, ...definition }: Definition): Program => {
   })
 }
 
-const finish = (program: Omit<Program, "steps" | "fingerprint">): Program =>
+const finish = (program: Omit<Program, "steps" | "fingerprint" | "hasParallel">): Program =>
   Object.freeze({
     ...program,
     nodes: Object.freeze(program.nodes),
     steps: Object.freeze(program.nodes.flatMap(stepsOf)),
-    fingerprint: JSON.stringify(program.nodes.flatMap(describeNode))
+    fingerprint: JSON.stringify(program.nodes.flatMap(describeNode)),
+    hasParallel: program.nodes.some((node) =>
+      node._tag === "Parallel" || (node._tag === "Nested" && node.program.hasParallel)
+    )
   })
 
 const place = (step: StepDefinition, defaults: Defaults): StepNode => {

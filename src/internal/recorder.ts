@@ -1,7 +1,7 @@
 /**
  * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
  */
-import { Cause, Chunk, Effect, Either, Option, ParseResult, Schema } from "effect"
+import { Cause, Chunk, Effect, Either, Option, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
@@ -33,8 +33,8 @@ export interface Recorder {
   readonly state: () => Journal.ExecutionState | undefined
   /** Notes an event. It is not stored before the next `commit`. */
   readonly record: (event: Journal.Event) => void
-  /** Stores what was noted. */
-  readonly commit: Effect.Effect<void, Halt>
+  /** Stores what was noted, and goes on: in one effect, for every step pays for each. */
+  readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
   /** A step's output as it is stored. */
   readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
   /** Why nothing more may be attempted, where that is known already. */
@@ -55,7 +55,7 @@ export const inMemory = (now: () => number): Recorder => {
     durable: false,
     state: () => sum.state,
     record: (event) => add(sum, event),
-    commit: Effect.void,
+    commit: (next) => next(),
     encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
     now
@@ -86,34 +86,28 @@ export const toCheckpoint = (options: {
       halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => diedAppending(executionId, cause)))
     )
   /** Stores what is pending, unless that is done already for what the caller has noted. */
-  const append = (upTo: () => number) =>
-    Effect.catchAllCause(
-      Effect.suspend(() => {
-        const { state } = sum
-        if (halted !== undefined) return Effect.fail(halted.error)
-        if (stored >= upTo() || state === undefined) return Effect.void
-        const body = Journal.encodeCommit(pending)
-        pending = []
-        stored = noted
-        return store.append({
-          executionId,
-          saga: program.name,
-          version: program.version,
-          sequence: sequence++,
-          status: state.status,
-          body,
-          token: claim.token,
-          fence: claim.fence
-        })
-      }),
-      halt
-    )
+  const append = (upTo: number): ReturnType<typeof store.append> => {
+    const { state } = sum
+    if (halted !== undefined) return Effect.fail(halted.error)
+    if (stored >= upTo || state === undefined) return Effect.void
+    const body = Journal.encodeCommit(pending)
+    pending = []
+    stored = noted
+    return store.append({
+      executionId,
+      saga: program.name,
+      version: program.version,
+      sequence: sequence++,
+      status: state.status,
+      body,
+      token: claim.token,
+      fence: claim.fence
+    })
+  }
   // Of siblings that are as far, the first to have its turn takes along what the others have noted.
-  const inTurn = hasParallel(program) ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
-  const commit = inTurn === undefined ? append(() => noted) : Effect.suspend(() => {
-    const upTo = noted
-    return Effect.zipRight(Effect.yieldNow(), inTurn(append(() => upTo)))
-  })
+  const inTurn = program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
+  const appendInTurn = (turn: NonNullable<typeof inTurn>, upTo: number) =>
+    Effect.zipRight(Effect.yieldNow(), turn(Effect.suspend(() => append(upTo))))
   return {
     durable: true,
     state: () => sum.state,
@@ -122,12 +116,18 @@ export const toCheckpoint = (options: {
       pending.push(event)
       noted++
     },
-    commit,
-    encodeOutput: (step, output) =>
-      ParseResult.mapError(
-        encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
-        (error) => new Halt(error)
-      ),
+    commit: (next) =>
+      Effect.matchCauseEffect(inTurn === undefined ? append(noted) : appendInTurn(inTurn, noted), {
+        onSuccess: next,
+        onFailure: halt
+      }),
+    encodeOutput: (step, output) => {
+      const encoded = encodeValue(step.success, output, {
+        executionId,
+        what: `the output of step "${step.path}"`
+      })
+      return isThere(encoded) ? encoded : Effect.mapError(encoded, (error) => new Halt(error))
+    },
     mustStop: () => {
       if (halted === undefined && !store.holds(claim.token)) {
         halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
@@ -138,12 +138,19 @@ export const toCheckpoint = (options: {
   }
 }
 
-const hasParallel = (program: Program): boolean =>
-  program.nodes.some((node) => node._tag === "Parallel" || (node._tag === "Nested" && hasParallel(node.program)))
+/** Goes on at once with what is there already, see {@link encodeValue}. */
+export const andThen = <A, E, R, A2, E2, R2>(
+  encoded: Effect.Effect<A, E, R>,
+  next: (encoded: A) => Effect.Effect<A2, E2, R2>
+): Effect.Effect<A2, E | E2, R | R2> =>
+  isThere(encoded) ? next(encoded.right) : Effect.flatMap(encoded, next)
+
+const isThere = <A, E, R>(encoded: Effect.Effect<A, E, R>): encoded is Either.Right<never, A> =>
+  Either.isEither(encoded) && Either.isRight(encoded)
 
 /**
  * Encodes a value with its schema to plain JSON, or says why it cannot be stored. The work is done at once, and the answer
- * is an `Either`, where the schema is synchronous, as nearly all are: `ParseResult`'s functions then go on with it at once.
+ * is an `Either`, where the schema is synchronous, as nearly all are.
  */
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
@@ -159,9 +166,9 @@ export const encodeValue = (
       detail: `${context.what} cannot be stored: ${describe(problem).message}`
     })
   try {
-    const encoded = ParseResult.flatMap(Schema.encodeUnknown(schema)(value), plain)
-    return Either.isEither(encoded)
-      ? Either.mapLeft(encoded, failed)
+    const encoded = andThen(Schema.encodeUnknown(schema)(value), plain)
+    return isThere(encoded)
+      ? encoded
       : Effect.catchAllCause(encoded, (cause) => Effect.fail(failed(Cause.squash(cause))))
   } catch (thrown) {
     // A transformation that throws has failed to encode too.

@@ -4,7 +4,7 @@ import * as Journal from "../Journal.ts"
 import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "../SagaError.ts"
 import type { CompensationContext } from "../Step.ts"
 import { cutAfter, retryOptions } from "./action.ts"
-import { type Halt, haltOf, type Recorder, storeCause } from "./recorder.ts"
+import { haltOf, type Recorder, storeCause } from "./recorder.ts"
 import { type AnyEffect, type Armed, type ArmedList, keyOf, type Run } from "./run.ts"
 
 /** Ends a run whose way forward has ended so: waits, or goes back, or says what stands. */
@@ -13,7 +13,7 @@ export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
   const halt = recorder === undefined ? undefined : haltOf(ended)
   if (recorder !== undefined && halt !== undefined) {
     // What siblings came to is still worth storing; where the store is what failed, it says so again at once.
-    return Effect.zipRight(Effect.ignore(recorder.commit), Effect.fail(halt))
+    return Effect.zipRight(Effect.ignore(recorder.commit(() => Effect.void)), Effect.fail(halt))
   }
   if (past?.state.direction === "Back") return unwind(run, past.cause)
   // Only the fiber knows whether it was interrupted: a step may also end with an interruption of its own making.
@@ -39,9 +39,9 @@ const decide = (
     const left = nothingElse
       ? run.suspend || committed || isAnythingInDoubt(recorder)
       : run.suspend && doubts.length > 0
-    if (interrupted && left) return Effect.zipRight(recorder.commit, Effect.failCause(ended))
+    if (interrupted && left) return recorder.commit(() => Effect.failCause(ended))
     if (doubts.length > 0 && !committed) {
-      return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
+      return park(recorder, "OutcomeUnknown", Effect.failCause(ended))
     }
   }
   return committed ? failAfterCommit(run, ended) : unwind(run, ended)
@@ -55,15 +55,16 @@ const isAnythingInDoubt = (recorder: Recorder): boolean => {
 const park = (
   recorder: Recorder,
   reason: Journal.ParkedReason,
+  end: AnyEffect,
   failures?: ReadonlyArray<Journal.StoredFailure>
-): Effect.Effect<void, Halt> => {
+): AnyEffect => {
   recorder.record({
     _tag: "Parked",
     reason,
     ...(failures === undefined ? undefined : { failures }),
     at: recorder.now()
   })
-  return recorder.commit
+  return recorder.commit(() => end)
 }
 
 /** S6: nothing is undone under a Final that has taken effect. */
@@ -82,7 +83,7 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const end = projection ? Effect.die(error) : Effect.fail(error)
   if (recorder === undefined) return end
   const reason = doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"
-  return Effect.zipRight(park(recorder, reason, projection ? storeCause(undefined, cause) : undefined), end)
+  return park(recorder, reason, end, projection ? storeCause(undefined, cause) : undefined)
 }
 
 /** Oldest first. */
@@ -109,10 +110,10 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     })
     const end = error === undefined ? Effect.failCause(cause) : Effect.fail(error)
     if (recorder === undefined) return end
-    if (error !== undefined) return Effect.zipRight(park(recorder, "CompensationFailed"), end)
-    if (doubts.length > 0) return Effect.zipRight(park(recorder, "OutcomeUnknown"), end)
+    if (error !== undefined) return park(recorder, "CompensationFailed", end)
+    if (doubts.length > 0) return park(recorder, "OutcomeUnknown", end)
     recorder.record({ _tag: "Finished", result: "Undone", at: recorder.now() })
-    return Effect.zipRight(recorder.commit, end)
+    return recorder.commit(() => end)
   })
 }
 
@@ -182,7 +183,7 @@ class Unwinding {
     })
     if (recorder === undefined) return outcome
     recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
-    return Effect.zipRight(recorder.commit, outcome)
+    return recorder.commit(() => outcome)
   }
 }
 
