@@ -49,7 +49,7 @@ export const execute = (
       return driveOnce(program, call, (checkpoint) =>
         Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
           if (stored === undefined) {
-            return start(checkpoint, program, { ...options, input, encoded })
+            return start(checkpoint, program, { executionId, suspend: options.suspend, input, encoded })
           }
           if (canonical(stored.past.state.input) !== call.input) {
             return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
