@@ -171,7 +171,7 @@ const start = (
         saga: program.name,
         version: program.version,
         fingerprint: program.fingerprint,
-        ...(encoded === undefined ? {} : { input: encoded }),
+        input: encoded,
         at: now()
       })
       const run = new Run({ program, executionId, input, recorder, suspend })

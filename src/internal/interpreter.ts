@@ -11,7 +11,7 @@ import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./program.ts"
 import { andThen, haltOf, type Recorder, storeCause } from "./recorder.ts"
-import type { AnyEffect, ArmedList, FailedAt, Frame, Past, Run } from "./run.ts"
+import { type AnyEffect, Armed, type ArmedList, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
 import { goBack } from "./unwind.ts"
 
 /** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
@@ -93,7 +93,7 @@ const complete = (run: Run, frame: Frame, step: StepNode, output: unknown): void
     return
   }
   frame.outputs[step.name] = step.when === undefined ? output : Option.some(output)
-  if (step.classification === "Compensatable") frame.armed.push({ _tag: "Armed", step, frame, output })
+  if (step.classification === "Compensatable") frame.armed.push(new Armed(step, frame, output))
   else if (step.classification === "Final") run.committed.push(step.path)
 }
 
@@ -259,7 +259,6 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { run, step } = action
   const { recorder } = run
   if (recorder === undefined) return outcome
-  const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
   return Effect.matchCauseEffect(outcome, {
     onSuccess: (output) =>
       andThen(recorder.encodeOutput(step, output), (encoded) => {
@@ -270,10 +269,11 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
     onFailure: (cause) => {
       run.failed.push({ step, cause })
       const doubt = run.doubts.find((doubt) => doubt.step === step.path)
+      const { attempt: attempts } = action
       recorder.record(
         doubt === undefined
-          ? { _tag: "StepFailed", ...ended(), failures: storeCause(step, cause) }
-          : { _tag: "StepInDoubt", ...ended(), reason: doubt.reason }
+          ? { _tag: "StepFailed", step: step.path, failures: storeCause(step, cause), attempts, at: recorder.now() }
+          : { _tag: "StepInDoubt", step: step.path, reason: doubt.reason, attempts, at: recorder.now() }
       )
       return Effect.failCause(cause)
     }

@@ -203,16 +203,26 @@ const finish = (program: Omit<Program, "steps" | "fingerprint" | "hasParallel">)
   })
 
 const place = (step: StepDefinition, defaults: Defaults): StepNode => {
-  const readOnly = step.classification === "ReadOnly"
+  const { _tag, action, classification, compensate, error, interruptible, name, success, verify, when } = step
+  // All steps have one shape: the interpreter is faster where it sees no other.
   return Object.freeze({
-    ...step,
+    _tag,
+    name,
+    classification,
+    action,
+    compensate,
+    when,
+    success,
+    error,
+    verify,
+    interruptible,
     retry: step.retry ?? defaults.retry,
     timeout: step.timeout ?? defaults.timeout,
-    inDoubt: step.inDoubt ?? (readOnly ? undefined : defaults.inDoubt),
+    inDoubt: step.inDoubt ?? (classification === "ReadOnly" ? undefined : defaults.inDoubt),
     compensationRetry: step.compensationRetry ?? defaults.compensationRetry,
     compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout,
-    path: step.name,
-    key: encodeURIComponent(step.name)
+    path: name,
+    key: encodeURIComponent(name)
   })
 }
 

@@ -7,6 +7,7 @@ import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { notJson } from "./json.ts"
 import type { Program, StepNode } from "./program.ts"
+import { emptyList } from "./run.ts"
 import { diedAppending } from "./storeFailure.ts"
 
 /** Stops a run where it is: no step follows, and nothing is undone. */
@@ -62,8 +63,7 @@ export const inMemory = (now: () => number): Recorder => {
   }
 }
 
-/** Stores events through a checkpoint, one commit for all that was noted since the last. */
-export const toCheckpoint = (options: {
+interface Destination {
   readonly store: Pick<Checkpoint.Service, "append" | "holds">
   /** By which right the execution is driven. */
   readonly claim: Checkpoint.Claim
@@ -73,68 +73,96 @@ export const toCheckpoint = (options: {
   /** The sequence of the next commit. */
   readonly sequence: number
   readonly now: () => number
-}): Recorder => {
-  const { claim, executionId, program, store } = options
-  const sum = new Journal.Sum(options.state)
-  let sequence = options.sequence
-  let pending: Array<Journal.Event> = []
-  let noted = 0
-  let stored = 0
-  let halted: Halt | undefined
-  const halt = (cause: Cause.Cause<CheckpointError | ExecutionConflict>) =>
-    Effect.fail(
-      halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => diedAppending(executionId, cause)))
-    )
-  /** Stores what is pending, unless that is done already for what the caller has noted. */
-  const append = (upTo: number): ReturnType<typeof store.append> => {
-    const { state } = sum
-    if (halted !== undefined) return Effect.fail(halted.error)
-    if (stored >= upTo || state === undefined) return Effect.void
-    const body = Journal.encodeCommit(pending)
-    pending = []
-    stored = noted
-    return store.append({
-      executionId,
-      saga: program.name,
-      version: program.version,
-      sequence: sequence++,
-      status: state.status,
-      body,
-      token: claim.token,
-      fence: claim.fence
-    })
+}
+
+/** Stores events through a checkpoint, one commit for all that was noted since the last. */
+export const toCheckpoint = (destination: Destination): Recorder => new CheckpointRecorder(destination)
+
+class CheckpointRecorder implements Recorder {
+  readonly durable = true
+  readonly now: () => number
+  private readonly to: Destination
+  private readonly sum: Journal.Sum
+  private sequence: number
+  private pending: Array<Journal.Event> = emptyList()
+  private noted = 0
+  private stored = 0
+  private halted: Halt | undefined
+  private readonly inTurn: ReturnType<Effect.Semaphore["withPermits"]> | undefined
+
+  constructor(to: Destination) {
+    this.to = to
+    this.now = to.now
+    this.sum = new Journal.Sum(to.state)
+    this.sequence = to.sequence
+    this.inTurn = to.program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
   }
-  // Of siblings that are as far, the first to have its turn takes along what the others have noted.
-  const inTurn = program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
-  const appendInTurn = (turn: NonNullable<typeof inTurn>, upTo: number) =>
-    Effect.zipRight(Effect.yieldNow(), turn(Effect.suspend(() => append(upTo))))
-  return {
-    durable: true,
-    state: () => sum.state,
-    record: (event) => {
-      add(sum, event)
-      pending.push(event)
-      noted++
-    },
-    commit: (next) =>
-      Effect.matchCauseEffect(inTurn === undefined ? append(noted) : appendInTurn(inTurn, noted), {
-        onSuccess: next,
-        onFailure: halt
-      }),
-    encodeOutput: (step, output) => {
-      const encoded = encodeValue(step.success, output, {
+
+  state() {
+    return this.sum.state
+  }
+
+  record(event: Journal.Event) {
+    add(this.sum, event)
+    this.pending.push(event)
+    this.noted++
+  }
+
+  commit<A, E, R>(next: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | Halt, R> {
+    const { inTurn, noted } = this
+    return Effect.matchCauseEffect(
+      inTurn === undefined
+        ? this.append(noted)
+        // Of siblings that are as far, the first to have its turn takes along what the others have noted.
+        : Effect.zipRight(Effect.yieldNow(), inTurn(Effect.suspend(() => this.append(noted)))),
+      { onSuccess: next, onFailure: (cause) => Effect.fail(this.halt(cause)) }
+    )
+  }
+
+  encodeOutput(step: StepNode, output: unknown): Effect.Effect<unknown, Halt> {
+    const { executionId } = this.to
+    const encoded = encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` })
+    return isThere(encoded) ? encoded : Effect.mapError(encoded, (error) => new Halt(error))
+  }
+
+  mustStop() {
+    const { claim, executionId, program, store } = this.to
+    if (this.halted === undefined && !store.holds(claim.token)) {
+      this.halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+    }
+    return this.halted
+  }
+
+  /** Stores what is pending, unless that is done already for what the caller has noted. */
+  private append(upTo: number): ReturnType<Checkpoint.Service["append"]> {
+    const { claim, executionId, program, store } = this.to
+    const { state } = this.sum
+    if (this.halted !== undefined) return Effect.fail(this.halted.error)
+    if (this.stored >= upTo || state === undefined) return Effect.void
+    try {
+      const body = Journal.encodeCommit(this.pending)
+      this.pending = emptyList()
+      this.stored = this.noted
+      return store.append({
         executionId,
-        what: `the output of step "${step.path}"`
+        saga: program.name,
+        version: program.version,
+        sequence: this.sequence++,
+        status: state.status,
+        body,
+        token: claim.token,
+        fence: claim.fence
       })
-      return isThere(encoded) ? encoded : Effect.mapError(encoded, (error) => new Halt(error))
-    },
-    mustStop: () => {
-      if (halted === undefined && !store.holds(claim.token)) {
-        halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
-      }
-      return halted
-    },
-    now: options.now
+    } catch (thrown) {
+      // A store that throws at once must not be taken for a step that has failed, and undone.
+      return Effect.die(thrown)
+    }
+  }
+
+  private halt(cause: Cause.Cause<CheckpointError | ExecutionConflict>): Halt {
+    return this.halted ??= new Halt(
+      Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.to.executionId, cause))
+    )
   }
 }
 
@@ -142,8 +170,7 @@ export const toCheckpoint = (options: {
 export const andThen = <A, E, R, A2, E2, R2>(
   encoded: Effect.Effect<A, E, R>,
   next: (encoded: A) => Effect.Effect<A2, E2, R2>
-): Effect.Effect<A2, E | E2, R | R2> =>
-  isThere(encoded) ? next(encoded.right) : Effect.flatMap(encoded, next)
+): Effect.Effect<A2, E | E2, R | R2> => isThere(encoded) ? next(encoded.right) : Effect.flatMap(encoded, next)
 
 const isThere = <A, E, R>(encoded: Effect.Effect<A, E, R>): encoded is Either.Right<never, A> =>
   Either.isEither(encoded) && Either.isRight(encoded)

@@ -26,13 +26,28 @@ export interface Past {
   readonly finding: Finding | undefined
 }
 
-/** A compensation that is owed. */
-export interface Armed {
-  readonly _tag: "Armed"
+/**
+ * A compensation that is owed.
+ *
+ * This, and whatever else lives as long as an execution and is made for each, is of a class: V8 notes of every literal how
+ * many of its values outlive a collection, and where executions wait for their commits it comes to make them in the old
+ * generation, where each keeps alive all that it refers to. That made half of a durable saga's own costs.
+ */
+export class Armed {
+  readonly _tag = "Armed"
   readonly step: StepNode
   readonly frame: Frame
   readonly output: unknown
+
+  constructor(step: StepNode, frame: Frame, output: unknown) {
+    this.step = step
+    this.frame = frame
+    this.output = output
+  }
 }
+
+/** An empty list that is no literal, see {@link Armed}. */
+export const emptyList = <A>(): Array<A> => Array.of<A>()
 
 /** Compensations that are run at the same time, a lane each. */
 export interface ArmedLanes {
@@ -53,7 +68,7 @@ export interface Frame {
 /** Where the way forward ended: a step, or a nested saga whose input or output could not be made. */
 export type FailedAt = Pick<StepNode, "path" | "error">
 
-/** A class, because spreading the options costs as much as ten steps. */
+/** A class also because spreading the options costs as much as ten steps. */
 export class Run implements Frame {
   readonly program: Program
   readonly executionId: string
@@ -65,13 +80,13 @@ export class Run implements Frame {
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}
-  readonly armed: ArmedList = []
+  readonly armed: ArmedList = emptyList()
   /** The Finals that have taken effect. Once there is one, there is no way back. */
-  readonly committed: Array<string> = []
+  readonly committed: Array<string> = emptyList()
   /** The steps that ended the way forward, and why, where the run has to name them. */
-  readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = []
+  readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = emptyList()
   /** What is in doubt and could not be settled. */
-  readonly doubts: Array<OutcomeUnknown> = []
+  readonly doubts: Array<OutcomeUnknown> = emptyList()
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
 
   constructor(options: {

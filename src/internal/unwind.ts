@@ -168,16 +168,18 @@ class Unwinding {
       return Effect.succeed(true)
     }
     const compensation = new Compensation(this.run, armed, this.cause)
-    const ended = () => ({ step, attempts: compensation.attempt, at: recorder!.now() })
     const outcome = Effect.matchCause(compensation.outcome, {
       onSuccess: () => {
         this.undone.push(step)
-        recorder?.record({ _tag: "CompensationSucceeded", ...ended() })
+        const { attempt: attempts } = compensation
+        recorder?.record({ _tag: "CompensationSucceeded", step, attempts, at: recorder.now() })
         return true
       },
       onFailure: (cause) => {
         this.failed.push({ step, cause })
-        recorder?.record({ _tag: "CompensationFailed", ...ended(), failures: storeCause(undefined, cause) })
+        const { attempt: attempts } = compensation
+        const failures = storeCause(undefined, cause)
+        recorder?.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
         return true
       }
     })
