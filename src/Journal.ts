@@ -196,7 +196,7 @@ export const isInDoubt = ({ classification, status }: StepState): boolean =>
 
 const none: ReadonlyArray<StoredFailure> = []
 
-/** A state that is this module's own, and so may be changed in place. Of classes, as `Armed` in `internal/run.ts` says. */
+/** A state that is this module's own, and so may be changed in place. Of classes, for the reason that `emptyList` gives. */
 class Draft implements ExecutionState {
   readonly saga: string
   readonly version: number

@@ -5,9 +5,9 @@ import { Cause, Chunk, Effect, Either, Option, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import { emptyList } from "./emptyList.ts"
 import { notJson } from "./json.ts"
 import type { Program, StepNode } from "./program.ts"
-import { emptyList } from "./run.ts"
 import { diedAppending } from "./storeFailure.ts"
 
 /** Stops a run where it is: no step follows, and nothing is undone. */
@@ -81,7 +81,10 @@ export const toCheckpoint = (destination: Destination): Recorder => new Checkpoi
 class CheckpointRecorder implements Recorder {
   readonly durable = true
   readonly now: () => number
-  private readonly to: Destination
+  readonly claim: Checkpoint.Claim
+  readonly program: Program
+  readonly executionId: string
+  private readonly store: Destination["store"]
   private readonly sum: Journal.Sum
   private sequence: number
   private pending: Array<Journal.Event> = emptyList()
@@ -91,7 +94,10 @@ class CheckpointRecorder implements Recorder {
   private readonly inTurn: ReturnType<Effect.Semaphore["withPermits"]> | undefined
 
   constructor(to: Destination) {
-    this.to = to
+    this.store = to.store
+    this.claim = to.claim
+    this.program = to.program
+    this.executionId = to.executionId
     this.now = to.now
     this.sum = new Journal.Sum(to.state)
     this.sequence = to.sequence
@@ -120,13 +126,13 @@ class CheckpointRecorder implements Recorder {
   }
 
   encodeOutput(step: StepNode, output: unknown): Effect.Effect<unknown, Halt> {
-    const { executionId } = this.to
+    const { executionId } = this
     const encoded = encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` })
     return isThere(encoded) ? encoded : Effect.mapError(encoded, (error) => new Halt(error))
   }
 
   mustStop() {
-    const { claim, executionId, program, store } = this.to
+    const { claim, executionId, program, store } = this
     if (this.halted === undefined && !store.holds(claim.token)) {
       this.halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
     }
@@ -135,7 +141,6 @@ class CheckpointRecorder implements Recorder {
 
   /** Stores what is pending, unless that is done already for what the caller has noted. */
   private append(upTo: number): ReturnType<Checkpoint.Service["append"]> {
-    const { claim, executionId, program, store } = this.to
     const { state } = this.sum
     if (this.halted !== undefined) return Effect.fail(this.halted.error)
     if (this.stored >= upTo || state === undefined) return Effect.void
@@ -143,16 +148,7 @@ class CheckpointRecorder implements Recorder {
       const body = Journal.encodeCommit(this.pending)
       this.pending = emptyList()
       this.stored = this.noted
-      return store.append({
-        executionId,
-        saga: program.name,
-        version: program.version,
-        sequence: this.sequence++,
-        status: state.status,
-        body,
-        token: claim.token,
-        fence: claim.fence
-      })
+      return this.store.append(new Commit(this, this.sequence++, state.status, body))
     } catch (thrown) {
       // A store that throws at once must not be taken for a step that has failed, and undone.
       return Effect.die(thrown)
@@ -161,8 +157,36 @@ class CheckpointRecorder implements Recorder {
 
   private halt(cause: Cause.Cause<CheckpointError | ExecutionConflict>): Halt {
     return this.halted ??= new Halt(
-      Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.to.executionId, cause))
+      Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.executionId, cause))
     )
+  }
+}
+
+/** What is handed to the store. No literal, see {@link emptyList}. */
+class Commit implements Checkpoint.Commit {
+  readonly executionId: string
+  readonly saga: string
+  readonly version: number
+  readonly sequence: number
+  readonly status: Journal.Status
+  readonly body: string
+  readonly token: Checkpoint.Token
+  readonly fence: number
+
+  constructor(
+    { claim, executionId, program }: Pick<Destination, "claim" | "executionId" | "program">,
+    sequence: number,
+    status: Journal.Status,
+    body: string
+  ) {
+    this.executionId = executionId
+    this.saga = program.name
+    this.version = program.version
+    this.sequence = sequence
+    this.status = status
+    this.body = body
+    this.token = claim.token
+    this.fence = claim.fence
   }
 }
 

@@ -3,6 +3,7 @@ import type { Cause, Effect } from "effect"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type { IdempotencyKey } from "../Step.ts"
+import { emptyList } from "./emptyList.ts"
 import type { Program, StepNode } from "./program.ts"
 import type { Recorder } from "./recorder.ts"
 
@@ -26,13 +27,7 @@ export interface Past {
   readonly finding: Finding | undefined
 }
 
-/**
- * A compensation that is owed.
- *
- * This, and whatever else lives as long as an execution and is made for each, is of a class: V8 notes of every literal how
- * many of its values outlive a collection, and where executions wait for their commits it comes to make them in the old
- * generation, where each keeps alive all that it refers to. That made half of a durable saga's own costs.
- */
+/** A compensation that is owed. No literal, see {@link emptyList}. */
 export class Armed {
   readonly _tag = "Armed"
   readonly step: StepNode
@@ -45,9 +40,6 @@ export class Armed {
     this.output = output
   }
 }
-
-/** An empty list that is no literal, see {@link Armed}. */
-export const emptyList = <A>(): Array<A> => Array.of<A>()
 
 /** Compensations that are run at the same time, a lane each. */
 export interface ArmedLanes {
