@@ -36,7 +36,7 @@ export const execute = (
       return driveOnce(program, call, (checkpoint) =>
         Effect.flatMap(load(checkpoint, program, executionId), (stored) => {
           if (stored === undefined) {
-            return start(checkpoint, program, { ...options, input, encoded })
+            return start(checkpoint, program, { executionId, suspend: options.suspend, input, encoded })
           }
           if (canonical(stored.past.state.input) !== call.input) {
             return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
@@ -174,8 +174,8 @@ const start = (
           saga: program.name,
           version: program.version,
           fingerprint: program.fingerprint,
-          ...(program.plan === undefined ? {} : { plan: program.plan }),
-          ...(encoded === undefined ? {} : { input: encoded }),
+          plan: program.plan,
+          input: encoded,
           at: now()
         })
         const run = new Run({ program, executionId, input, recorder, suspend })
