@@ -67,7 +67,7 @@ export type SagaEvent = typeof SagaEvent.Type
 
 /** Hands events from runs to listeners. */
 export interface Service {
-  /** Whether anybody listens. */
+  /** Whether anybody listens: nothing is told otherwise. */
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
   readonly stream: Stream.Stream<SagaEvent>
@@ -101,8 +101,8 @@ export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer
   })
 
 /**
- * What happens from now on, in all runs under the layer, without an end. An execution that began in process while nobody
- * listened is not heard.
+ * What happens from now on, in all runs under the layer, without an end. A `Saga.run` or `Saga.scoped` that began while nobody
+ * listened is not heard; any other run is heard from here on, though its `Started` may have gone by.
  */
 export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap(
   Effect.map(SagaEvents, ({ stream }) => stream)

@@ -16,6 +16,7 @@ import {
   RecoveredFailure
 } from "../SagaError.ts"
 import type { Program } from "./definition.ts"
+import { describe } from "./describe.ts"
 import { driveWithin, wayForward } from "./interpreter.ts"
 import { canonical } from "./json.ts"
 import { keyOf } from "./key.ts"
@@ -24,6 +25,7 @@ import { difference } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
 import { isWellFormed } from "./rules.ts"
 import { type AnyEffect, type Finding, type Past, Run } from "./run.ts"
+import { validate } from "./secrets.ts"
 
 interface Stored {
   readonly past: Past
@@ -43,7 +45,7 @@ export const execute = (
     if (!isWellFormed(executionId)) {
       return Effect.fail(new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId }))
     }
-    const validated = program.input === undefined ? Effect.void : Schema.validate(program.input)(input)
+    const validated = program.input === undefined ? Effect.void : validate(program.input, input)
     const encoding = ParseResult.flatMap(
       validated,
       () => encodeValue(program.input, input, { executionId, what: "the input" })
@@ -155,9 +157,7 @@ const withObserver = <A>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
   use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => AnyEffect<A>
 ): AnyEffect<A> =>
-  Effect.withFiberRuntime((fiber) =>
-    use({ now: nowOf(fiber), observer: observerOf(fiber, execution.program, execution.executionId, execution.resumed) })
-  )
+  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: observerOf(fiber, execution, true) }))
 
 const start = (
   store: Checkpoint.Service,
@@ -362,7 +362,7 @@ const readBack = (
     }
     const input = program.input === undefined ? undefined : yield* Effect.mapError(
       Schema.decodeUnknown(program.input)(state.input),
-      (error) => corrupt(`the input: ${error.message}`)
+      (error) => corrupt(`the input: ${describe(error).message}`)
     )
     const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
@@ -370,7 +370,7 @@ const readBack = (
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
-        (error) => corrupt(`the output of step "${step.path}": ${error.message}`)
+        (error) => corrupt(`the output of step "${step.path}": ${describe(error).message}`)
       )
       outputs.set(step.path, output)
     }
