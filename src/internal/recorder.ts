@@ -45,11 +45,10 @@ export interface Recorder {
   readonly now: () => number
 }
 
-const add = (sum: Journal.Sum, event: Journal.Event, observer: Observer | undefined): void => {
+const add = (sum: Journal.Sum, event: Journal.Event): void => {
   const invalid = sum.add(event)
   // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
   if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
-  observer?.tell(event, sum.state!)
 }
 
 /** Keeps the sum of the events, for a report. */
@@ -59,7 +58,10 @@ export const inMemory = (now: () => number, observer: Observer | undefined): Rec
     durable: false,
     observer,
     state: () => sum.state,
-    record: (event) => add(sum, event, observer),
+    record: (event) => {
+      add(sum, event)
+      observer?.tell(event, sum.state!)
+    },
     commit: Effect.void,
     encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
@@ -84,6 +86,8 @@ export const toCheckpoint = (options: {
   const sum = new Journal.Sum(options.state)
   let sequence = options.sequence
   let pending: Array<Journal.Event> = []
+  /** What observers are told once it is stored. */
+  let decided: Array<Journal.Event> = []
   let noted = 0
   let stored = 0
   let halted: Halt | undefined
@@ -101,7 +105,9 @@ export const toCheckpoint = (options: {
         const body = Journal.encodeCommit(pending)
         pending = []
         stored = noted
-        return store.append({
+        const told = decided
+        decided = []
+        const appended = store.append({
           executionId,
           saga: program.name,
           version: program.version,
@@ -110,6 +116,9 @@ export const toCheckpoint = (options: {
           body,
           token: claim.token,
           fence: claim.fence
+        })
+        return told.length === 0 ? appended : Effect.map(appended, () => {
+          for (const event of told) observer?.tell(event, state)
         })
       }),
       halt
@@ -125,9 +134,12 @@ export const toCheckpoint = (options: {
     observer,
     state: () => sum.state,
     record: (event) => {
-      add(sum, event, observer)
+      add(sum, event)
       pending.push(event)
       noted++
+      if (observer === undefined) return
+      if (isDecision(event)) decided.push(event)
+      else observer.tell(event, sum.state!)
     },
     commit,
     encodeOutput: (step, output) =>
@@ -142,6 +154,21 @@ export const toCheckpoint = (options: {
       return halted
     },
     now: options.now
+  }
+}
+
+/** Whether an event says what will be done, and so is true only once it is stored. */
+const isDecision = (event: Journal.Event): boolean => {
+  switch (event._tag) {
+    case "StepStarted":
+      return event.classification !== "ReadOnly"
+    case "UnwindingStarted":
+    case "CompensationStarted":
+    case "Parked":
+    case "Finished":
+      return true
+    default:
+      return false
   }
 }
 

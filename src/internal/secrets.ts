@@ -44,7 +44,7 @@ const isSecret = (ast: SchemaAST.AST): boolean => {
   switch (ast._tag) {
     case "Declaration":
       return Option.exists(
-        SchemaAST.getAnnotation<{ readonly _tag?: unknown }>(SchemaAST.TypeConstructorAnnotationId)(ast),
+        SchemaAST.getTypeConstructorAnnotation(ast),
         ({ _tag }) => _tag === "effect/Redacted"
       )
     case "Transformation":
