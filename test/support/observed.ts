@@ -1,7 +1,7 @@
 /** Everything that others can see of a run. */
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Chunk, Effect, type Exit, Fiber, HashMap, Inspectable, Layer, Logger, Stream } from "effect"
+import { Chunk, Effect, type Exit, Fiber, HashMap, Inspectable, Logger, Stream } from "effect"
 import { SagaEvents } from "effect-saga"
 
 const last = { _tag: "Started", saga: "", version: 1, executionId: "", at: 0, resumed: false } as const
@@ -42,13 +42,22 @@ export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyAr
     }
   })
 
+/** Keeps its spans also when the layer that it belongs to is closed. */
+class Exporter extends InMemorySpanExporter {
+  override shutdown() {
+    return Promise.resolve()
+  }
+}
+
 /** A tracer that exports to OpenTelemetry's SDK, and what it has exported. */
 export const makeTracer = () => {
-  const exporter = new InMemorySpanExporter()
-  const spanProcessor = new SimpleSpanProcessor(exporter)
+  const exporter = new Exporter()
   const spans = (): ReadonlyArray<ReadableSpan> => exporter.getFinishedSpans()
   return {
-    layer: NodeSdk.layer(() => ({ spanProcessor, resource: { serviceName: "test" } })),
+    layer: NodeSdk.layer(() => ({
+      spanProcessor: new SimpleSpanProcessor(exporter),
+      resource: { serviceName: "test" }
+    })),
     spans,
     span: (name: string) => {
       const found = spans().filter((span) => span.name === name)
@@ -67,5 +76,5 @@ export const makeLog = () => {
       annotations: Object.fromEntries(HashMap.entries(annotations))
     })
   )
-  return { lines, layer: Layer.merge(Logger.replace(Logger.defaultLogger, logger), Layer.empty) }
+  return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
 }
