@@ -5,6 +5,7 @@
  */
 import { durable } from "./durable.ts"
 import { inProcess } from "./inProcess.ts"
+import { observed } from "./observed.ts"
 import { scale } from "./scale.ts"
 
 const print = (row: string) => console.log(row)
@@ -14,6 +15,10 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
     print("In process: the median time of a saga, then ours as a multiple of each of the others'")
     print("               ours   hand-written  one region  acquireRelease")
     print((await inProcess(1000)).join("\n"))
+  }],
+  ["observed", async (turns = 500) => {
+    print("Observed: the median time of a saga in process by who observes it, and as a multiple of the first")
+    await observed(turns, print)
   }],
   ["durable", async () => {
     print("Durable: C sagas at a time on SQLite, synchronous FULL and NORMAL, to the end or undone")

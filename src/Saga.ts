@@ -13,13 +13,14 @@ import type {
   StepDefinition
 } from "./internal/definition.ts"
 import * as durable from "./internal/durable.ts"
-import { drive, goForward } from "./internal/interpreter.ts"
+import { drive, finish, goForward } from "./internal/interpreter.ts"
 import type { MissingDefaultInDoubt } from "./internal/messages.ts"
 import { nowOf, type Observer, observerOf } from "./internal/observer.ts"
 import { make as makeProgram } from "./internal/program.ts"
 import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type * as running from "./internal/run.ts"
 import { Run } from "./internal/run.ts"
+import { validate } from "./internal/secrets.ts"
 import { stateOf } from "./internal/stored.ts"
 import type {
   CutOff,
@@ -181,13 +182,13 @@ const validated = <A, R>(
   then: (fiber: Fiber.RuntimeFiber<any, any>) => Effect.Effect<A, unknown, R>
 ): Effect.Effect<A, unknown, R> => {
   const now = Effect.withFiberRuntime(then)
-  return program.input === undefined ? now : Effect.zipRight(Schema.validate(program.input)(input), now)
+  return program.input === undefined ? now : Effect.zipRight(validate(program.input, input), now)
 }
 
 /** A run in this process. It is recorded only if somebody observes it. */
 const newRun = (program: Program, input: unknown, fiber: Fiber.RuntimeFiber<any, any>) => {
   const executionId = crypto.randomUUID()
-  const observer = observerOf(fiber, program, executionId, false)
+  const observer = observerOf(fiber, { program, executionId, resumed: false }, false)
   const recorder = observer === undefined ? undefined : recorderOf(program, nowOf(fiber), observer)
   return new Run({ program, executionId, input, recorder })
 }
@@ -236,7 +237,7 @@ export const scoped = <Input, Output, Error, Requirements>(
           Effect.as(
             Scope.addFinalizerExit(
               Context.get(context, Scope.Scope),
-              (exit) => Exit.isSuccess(exit) ? Effect.void : unwindLater(armed, exit.cause, context)
+              (exit) => closed(armed, exit, context)
             ),
             output
           ))
@@ -244,12 +245,17 @@ export const scoped = <Input, Output, Error, Requirements>(
   ) as Effect.Effect<any, any, any>
 }
 
-const unwindLater = (
+/** What becomes of the compensations that were left armed when their scope closes. */
+const closed = (
   armed: Run,
-  cause: Cause.Cause<unknown>,
+  exit: Exit.Exit<unknown, unknown>,
   context: Context.Context<any>
-): Effect.Effect<void> =>
-  Effect.matchCauseEffect(Effect.provide(Effect.uninterruptible(unwind(armed, cause)), context), {
+): Effect.Effect<void> => {
+  const { recorder } = armed
+  const rest = Exit.isFailure(exit) ? unwind(armed, exit.cause) : recorder && finish(recorder, Effect.void)
+  if (rest === undefined) return Effect.void
+  const observed = recorder?.observer === undefined ? rest : recorder.observer.end(rest, recorder)
+  return Effect.matchCauseEffect(Effect.provide(Effect.uninterruptible(observed), context), {
     onSuccess: () => Effect.void,
     onFailure: (ended) => {
       // What closed the scope may be another saga's failure: only this one's is news.
@@ -259,6 +265,7 @@ const unwindLater = (
         : Effect.void
     }
   })
+}
 
 /**
  * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
@@ -281,7 +288,7 @@ export const recorded = (program: Program, input: unknown) =>
   Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<any, any>) => {
     const now = nowOf(fiber)
     const executionId = crypto.randomUUID()
-    const recorder = recorderOf(program, now, observerOf(fiber, program, executionId, false))
+    const recorder = recorderOf(program, now, observerOf(fiber, { program, executionId, resumed: false }, true))
     const run = new Run({ program, executionId, input, recorder })
     return Effect.succeed({
       driven: validated(program, input, () => drive(run)),

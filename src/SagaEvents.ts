@@ -44,8 +44,9 @@ export const Parked = Schema.TaggedStruct("Parked", { ...whose, reason: Journal.
 export const Finished = Schema.TaggedStruct("Finished", { ...whose, result: Journal.Finished.fields.result })
 
 /**
- * One thing that happened, at a time in epoch milliseconds. It is told when it happens, which for a durable execution is just before it
- * is stored: where the store then fails, the execution stays where it was, and tells of it again when it is resumed.
+ * One thing that happened, at a time in epoch milliseconds. How a step or a compensation ended is told at once; that one with a
+ * side effect starts, and how the execution ends, once that is stored, where it is durable. So an end that could not be stored has
+ * been told, and after a resume the step may end again, and otherwise.
  *
  * It is plain JSON, and has neither inputs nor outputs in it.
  */
@@ -67,7 +68,7 @@ export type SagaEvent = typeof SagaEvent.Type
 
 /** Hands events from runs to listeners. */
 export interface Service {
-  /** Whether anybody listens. */
+  /** Whether anybody listens: nothing is told otherwise. */
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
   readonly stream: Stream.Stream<SagaEvent>
@@ -101,8 +102,8 @@ export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer
   })
 
 /**
- * What happens from now on, in all runs under the layer, without an end. An execution that began in process while nobody
- * listened is not heard.
+ * What happens from now on, in all runs under the layer, without an end. A `Saga.run` or `Saga.scoped` that began while nobody
+ * listened is not heard; any other run is heard from here on, though its `Started` may have gone by.
  */
 export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap(
   Effect.map(SagaEvents, ({ stream }) => stream)

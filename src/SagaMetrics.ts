@@ -2,10 +2,13 @@
  * Metrics of the sagas of a process, as Effect's own `Metric`s, so that every exporter of those has them.
  *
  * - `saga_executions`: a counter of what executions came to, tagged with `saga` and `result`: `succeeded`, `undone`, `parked`
- * - `saga_duration`: a histogram of milliseconds from the start of an execution to there, tagged alike
+ * - `saga_duration`: a histogram of milliseconds from the start of an execution to there, tagged alike, and with `time_unit`
  * - `saga_steps`: a counter of steps, tagged with `saga`, `step`, `classification` and `result`: `succeeded`, `failed`, `skipped`
  * - `saga_in_doubt`: a counter of steps of which nobody knows whether they happened, tagged with `saga` and `step`
  * - `saga_compensations`: a counter of compensations, tagged with `saga`, `step` and `result`: `succeeded`, `failed`
+ *
+ * In process `parked` means that it ended with something in effect: nothing waits there. The tags of `Effect.tagMetrics` around
+ * the run are there as well.
  */
 import { Context, Layer, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type * as Journal from "./Journal.ts"
@@ -20,26 +23,37 @@ const inDoubt = Metric.counter("saga_in_doubt", {
   incremental: true
 })
 const compensations = Metric.counter("saga_compensations", { description: "Compensations of sagas", incremental: true })
-const duration = Metric.histogram(
-  "saga_duration",
-  MetricBoundaries.exponential({ start: 1, factor: 4, count: 12 }),
-  "Milliseconds from the start of an execution to its end, or to where it was parked"
+// An exporter takes the unit from this tag.
+const duration = Metric.tagged(
+  Metric.histogram(
+    "saga_duration",
+    MetricBoundaries.exponential({ start: 1, factor: 4, count: 12 }),
+    "From the start of an execution to its end, or to where it was parked"
+  ),
+  "time_unit",
+  "milliseconds"
 )
 
 /** What runs tell their metrics. */
 export interface Service {
-  readonly tell: (event: Journal.Event, state: Journal.ExecutionState) => void
+  /** Of an event, the state after it, and the labels of whoever runs the saga. */
+  readonly tell: (
+    event: Journal.Event,
+    state: Journal.ExecutionState,
+    labels: ReadonlyArray<MetricLabel.MetricLabel>
+  ) => void
 }
 
 /** Counts what runs that are given it do. */
 export class SagaMetrics extends Context.Tag("effect-saga/SagaMetrics")<SagaMetrics, Service>() {}
 
-const labels = (tags: { readonly [name: string]: string }) =>
-  Object.entries(tags).map(([name, value]) => MetricLabel.make(name, value))
-
 const results = { Succeeded: "succeeded", Undone: "undone" } as const
 
-const tell: Service["tell"] = (event, { saga, startedAt, steps: known }) => {
+const tell: Service["tell"] = (event, { saga, startedAt, steps: known }, given) => {
+  const labels = (tags: { readonly [name: string]: string }) => [
+    ...given,
+    ...Object.entries(tags).map(([name, value]) => MetricLabel.make(name, value))
+  ]
   const end = (result: string) => {
     const tags = labels({ saga, result })
     executions.unsafeUpdate(1, tags)

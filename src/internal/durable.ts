@@ -1,7 +1,7 @@
 /**
  * An execution and its journal: starts it, finds it again, joins it, and hands both to the interpreter.
  */
-import { Deferred, Effect, Exit, FiberId, ParseResult, Schema } from "effect"
+import { Deferred, Effect, Exit, FiberId, ParseResult } from "effect"
 import * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { ExecutionConflict, ExecutionNotFound } from "../SagaError.ts"
@@ -13,6 +13,7 @@ import { difference } from "./program.ts"
 import { encodeValue, toCheckpoint } from "./recorder.ts"
 import { isWellFormed } from "./rules.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
+import { validate } from "./secrets.ts"
 import { load, type Stored, whyParked } from "./stored.ts"
 
 /** Starts an execution, or joins it, goes on with it or returns its result where there is one of this id (S15). */
@@ -26,7 +27,7 @@ export const execute = (
     if (!isWellFormed(executionId)) {
       return Effect.fail(new ExecutionConflict({ reason: "InvalidId", saga: program.name, executionId }))
     }
-    const validated = program.input === undefined ? Effect.void : Schema.validate(program.input)(input)
+    const validated = program.input === undefined ? Effect.void : validate(program.input, input)
     const encoding = ParseResult.flatMap(
       validated,
       () => encodeValue(program.input, input, { executionId, what: "the input" })
@@ -138,9 +139,7 @@ const withObserver = <A>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
   use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => AnyEffect<A>
 ): AnyEffect<A> =>
-  Effect.withFiberRuntime((fiber) =>
-    use({ now: nowOf(fiber), observer: observerOf(fiber, execution.program, execution.executionId, execution.resumed) })
-  )
+  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: observerOf(fiber, execution, true) }))
 
 const start = (
   store: Checkpoint.Service,

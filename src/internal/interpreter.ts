@@ -6,12 +6,13 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, FiberRef, Option, Schema } from "effect"
+import { Cause, Effect, FiberRef, Option } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./definition.ts"
 import { andThen, haltOf, type Recorder, storeCause } from "./recorder.ts"
 import { type AnyEffect, Armed, type ArmedList, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
+import { validate } from "./secrets.ts"
 import { goBack } from "./unwind.ts"
 
 /** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
@@ -19,21 +20,35 @@ export const drive = (run: Run): AnyEffect => Effect.uninterruptibleMask((restor
 
 /** The same, for a caller who has opened the region already. */
 export const driveWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
-  forwardWithin(run, restore, (output) => {
-    const { recorder } = run
-    if (recorder === undefined) return Effect.succeed(output)
-    recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
-    return recorder.commit(() => Effect.succeed(output))
-  })
+  forwardWithin(
+    run,
+    restore,
+    false,
+    (output) => {
+      const end = Effect.succeed(output)
+      return run.recorder === undefined ? end : finish(run.recorder, end)
+    }
+  )
+
+/** Nothing will be undone any more. */
+export const finish = (recorder: Recorder, end: AnyEffect): AnyEffect => {
+  recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
+  return recorder.commit(() => end)
+}
 
 /**
  * Goes forward, and back when that fails. When it succeeds, `keep` decides what becomes of the armed compensations, in the
  * same uninterruptible region, so that nothing can come between the last step and it.
  */
 export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEffect =>
-  Effect.uninterruptibleMask((restore) => forwardWithin(run, restore, keep))
+  Effect.uninterruptibleMask((restore) => forwardWithin(run, restore, true, keep))
 
-const forwardWithin = (run: Run, restore: Run["restore"], keep: (output: unknown) => AnyEffect): AnyEffect => {
+const forwardWithin = (
+  run: Run,
+  restore: Run["restore"],
+  staysOpen: boolean,
+  keep: (output: unknown) => AnyEffect
+): AnyEffect => {
   run.restore = restore
   const driven = Effect.matchCauseEffect(wayForward(run), {
     onSuccess: keep,
@@ -45,7 +60,7 @@ const forwardWithin = (run: Run, restore: Run["restore"], keep: (output: unknown
     const halt = haltOf(cause)
     return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
   })
-  return recorder.observer === undefined ? ended : recorder.observer.aroundExecution(ended, recorder)
+  return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)
 }
 
 /** All steps, and what is made of their outputs. */
@@ -116,7 +131,7 @@ const performNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
     const frame: Frame = { input, outputs: {}, armed: parent.armed }
     const checked = program.input === undefined
       ? Effect.void
-      : noteFailure(run, nested, Schema.validate(program.input)(input))
+      : noteFailure(run, nested, validate(program.input, input))
     return Effect.zipRight(
       checked,
       Effect.zipRight(inOrder(run, frame, program.nodes), pure(run, nested, () => program.project(seen(frame))))

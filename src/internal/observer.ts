@@ -2,7 +2,7 @@
  * Tells others what a run does: listeners, metrics, the tracer, the log. A run that nobody observes has none of this, and pays
  * for one look whether somebody does.
  */
-import { Clock, Context, DefaultServices, Effect, type Fiber, FiberRef, Tracer } from "effect"
+import { Clock, Context, DefaultServices, Effect, type Fiber, FiberRef, type MetricLabel, Tracer } from "effect"
 import type * as Journal from "../Journal.ts"
 import { type SagaEvent, SagaEvents } from "../SagaEvents.ts"
 import { SagaMetrics } from "../SagaMetrics.ts"
@@ -13,19 +13,16 @@ import { keyOf } from "./key.ts"
 type AnyEffect = Effect.Effect<unknown, unknown, any>
 
 /** The calls of a step's action or compensation. */
-export interface Calls {
+interface Calls {
   readonly step: StepNode
   /** How many there were in this process. */
   readonly attempt: number
 }
 
-export interface Observer {
-  readonly tell: (event: Journal.Event, state: Journal.ExecutionState) => void
-  readonly aroundExecution: (
-    effect: AnyEffect,
-    recorder: { readonly state: () => Journal.ExecutionState | undefined; readonly now: () => number }
-  ) => AnyEffect
-  readonly aroundCalls: (role: "action" | "compensation", calls: Calls, effect: AnyEffect) => AnyEffect
+/** What the run writes down, as far as it is told to others. */
+interface Recorded {
+  readonly state: () => Journal.ExecutionState | undefined
+  readonly now: () => number
 }
 
 const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
@@ -36,60 +33,119 @@ export const nowOf = (fiber: Fiber.RuntimeFiber<any, any>): () => number => {
   return () => clock.unsafeCurrentTimeMillis()
 }
 
-/** Who observes the runs of a fiber, if anybody does. */
+/**
+ * Who observes the runs of a fiber, if anybody does. Of a run that is recorded only for them, which costs as much as the run,
+ * nobody who is not there when it begins; others hear of a run from when they come.
+ */
 export const observerOf = (
   fiber: Fiber.RuntimeFiber<any, any>,
-  program: Program,
-  executionId: string,
-  resumed: boolean
+  execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
+  isRecorded: boolean
 ): Observer | undefined => {
   const context = fiber.getFiberRef(FiberRef.currentContext).unsafeMap
   const events: SagaEvents["Type"] | undefined = context.get(SagaEvents.key)
   const metrics: SagaMetrics["Type"] | undefined = context.get(SagaMetrics.key)
-  const tracer = fiber.getFiberRef(DefaultServices.currentServices).unsafeMap.get(Tracer.Tracer.key)
-  const isTraced = tracer !== nativeTracer
-  if (!isTraced && metrics === undefined && events?.isHeard() !== true) return undefined
+  const isTraced = fiber.getFiberRef(DefaultServices.currentServices).unsafeMap.get(Tracer.Tracer.key) !== nativeTracer
+  const isListened = events !== undefined && (isRecorded || events.isHeard())
+  return isTraced || metrics !== undefined || isListened
+    ? new Observer(execution, { events, metrics, isTraced, labels: fiber.getFiberRef(FiberRef.currentMetricLabels) })
+    : undefined
+}
 
-  const { name: saga, version } = program
-  const attributes = { "saga.name": saga, "saga.version": version, "saga.execution_id": executionId }
-  const spanned = (
-    name: string,
-    effect: AnyEffect,
-    known: Record<string, unknown>,
-    knownAtEnd: () => Record<string, unknown>
-  ) =>
-    isTraced
-      ? Effect.withSpan(Effect.onExit(effect, () => Effect.annotateCurrentSpan(knownAtEnd())), name, {
-        attributes: { ...attributes, ...known },
-        captureStackTrace: false
-      })
+/** Tells of one execution. */
+export class Observer {
+  private readonly whose: { readonly saga: string; readonly version: number; readonly executionId: string }
+  private readonly resumed: boolean
+  private readonly to: {
+    readonly events: SagaEvents["Type"] | undefined
+    readonly metrics: SagaMetrics["Type"] | undefined
+    readonly isTraced: boolean
+    readonly labels: ReadonlyArray<MetricLabel.MetricLabel>
+  }
+  private span: Tracer.Span | undefined
+
+  constructor(execution: Parameters<typeof observerOf>[1], to: Observer["to"]) {
+    const { name: saga, version } = execution.program
+    this.whose = { saga, version, executionId: execution.executionId }
+    this.resumed = execution.resumed
+    this.to = to
+  }
+
+  readonly tell = (event: Journal.Event, state: Journal.ExecutionState): void => {
+    const { events, labels, metrics } = this.to
+    metrics?.tell(event, state, labels)
+    if (events?.isHeard() !== true) return
+    const told = inPublic(event, this.whose)
+    if (told !== undefined) events.tell(told)
+  }
+
+  /**
+   * Goes around what an execution does; for a caller who cannot be interrupted. Where the execution `staysOpen` after it has
+   * succeeded, `end` goes around the rest.
+   */
+  begin(effect: AnyEffect, recorded: Recorded, staysOpen: boolean): AnyEffect {
+    const { events, isTraced } = this.to
+    const { saga } = this.whose
+    const begun = Effect.suspend(() => {
+      const { resumed, whose } = this
+      if (events?.isHeard() === true) events.tell({ _tag: "Started", ...whose, at: recorded.now(), resumed })
+      return this.within(effect, recorded, staysOpen)
+    })
+    if (!isTraced) return begun
+    const attributes = { ...this.attributes, "saga.resumed": this.resumed }
+    return Effect.flatMap(Effect.makeSpan(`saga ${saga}`, { attributes, captureStackTrace: false }), (span) => {
+      this.span = span
+      return begun
+    })
+  }
+
+  /** Goes around what an execution that stayed open has left to do. */
+  end(effect: AnyEffect, recorded: Recorded): AnyEffect {
+    return this.within(effect, recorded, false)
+  }
+
+  private within(effect: AnyEffect, { state }: Recorded, staysOpen: boolean): AnyEffect {
+    const { span, whose: { executionId, saga } } = this
+    const inSpan = span === undefined ? effect : Effect.onExit(Effect.withParentSpan(effect, span), (exit) => {
+      if (staysOpen && exit._tag === "Success") return Effect.void
+      return Effect.clockWith((clock) =>
+        Effect.sync(() => {
+          span.attribute("saga.status", state()?.status)
+          span.end(clock.unsafeCurrentTimeNanos(), exit)
+        })
+      )
+    })
+    return this.isLogged ? Effect.annotateLogs(inSpan, { saga, executionId }) : inSpan
+  }
+
+  aroundCalls(role: "action" | "compensation", calls: Calls, effect: AnyEffect): AnyEffect {
+    const { classification, path } = calls.step
+    const inSpan = this.to.isTraced
+      ? Effect.withSpan(
+        Effect.onExit(effect, () => Effect.annotateCurrentSpan("saga.attempts", calls.attempt)),
+        `${role} ${path}`,
+        {
+          attributes: {
+            ...this.attributes,
+            "saga.step": path,
+            "saga.step.classification": classification,
+            "saga.idempotency_key": keyOf(encodeURIComponent(this.whose.executionId), calls.step, role)
+          },
+          captureStackTrace: false
+        }
+      )
       : effect
-  return {
-    tell: (event, state) => {
-      metrics?.tell(event, state)
-      const told = events === undefined ? undefined : inPublic(event, { saga, version, executionId })
-      if (told !== undefined) events?.tell(told)
-    },
-    aroundExecution: (effect, recorder) => {
-      const span = spanned(`saga ${saga}`, effect, { "saga.resumed": resumed }, () => ({
-        "saga.status": recorder.state()?.status
-      }))
-      const told = events === undefined ? span : Effect.suspend(() => {
-        events.tell({ _tag: "Started", saga, version, executionId, at: recorder.now(), resumed })
-        return span
-      })
-      return Effect.annotateLogs(told, { saga, executionId })
-    },
-    aroundCalls: (role, calls, effect) => {
-      const { classification, path } = calls.step
-      const own = {
-        "saga.step": path,
-        "saga.step.classification": classification,
-        "saga.idempotency_key": keyOf(encodeURIComponent(executionId), calls.step, role)
-      }
-      const span = spanned(`${role} ${path}`, effect, own, () => ({ "saga.attempts": calls.attempt }))
-      return Effect.annotateLogs(span, "step", path)
-    }
+    return this.isLogged ? Effect.annotateLogs(inSpan, "step", path) : inSpan
+  }
+
+  /** What goes into the log must not change with who listens, and it costs too much for those who have asked for nothing. */
+  private get isLogged(): boolean {
+    return this.to.isTraced || this.to.metrics !== undefined
+  }
+
+  private get attributes() {
+    const { executionId, saga, version } = this.whose
+    return { "saga.name": saga, "saga.version": version, "saga.execution_id": executionId }
   }
 }
 

@@ -46,11 +46,10 @@ export interface Recorder {
   readonly now: () => number
 }
 
-const add = (sum: Journal.Sum, event: Journal.Event, observer: Observer | undefined): void => {
+const add = (sum: Journal.Sum, event: Journal.Event): void => {
   const invalid = sum.add(event)
   // The interpreter made an event that cannot be: a defect of this library, and better loud than stored.
   if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
-  observer?.tell(event, sum.state!)
 }
 
 /** Keeps the sum of the events, for a report. */
@@ -60,7 +59,10 @@ export const inMemory = (now: () => number, observer: Observer | undefined): Rec
     durable: false,
     observer,
     state: () => sum.state,
-    record: (event) => add(sum, event, observer),
+    record: (event) => {
+      add(sum, event)
+      observer?.tell(event, sum.state!)
+    },
     commit: (next) => next(),
     encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
@@ -95,6 +97,8 @@ class CheckpointRecorder implements Recorder {
   private readonly sum: Journal.Sum
   private sequence: number
   private pending: Array<Journal.Event> = emptyList()
+  /** What observers are told once it is stored. */
+  private decided: Array<Journal.Event> = emptyList()
   private noted = 0
   private stored = 0
   private halted: Halt | undefined
@@ -117,9 +121,13 @@ class CheckpointRecorder implements Recorder {
   }
 
   record(event: Journal.Event) {
-    add(this.sum, event, this.observer)
+    const { observer } = this
+    add(this.sum, event)
     this.pending.push(event)
     this.noted++
+    if (observer === undefined) return
+    if (isDecision(event)) this.decided.push(event)
+    else observer.tell(event, this.sum.state!)
   }
 
   commit<A, E, R>(next: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | Halt, R> {
@@ -156,11 +164,20 @@ class CheckpointRecorder implements Recorder {
       const body = Journal.encodeCommit(this.pending)
       this.pending = emptyList()
       this.stored = this.noted
-      return this.store.append(new Commit(this, this.sequence++, state.status, body))
+      const appended = this.store.append(new Commit(this, this.sequence++, state.status, body))
+      return this.decided.length === 0 ? appended : this.tellOnceStored(appended, state)
     } catch (thrown) {
       // A store that throws at once must not be taken for a step that has failed, and undone.
       return Effect.die(thrown)
     }
+  }
+
+  private tellOnceStored(appended: ReturnType<Checkpoint.Service["append"]>, state: Journal.ExecutionState) {
+    const { decided, observer } = this
+    this.decided = emptyList()
+    return Effect.map(appended, () => {
+      for (const event of decided) observer?.tell(event, state)
+    })
   }
 
   private halt(cause: Cause.Cause<CheckpointError | ExecutionConflict>): Halt {
@@ -195,6 +212,21 @@ class Commit implements Checkpoint.Commit {
     this.body = body
     this.token = claim.token
     this.fence = claim.fence
+  }
+}
+
+/** Whether an event says what will be done, and so is true only once it is stored. */
+const isDecision = (event: Journal.Event): boolean => {
+  switch (event._tag) {
+    case "StepStarted":
+      return event.classification !== "ReadOnly"
+    case "UnwindingStarted":
+    case "CompensationStarted":
+    case "Parked":
+    case "Finished":
+      return true
+    default:
+      return false
   }
 }
 

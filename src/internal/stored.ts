@@ -14,6 +14,7 @@ import {
   RecoveredFailure
 } from "../SagaError.ts"
 import type { Program } from "./definition.ts"
+import { describe } from "./describe.ts"
 import { keyOf } from "./key.ts"
 import { difference } from "./program.ts"
 import { isWellFormed } from "./rules.ts"
@@ -91,7 +92,7 @@ const readBack = (
     }
     const input = program.input === undefined ? undefined : yield* Effect.mapError(
       Schema.decodeUnknown(program.input)(state.input),
-      (error) => corrupt(`the input: ${error.message}`)
+      (error) => corrupt(`the input: ${describe(error).message}`)
     )
     const outputs = new Map<string, unknown>()
     for (const step of program.steps) {
@@ -99,7 +100,7 @@ const readBack = (
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       const output = yield* Effect.mapError(
         Schema.decodeUnknown(step.success)(recorded.output),
-        (error) => corrupt(`the output of step "${step.path}": ${error.message}`)
+        (error) => corrupt(`the output of step "${step.path}": ${describe(error).message}`)
       )
       outputs.set(step.path, output)
     }
