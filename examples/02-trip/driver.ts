@@ -46,10 +46,10 @@ const progressOf = (event: SagaEvents.SagaEvent) => {
   }
 }
 
-const progress = Stream.runForEach(SagaEvents.stream, (event) => {
+const sayProgress = (event: SagaEvents.SagaEvent) => {
   const what = progressOf(event)
   return what === undefined ? Effect.void : say(event.executionId, what)
-})
+}
 
 const show = (executionId: string) => Effect.flatMap(Saga.inspect(bookTrip, executionId), Timeline.print)
 
@@ -58,10 +58,10 @@ const [, , command, ...given] = process.argv
 const Live = Layer.unwrapEffect(Effect.gen(function*() {
   const ports = yield* Schema.decode(Schema.parseJson(Ports))(yield* Config.string("SERVICES"))
   const filename = yield* Config.string("DATABASE")
-  return Layer.mergeAll(Services.layer(ports), SqliteCheckpoint.layer({ filename }), SagaEvents.layer())
+  return Layer.merge(Services.layer(ports), SqliteCheckpoint.layer({ filename }))
 }))
 
 const commands = { book: book(given), recover, show: show(given[0] ?? "") }
 const main = commands[command as keyof typeof commands]
 
-NodeRuntime.runMain(Effect.provide(Effect.zipRight(Effect.forkDaemon(progress), main), Live))
+NodeRuntime.runMain(Effect.provide(SagaEvents.listen(main, sayProgress), Live))
