@@ -1,7 +1,7 @@
 /**
  * What goes on in the sagas of a process, while it goes on: for progress bars and user interfaces.
  */
-import { Context, Effect, Layer, Mailbox, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
 import * as Journal from "./Journal.ts"
 
 /** A failure in words: the error itself, and what it carries, stays with the run. */
@@ -71,7 +71,7 @@ export interface Service {
   /** Whether anybody listens: nothing is told otherwise. */
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
-  readonly stream: Stream.Stream<SagaEvent>
+  readonly subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, Scope.Scope>
 }
 
 /** The events of the runs that are given it. */
@@ -85,7 +85,7 @@ export class SagaEvents extends Context.Tag("effect-saga/SagaEvents")<SagaEvents
 export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer<SagaEvents> =>
   Layer.sync(SagaEvents, () => {
     const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
-    const listening = Effect.acquireRelease(
+    const subscribe = Effect.acquireRelease(
       Effect.tap(
         Mailbox.make<SagaEvent>({ capacity: options.capacity ?? 1024, strategy: "sliding" }),
         (mailbox) => Effect.sync(() => listeners.add(mailbox))
@@ -97,14 +97,20 @@ export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer
       tell: (event) => {
         for (const listener of listeners) listener.unsafeOffer(event)
       },
-      stream: Stream.unwrapScoped(Effect.map(listening, Mailbox.toStream))
+      subscribe: Effect.map(subscribe, (mailbox) => Mailbox.toStream(mailbox))
     }
   })
 
 /**
- * What happens from now on, in all runs under the layer, without an end. A `Saga.run` or `Saga.scoped` that began while nobody
- * listened is not heard; any other run is heard from here on, though its `Started` may have gone by.
+ * Listens from now on, until the scope closes: the stream has what happens in all runs under the layer, without an end.
+ *
+ * A `Saga.run` or `Saga.scoped` that began while nobody listened is not heard; any other run is heard from here on, though its
+ * `Started` may have gone by.
  */
-export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap(
-  Effect.map(SagaEvents, ({ stream }) => stream)
+export const subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, SagaEvents | Scope.Scope> = Effect.flatMap(
+  SagaEvents,
+  ({ subscribe }) => subscribe
 )
+
+/** The same, from when the stream is run. */
+export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrapScoped(subscribe)
