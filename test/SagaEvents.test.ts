@@ -254,30 +254,20 @@ describe("a listener", () => {
       const events = yield* SagaEvents.SagaEvents
       const leaves = yield* Effect.fork(Stream.runDrain(SagaEvents.stream))
       while (!events.isHeard()) yield* Effect.yieldNow()
-      const listen = Effect.gen(function*() {
-        const here = yield* Deferred.make<void>()
-        const fiber = yield* SagaEvents.stream.pipe(
-          Stream.tap(() => Deferred.succeed(here, undefined)),
-          Stream.filter(({ saga }) => saga === "Many"),
-          Stream.takeUntil(({ _tag }) => _tag === "Finished"),
-          Stream.runCollect,
-          Effect.fork
-        )
-        while (!(yield* Deferred.isDone(here))) {
-          events.tell({ _tag: "Finished", saga: "Other", version: 1, executionId: "", at: 0, result: "Succeeded" })
-          yield* Effect.yieldNow()
-        }
-        return fiber
-      })
+      const listen = Effect.flatMap(SagaEvents.subscribe, (stream) =>
+        stream.pipe(Stream.takeUntil(({ _tag }) => _tag === "Finished"), Stream.runCollect, Effect.fork))
       const listeners = [yield* listen, yield* listen]
       yield* Saga.run(many, undefined)
       const [one, other] = (yield* Fiber.joinAll(listeners)).map(Chunk.toReadonlyArray)
       expect(one).toHaveLength(8)
       expect(other).toEqual(one)
-      expect(events.isHeard()).toBe(true)
       yield* Fiber.interrupt(leaves)
-      expect(events.isHeard()).toBe(false)
-    }).pipe(Effect.provide(SagaEvents.layer())))
+    }).pipe(
+      Effect.scoped,
+      Effect.zipRight(Effect.map(SagaEvents.SagaEvents, (events) =>
+        expect(events.isHeard()).toBe(false))),
+      Effect.provide(SagaEvents.layer())
+    ))
 
   it.effect("that comes while an execution is under way hears the rest of it, but for a plain run", () =>
     Effect.gen(function*() {

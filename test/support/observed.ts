@@ -1,7 +1,7 @@
 /** Everything that others can see of a run. */
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Chunk, Effect, type Exit, Fiber, HashMap, Inspectable, Logger, Stream } from "effect"
+import { Chunk, Effect, type Exit, Fiber, HashMap, Inspectable, Logger, type Scope, Stream } from "effect"
 import { SagaEvents } from "effect-saga"
 
 const last = { _tag: "Started", saga: "", version: 1, executionId: "", at: 0, resumed: false } as const
@@ -12,18 +12,18 @@ export const heard = <A, E, R>(
 ): Effect.Effect<
   { readonly exit: Exit.Exit<A, E>; readonly events: ReadonlyArray<SagaEvents.SagaEvent> },
   never,
-  R | SagaEvents.SagaEvents
+  Exclude<R, Scope.Scope> | SagaEvents.SagaEvents
 > =>
-  Effect.gen(function*() {
+  Effect.scoped(Effect.gen(function*() {
     const events = yield* SagaEvents.SagaEvents
+    const stream = yield* SagaEvents.subscribe
     const listener = yield* Effect.fork(
-      Stream.runCollect(Stream.takeWhile(SagaEvents.stream, (event) => event.saga !== last.saga))
+      Stream.runCollect(Stream.takeWhile(stream, (event) => event.saga !== last.saga))
     )
-    while (!events.isHeard()) yield* Effect.yieldNow()
     const exit = yield* Effect.exit(run)
     events.tell(last)
     return { exit, events: Chunk.toReadonlyArray(yield* Fiber.join(listener)) }
-  })
+  }))
 
 /** Events as words, without whose and when. */
 export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyArray<string> =>
