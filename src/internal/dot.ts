@@ -1,7 +1,6 @@
 /** Prints a picture in DOT, the language of Graphviz. */
 import type { Arrow, Box, Graph, Item, Shape } from "./graph.ts"
 import { looks } from "./looks.ts"
-import { visible } from "./visible.ts"
 
 export const toDot = ({ arrows, items }: Graph): string =>
   [
@@ -19,7 +18,7 @@ const printItem = (item: Item, indent: string): ReadonlyArray<string> =>
     ? [`${indent}${item.id} [${attributes(attributesOf(item))}]`]
     : [
       `${indent}subgraph cluster_${item.id} {`,
-      `${indent}  graph [label=${quoted([item.title])}, color="#818b98", style="rounded"]`,
+      `${indent}  graph [label=${quoted(item.title)}, color="#818b98", style="rounded"]`,
       ...item.items.flatMap((inside) => printItem(inside, `${indent}  `)),
       `${indent}}`
     ]
@@ -55,7 +54,7 @@ const printArrow = ({ from, kind, label, look, to }: Arrow): string => {
     : kind === "Committed"
     ? { penwidth: "3" }
     : {}
-  const all = { ...style, ...label === undefined ? {} : { label: quoted([label]) } }
+  const all = { ...style, ...label.length === 0 ? {} : { label: quoted(label) } }
   return `  ${from} -> ${to}${Object.keys(all).length === 0 ? "" : ` [${attributes(all)}]`}`
 }
 
@@ -65,7 +64,7 @@ const attributes = (all: Record<string, string>): string =>
 /** Graphviz reads the entities of HTML in every label. */
 const quoted = (lines: ReadonlyArray<string>): string =>
   `"${
-    lines.map((line) => visible(line).replaceAll("&", "&amp;").replaceAll("\\", "\\\\").replaceAll("\"", "\\\"")).join(
+    lines.map((line) => line.replaceAll("&", "&amp;").replaceAll("\\", "\\\\").replaceAll("\"", "\\\"")).join(
       "\\n"
     )
   }"`

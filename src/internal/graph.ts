@@ -5,6 +5,7 @@
 import type { ParkedReason, Status } from "../Journal.ts"
 import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
 import type { Nested, Node, Parallel, Program, StepNode } from "./definition.ts"
+import { visible, wrapped } from "./visible.ts"
 import { inWords, type Kind, signs, words } from "./words.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
@@ -31,7 +32,7 @@ export interface Box {
 export interface Group {
   readonly _tag: "Group"
   readonly id: string
-  readonly title: string
+  readonly title: ReadonlyArray<string>
   readonly items: ReadonlyArray<Item>
 }
 
@@ -43,7 +44,7 @@ export interface Arrow {
   /** `Committed`: beyond the point of no return. `Back`: the way back, from a step to the one that is undone after it. */
   readonly kind: "Forward" | "Committed" | "Back"
   readonly look: Look
-  readonly label: string | undefined
+  readonly label: ReadonlyArray<string>
 }
 
 export interface Graph {
@@ -92,7 +93,7 @@ class Drawing {
   of(program: Program): Graph {
     const items: Array<Item> = []
     const saga = this.box(items, "Saga", this.report === undefined ? "Saga" : lookOf(this.report), [
-      program.name,
+      ...lines(program.name),
       ...this.report === undefined ? [] : [`${endOf(this.report)}, ${inWords(this.report.duration)}`]
     ])
     const ends = this.row(program.nodes, { forward: saga, armed: saga }, items)
@@ -125,7 +126,7 @@ class Drawing {
     const before = isFirstFinal ? this.pointOfNoReturn(from.forward, items) : from.forward
     const compensation = this.compensations.get(path)
     const id = this.box(items, classification, this.report === undefined ? classification : this.lookOf(path), [
-      name,
+      ...lines(name),
       step.when === undefined ? classification : `${classification}, conditional`,
       ...this.whatBecameOf(path)
     ])
@@ -135,7 +136,7 @@ class Drawing {
     this.forward(before, id, classification === "Final" && !isFirstFinal ? "Committed" : "Forward")
     if (classification !== "Compensatable") return { forward: id, armed: from.armed }
     const look = compensation === undefined ? this.unused("Undone") : lookOfCompensation[compensation.status]
-    this.arrows.push({ from: id, to: from.armed, kind: "Back", look, label: `undo ${name}` })
+    this.arrows.push({ from: id, to: from.armed, kind: "Back", look, label: lines(`undo ${name}`) })
     return { forward: id, armed: id }
   }
 
@@ -163,7 +164,7 @@ class Drawing {
       to: from.armed,
       kind: "Back",
       look: undone ? "Undone" : this.unused("Undone"),
-      label: undefined
+      label: []
     })
     return { forward: join, armed: join }
   }
@@ -207,16 +208,16 @@ class Drawing {
   }
 
   private back(from: string, look: Look, label: string) {
-    this.arrows.push({ from, to: this.armedBefore.get(from)!, kind: "Back", look, label })
+    this.arrows.push({ from, to: this.armedBefore.get(from)!, kind: "Back", look, label: [label] })
   }
 
   private forward(from: string, to: string, kind: Arrow["kind"] = "Forward") {
-    this.arrows.push({ from, to, kind, look: "Plain", label: undefined })
+    this.arrows.push({ from, to, kind, look: "Plain", label: [] })
   }
 
   private group<A>(title: string, items: Array<Item>, fill: (inside: Array<Item>) => A): A {
     const inside: Array<Item> = []
-    items.push({ _tag: "Group", id: this.id("group"), title, items: inside })
+    items.push({ _tag: "Group", id: this.id("group"), title: wrapped(visible(title), 60), items: inside })
     return fill(inside)
   }
 
@@ -254,6 +255,9 @@ class Drawing {
     ]
   }
 }
+
+/** Wider than most names, and no wider than a box should be. */
+const lines = (text: string) => wrapped(visible(text), 32)
 
 const prefixes: { readonly [K in Shape]: string } = {
   Saga: "saga",

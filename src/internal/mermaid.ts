@@ -1,7 +1,6 @@
 /** Prints a picture as a flowchart of Mermaid. */
 import type { Arrow, Box, Graph, Group, Item, Look, Shape } from "./graph.ts"
 import { type Colors, looks } from "./looks.ts"
-import { visible } from "./visible.ts"
 
 export const toMermaid = ({ arrows, items }: Graph): string => {
   const boxes = items.flatMap(boxesOf)
@@ -36,7 +35,7 @@ const printItem = (item: Item, indent: string): ReadonlyArray<string> =>
   item._tag === "Box"
     ? [`${indent}${item.id}${frames[item.shape][0]}"${labelOf(item)}"${frames[item.shape][1]}`]
     : [
-      `${indent}subgraph ${item.id}["${escape(item.title)}"]`,
+      `${indent}subgraph ${item.id}["${joined(item.title)}"]`,
       ...item.items.flatMap((inside) => printItem(inside, `${indent}  `)),
       `${indent}end`
     ]
@@ -56,12 +55,12 @@ const line = "━".repeat(12)
 const labelOf = ({ lines, shape }: Box): string =>
   shape === "Dot"
     ? " "
-    : shape === "PointOfNoReturn"
-    ? [lines[0]!, line, ...lines.slice(1)].join("<br/>")
-    : lines.map(escape).join("<br/>")
+    : joined(shape === "PointOfNoReturn" ? [lines[0]!, line, ...lines.slice(1)] : lines)
+
+const joined = (lines: ReadonlyArray<string>) => lines.map(escape).join("<br/>")
 
 const printArrow = ({ from, kind, label, to }: Arrow): string => {
-  const text = label === undefined ? "" : `|"${escape(label)}"|`
+  const text = label.length === 0 ? "" : `|"${joined(label)}"|`
   return `  ${from} ${kind === "Back" ? "-.->" : kind === "Committed" ? "==>" : "-->"}${text} ${to}`
 }
 
@@ -82,6 +81,6 @@ const styleOf = ({ dashed, fill, stroke, text, width }: Colors): string =>
  * in version 11.4, lists and addresses. These are taken apart by a word joiner, which is not seen.
  */
 const escape = (text: string): string =>
-  visible(text)
+  text
     .replace(/^(?=[-+#>]|\d+[.)])|\\(?=n)|\$(?=\$)|:(?=fa-|\/\/)|ﬂ(?=°)|¶(?=ß)|@|www(?=\.)/g, "$&\u2060")
     .replace(/[!-+/:-@[-`{-~°¶]/gu, (character) => `#${character.codePointAt(0)};`)

@@ -10,3 +10,19 @@ export const visible = (text: string): string =>
       return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "␡" : "�"
     }
   )
+
+const segmenter = new Intl.Segmenter("en")
+
+/** A text as lines of at most so many letters, which joined are the text: broken after a space where there is one. */
+export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
+  if (text.length <= width) return [text]
+  const lines: Array<string> = []
+  let line: Array<string> = []
+  for (const { segment } of segmenter.segment(text)) {
+    line.push(segment)
+    if (line.length < width) continue
+    const space = line.lastIndexOf(" ")
+    lines.push(line.splice(0, space === -1 ? width : space + 1).join(""))
+  }
+  return line.length === 0 ? lines : [...lines, line.join("")]
+}
