@@ -1,7 +1,7 @@
 /** What a plan would do: as data, and as text. `Plan` gives these to users. */
 import { Option } from "effect"
-import { printable } from "./internal/printable.ts"
 import { lookUp, substitute } from "./internal/reference.ts"
+import { printable } from "./internal/visible.ts"
 import type { Classification } from "./Journal.ts"
 import type { Call, CompensatableStep, Document, FinalStep, ReadOnlyStep } from "./PlanDocument.ts"
 

@@ -98,13 +98,6 @@ type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.
 type HasPlans<Sagas extends ReadonlyArray<Durable>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ? never
   : Yes
 
-type Output<Sagas extends ReadonlyArray<Durable>> = Saga.Output<Sagas[number]> | HasPlans<Sagas, Saga.Output<Plan.Plan>>
-
-type Requirements<Sagas extends ReadonlyArray<Durable>> =
-  | Checkpoint
-  | Saga.Requirements<Sagas[number]>
-  | HasPlans<Sagas, ToolExecutor>
-
 /**
  * Finishes every execution of these sagas that was left running or unwinding, and tells what becomes of each as it happens.
  *
@@ -121,9 +114,9 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: Options
 ): Stream.Stream<
-  Event<Output<Sagas>>,
+  Event<Saga.Output<Sagas[number]> | HasPlans<Sagas, Saga.Output<Plan.Plan>>>,
   CheckpointError,
-  Requirements<Sagas>
+  Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const checkpoint = yield* Checkpoint
@@ -164,7 +157,11 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
 export const run = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: Options
-): Effect.Effect<Summary, CheckpointError, Requirements<Sagas>> => runAndLog(sagas, options, Effect.logWarning)
+): Effect.Effect<
+  Summary,
+  CheckpointError,
+  Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
+> => runAndLog(sagas, options, Effect.logWarning)
 
 /**
  * What started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
@@ -259,7 +256,7 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
 export const layer = <const Sagas extends ReadonlyArray<Durable>>(
   sagas: Sagas,
   options?: LayerOptions
-): Layer.Layer<never, never, Requirements<Sagas>> =>
+): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>> =>
   Layer.scopedDiscard(Effect.suspend(() => {
     const said = new Set<string>()
     // What was said of an execution is not said again at every interval.

@@ -23,6 +23,20 @@ export class InvalidSaga extends Data.TaggedError("InvalidSaga")<{
   }
 }
 
+/**
+ * Thrown by `Diagram` for a record of another saga, or of this one with other steps; `difference` says where they part. Nothing
+ * was drawn. Whoever draws must act: with the definition that the execution was run with.
+ */
+export class OtherSaga extends Data.TaggedError("OtherSaga")<{
+  readonly saga: string
+  readonly difference: string
+}> {
+  override get message() {
+    return `what happened did not happen to saga "${this.saga}" as it is defined here: ${this.difference}. ` +
+      "Draw it with the definition that it was run with"
+  }
+}
+
 /** A compensation that failed for good, and why. */
 export interface FailedCompensation {
   readonly step: string

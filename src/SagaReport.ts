@@ -208,9 +208,20 @@ export const ofState = (program: Program, executionId: string, state: ExecutionS
     [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
   )
   const endedAt = state.endedAt ?? Math.max(state.startedAt, ...ends)
-  const summary = `${program.name} ${inWords[status]}${parked === undefined ? "" : `: ${parked}`}`
+  const failed = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
+    .find(({ status }) => status === "Failed" || status === "InDoubt")
+  const why = failed === undefined
+    ? undefined
+    : failed.status === "InDoubt"
+    ? `nobody knows whether step "${failed.step}" happened`
+    : `step "${failed.step}" failed${withTag(failed.failures)}`
+  const is = `${program.name} ${inWords[status]}${parked === undefined ? "" : ` (${parked})`}`
+  const summary = why === undefined ? is : `${is}: ${why}`
   return { _tag: "Recorded", status, parked, ...detailsOf(program, executionId, state, endedAt, undefined), summary }
 }
+
+const withTag = ([first]: ReadonlyArray<StoredFailure>) =>
+  first === undefined ? "" : first.kind === "Interrupt" ? ", for it was interrupted" : ` with ${first.tag}`
 
 const inWords: { readonly [Kind in Status]: string } = {
   Running: "is running",

@@ -1,8 +1,9 @@
 /**
  * A report as text, for a terminal: what became of each step and each compensation, and when.
  */
-import { Config, Console, Duration, Effect } from "effect"
-import { printable } from "./internal/printable.ts"
+import { Config, Console, Effect } from "effect"
+import { printable } from "./internal/visible.ts"
+import { inWords, type Kind, signs, words } from "./internal/words.ts"
 import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
 
 /** How a timeline is written. */
@@ -50,33 +51,20 @@ export const print = (report: ReportDetails, options: Options = {}): Effect.Effe
 
 type Style = Required<Options>
 
-type Kind = StepReport["status"] | CompensationReport["status"]
-
-/** Which sign and colour (an ANSI code) stand for what became of something, and what it is called. */
-const signs: { readonly [K in Kind]: readonly [unicode: string, ascii: string, color: number] } = {
-  NotStarted: ["·", ".", 90],
-  Skipped: ["○", "o", 90],
-  Started: ["▶", ">", 36],
-  Succeeded: ["✓", "+", 32],
-  Failed: ["✗", "x", 31],
-  InDoubt: ["?", "?", 35],
-  Undone: ["↩", "<", 33],
-  NotTried: ["·", ".", 31]
-}
-
-const words: { readonly [K in Kind]: string } = {
-  NotStarted: "not started",
-  Skipped: "skipped",
-  Started: "started",
-  Succeeded: "done",
-  Failed: "failed",
-  InDoubt: "in doubt",
-  Undone: "undone",
-  NotTried: "not tried"
+/** The ANSI code of what became of something. */
+const colors: { readonly [K in Kind]: number } = {
+  NotStarted: 90,
+  Skipped: 90,
+  Started: 36,
+  Succeeded: 32,
+  Failed: 31,
+  InDoubt: 35,
+  Undone: 33,
+  NotTried: 31
 }
 
 interface Row {
-  readonly sign: readonly [string, string, number]
+  readonly kind: Kind
   readonly cells: ReadonlyArray<string>
   readonly from: number | undefined
   readonly duration: number | undefined
@@ -89,14 +77,15 @@ const timeline = (details: ReportDetails, style: Style): string => {
   const rows = [...details.steps.map(stepRow(details)), ...details.compensations.map(compensationRow(details))]
   const columns = rows[0]?.cells.map((_, column) => Math.max(...rows.map(({ cells }) => widthOf(cells[column]!)))) ?? []
   const whole = Math.max(1, ...rows.map(({ duration = 0, from = 0 }) => from + duration))
-  const line = ({ cells, duration, from, note, sign: [unicode, plain, code] }: Row) => {
+  const line = ({ cells, duration, from, kind, note }: Row) => {
+    const code = colors[kind]
     const aligned = cells.map((cell, column) => {
       const padding = " ".repeat(columns[column]! - widthOf(cell))
       return column < 2 ? cell + padding : padding + cell
     })
     const place = from === undefined ? "" : barOf(from / whole, (duration ?? 0) / whole, style)
     const bar = note === "" ? place.trimEnd() : place
-    return `  ${paint(code, ascii ? plain : unicode)} ${aligned.join("  ")}  ${paint(code, bar)}${
+    return `  ${paint(code, signs[kind][ascii ? "ascii" : "unicode"])} ${aligned.join("  ")}  ${paint(code, bar)}${
       note === "" ? "" : `  ${note}`
     }`.trimEnd()
   }
@@ -104,7 +93,7 @@ const timeline = (details: ReportDetails, style: Style): string => {
 }
 
 const stepRow = ({ startedAt }: ReportDetails) => (step: StepReport): Row => ({
-  sign: signs[step.status],
+  kind: step.status,
   cells: [printable(step.step), `${step.classification}, ${words[step.status]}`, ...times(step, startedAt)],
   from: step.startedAt === undefined || step.status === "Skipped" ? undefined : step.startedAt - startedAt,
   duration: step.duration,
@@ -112,7 +101,7 @@ const stepRow = ({ startedAt }: ReportDetails) => (step: StepReport): Row => ({
 })
 
 const compensationRow = ({ startedAt }: ReportDetails) => (compensation: CompensationReport): Row => ({
-  sign: signs[compensation.status],
+  kind: compensation.status,
   cells: [
     printable(compensation.step),
     `compensation, ${words[compensation.status]}`,
@@ -130,13 +119,6 @@ const times = (
 
 const noteOf = ({ attempts, reason }: { readonly attempts: number; readonly reason: string | undefined }) =>
   [...attempts > 1 ? [`${attempts} attempts`] : [], ...reason === undefined ? [] : [printable(reason)]].join(": ")
-
-const inWords = (milliseconds: number): string =>
-  milliseconds < 1000
-    ? `${Math.round(milliseconds)} ms`
-    : milliseconds < 60_000
-    ? `${(milliseconds / 1000).toFixed(1)} s`
-    : Duration.format(Duration.seconds(Math.round(milliseconds / 1000)))
 
 /** Where something lies in the whole, and how long it is: at least one column, so that nothing is invisible. */
 const barOf = (from: number, duration: number, { ascii, width }: Style): string => {

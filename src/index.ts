@@ -1,6 +1,9 @@
 /** Stores the journals of durable sagas: the service, how to write a store, and one that keeps them in memory. */
 export * as Checkpoint from "./Checkpoint.ts"
 
+/** Pictures of sagas and of what became of their steps, as Mermaid and as DOT. */
+export * as Diagram from "./Diagram.ts"
+
 /** The journal of an execution: its events, and the table that says which may follow which. */
 export * as Journal from "./Journal.ts"
 

@@ -82,7 +82,7 @@ describe("Saga.inspect", () => {
       expect(parked).toMatchObject({
         status: "Parked",
         parked: "CompensationFailed",
-        summary: "Slow is parked: CompensationFailed",
+        summary: "Slow is parked (CompensationFailed): step \"c\" failed with Error",
         compensations: [{ step: "b", status: "Undone" }, { step: "a", status: "Failed", reason: "string: stuck" }]
       })
       expect(parked.steps[2]).toMatchObject({ status: "Failed", reason: "Error: declined" })

@@ -39,7 +39,7 @@ BookTrip failed with Error at step "charge"; undone: "car 🚗 車", "flight"; s
   ✗ charge     Final, failed            +1.8 s  500 ms                   ▇▇▇▇▇    3 attempts: Error: declined
   · email      Final, not started
   ↩ car 🚗 車  compensation, undone     +2.3 s  200 ms                       ▇▇
-  ✗ hotel      compensation, failed     +2.5 s    0 ms                         ▇  string: no answer [31m
+  ✗ hotel      compensation, failed     +2.5 s    0 ms                         ▇  string: no answer  [31m
   ↩ flight     compensation, undone     +2.5 s  100 ms                         ▇
 `)))
 

@@ -63,6 +63,9 @@ const demo = Effect.gen(function*() {
   yield* say("1. Ada books Rome, and Bob books Oslo with a card that is declined")
   yield* runDriver("book", "Ada:Rome", "Bob:Oslo")
 
+  yield* say("   what became of Bob's trip; trip.md has a picture of it:")
+  yield* runDriver("show", "trip-of-bob", "trip.md")
+
   yield* say("2. Kim books Lima; the driver is killed after the hotel and before the charge")
   yield* killDriverDuring("risk of Kim", "book", "Kim:Lima")
 

@@ -6,18 +6,13 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readdirSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
-import { relative } from "node:path"
 import { text } from "node:stream/consumers"
 import type { TestProject } from "vitest/node"
+import { type Missing, sayWhatWasSkipped } from "./notTested.ts"
 
 interface Server {
   readonly url: string
   readonly stop: () => Promise<void>
-}
-
-interface Missing {
-  /** Why. */
-  readonly missing: string
 }
 
 declare module "vitest" {
@@ -94,27 +89,6 @@ const startServer = async (binaries: string): Promise<Server | Missing> => {
   }
 }
 
-const sayWhatWasSkipped = (project: TestProject, reason: string) => {
-  const skipped = project.vitest.state.getTestModules()
-    .flatMap((module) => Array.from(module.children.allSuites()))
-    .filter((suite) => suite.name.startsWith(needsPostgres) && suite.state() === "skipped")
-    .map((suite) => {
-      const file = relative(project.config.root, suite.module.moduleId)
-      return `  ${file}: ${suite.name}, ${Array.from(suite.children.allTests()).length} tests`
-    })
-  if (skipped.length === 0) return
-  const line = "!".repeat(100)
-  process.stderr.write(`
-${line}
-NOT TESTED: there is no PostgreSQL for
-${skipped.join("\n")}
-Why: ${reason}
-Install the server (Debian: apt-get install postgresql), or set DATABASE_URL to one where databases may be created.
-With REQUIRE_POSTGRES=1 this is a failure.
-${line}
-`)
-}
-
 export default async (project: TestProject) => {
   const given = process.env.DATABASE_URL
   if (given) return project.provide("postgres", { url: given })
@@ -124,7 +98,15 @@ export default async (project: TestProject) => {
     : await startServer(binaries)
   if ("missing" in server) {
     project.provide("postgres", server)
-    return () => sayWhatWasSkipped(project, server.missing)
+    return () =>
+      sayWhatWasSkipped(project, {
+        name: "PostgreSQL",
+        prefix: needsPostgres,
+        reason: server.missing,
+        remedy:
+          "Install the server (Debian: apt-get install postgresql), or set DATABASE_URL to one where databases may be created.\n" +
+          "With REQUIRE_POSTGRES=1 this is a failure."
+      })
   }
   project.provide("postgres", { url: server.url })
   return server.stop
