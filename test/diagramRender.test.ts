@@ -41,7 +41,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
             }
           }
         }),
-      { timeout: 120_000, fastCheck: { numRuns: 40 } }
+      { timeout: 120_000, fastCheck: { numRuns: 25 } }
     )
 
     it.effect("every picture in README.md and docs/", () =>
@@ -82,7 +82,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
           )
           expect(drawn.foreign).toBe(0)
         }),
-      { timeout: 120_000, fastCheck: { numRuns: 40 } }
+      { timeout: 120_000, fastCheck: { numRuns: 25 } }
     )
   })
 })
