@@ -20,9 +20,9 @@ const exported = (prefix: string) =>
         dataPoints.flatMap(({ attributes, value }) => {
           const { saga, time_unit: _, ...tags } = attributes
           if (typeof saga !== "string" || !saga.startsWith(prefix)) return []
-          const text = Object.entries(tags).map(([key, value]) => `${key}=${value}`).sort().join(" ")
-          const figure = typeof value === "object" && "sum" in value ? `${value.count} × ${value.sum} ${unit}` : value
-          return [`${name}{${text}} ${figure}`]
+          const text = Object.entries(tags).map(([key, value]) => `${key}=${String(value)}`).sort().join(" ")
+          if (typeof value === "number") return [`${name}{${text}} ${value}`]
+          return [`${name}{${text}} ${value.count} × ${value.sum} ${unit}`]
         })
       )
     return points.sort()
