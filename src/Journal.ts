@@ -199,11 +199,59 @@ export const tookEffect = ({ status }: StepState): boolean =>
 export const isInDoubt = ({ classification, status }: StepState): boolean =>
   classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
 
-/** A state that is this module's own, and so may be changed in place. */
-interface Draft extends Mutable<Omit<ExecutionState, "steps">> {
-  readonly steps: Map<string, Mutable<StepState>>
+const none: ReadonlyArray<StoredFailure> = []
+
+/** A state that is this module's own, and so may be changed in place. Of classes, for the reason that `emptyList` gives. */
+class Draft implements ExecutionState {
+  readonly saga: string
+  readonly version: number
+  readonly fingerprint: string
+  readonly plan: unknown
+  readonly input: unknown
+  status: Status = "Running"
+  direction: "Forward" | "Back" = "Forward"
+  steps: Map<string, StepDraft> = new Map()
+  failures: ReadonlyArray<StoredFailure> = none
+  parked: ParkedReason | undefined = undefined
+  readonly startedAt: number
+  endedAt: number | undefined = undefined
+
+  constructor(started: typeof Started.Type) {
+    this.saga = started.saga
+    this.version = started.version
+    this.fingerprint = started.fingerprint
+    this.plan = started.plan
+    this.input = started.input
+    this.startedAt = started.at
+  }
 }
-type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
+
+class StepDraft implements StepState {
+  readonly step: string
+  readonly index: number
+  readonly classification: Classification
+  status: StepState["status"]
+  output: unknown = undefined
+  readonly startedAt: number
+  endedAt: number | undefined = undefined
+  attempts: number
+  failures: ReadonlyArray<StoredFailure> = none
+  doubt: string | undefined
+  undoStartedAt: number | undefined = undefined
+  undoEndedAt: number | undefined = undefined
+  undoAttempts = 0
+  undoFailures: ReadonlyArray<StoredFailure> = none
+
+  constructor(event: typeof StepStarted.Type | typeof StepSkipped.Type, known: StepState | undefined, index: number) {
+    this.step = event.step
+    this.index = known?.index ?? index
+    this.classification = event.classification
+    this.status = event._tag === "StepStarted" ? "Started" : "Skipped"
+    this.startedAt = known?.startedAt ?? event.at
+    this.attempts = known?.attempts ?? 0
+    this.doubt = known?.doubt
+  }
+}
 
 const draftOf = (state: ExecutionState): Draft => ({
   ...state,
@@ -254,20 +302,7 @@ export class Sum {
 const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransition => {
   if (event._tag === "Started") {
     if (state !== undefined) return invalid(event, "the execution has started before")
-    return {
-      saga: event.saga,
-      version: event.version,
-      fingerprint: event.fingerprint,
-      plan: event.plan,
-      input: event.input,
-      status: "Running",
-      direction: "Forward",
-      steps: new Map(),
-      failures: [],
-      parked: undefined,
-      startedAt: event.at,
-      endedAt: undefined
-    }
+    return new Draft(event)
   }
   if (state === undefined) return invalid(event, "the journal does not begin with Started")
   if (state.status === "Succeeded" || state.status === "Undone") return invalid(event, "the execution is finished")
@@ -277,7 +312,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     state.parked = undefined
     if (state.direction === "Forward") {
       state.status = "Running"
-      state.failures = []
+      state.failures = none
     } else state.status = "Unwinding"
     return state
   }
@@ -313,8 +348,9 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
         return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
       }
-      const open = steps(state).find((step) => !isClosed(step, event.result))
-      if (open !== undefined) return invalid(event, `step "${open.step}" is ${open.status}`)
+      for (const step of state.steps.values()) {
+        if (!isClosed(step, event.result)) return invalid(event, `step "${step.step}" is ${step.status}`)
+      }
       state.status = event.result
       state.endedAt = event.at
       return state
@@ -341,22 +377,7 @@ const stepStarted = (
   const open = known === undefined || known.status === "Started" || known.status === "InDoubt" ||
     known.status === "Failed"
   if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
-  state.steps.set(event.step, {
-    step: event.step,
-    index: known?.index ?? state.steps.size,
-    classification: event.classification,
-    status: event._tag === "StepStarted" ? "Started" : "Skipped",
-    output: undefined,
-    startedAt: known?.startedAt ?? event.at,
-    endedAt: undefined,
-    attempts: known?.attempts ?? 0,
-    failures: [],
-    doubt: known?.doubt,
-    undoStartedAt: undefined,
-    undoEndedAt: undefined,
-    undoAttempts: 0,
-    undoFailures: []
-  })
+  state.steps.set(event.step, new StepDraft(event, known, state.steps.size))
   return state
 }
 
@@ -409,7 +430,7 @@ const compensation = (
   step.status = failed ? "UndoFailed" : "Undone"
   step.undoEndedAt = event.at
   step.undoAttempts = event.attempts
-  step.undoFailures = failed ? event.failures : []
+  step.undoFailures = failed ? event.failures : none
   return state
 }
 

@@ -4,9 +4,9 @@
  */
 import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
 import { Checkpoint } from "./Checkpoint.ts"
-import * as durable from "./internal/durable.ts"
 import type { FinalInScope } from "./internal/messages.ts"
 import { read } from "./internal/planReader.ts"
+import { planOf } from "./internal/stored.ts"
 import type { ExecutionState } from "./Journal.ts"
 import { Document } from "./PlanDocument.ts"
 import { InvalidPlan, type UnresolvedReference } from "./PlanError.ts"
@@ -96,7 +96,7 @@ export const ofExecution = (
 ): Effect.Effect<Plan | undefined, CheckpointError | JournalCorrupt | InvalidPlan, Checkpoint | ToolExecutor> =>
   Effect.flatMap(Checkpoint, (store) =>
     Effect.flatMap(
-      durable.planOf(store, executionId),
+      planOf(store, executionId),
       (started) => started === undefined ? Effect.succeed(undefined) : decodeFor(started.document, started.state)
     ))
 

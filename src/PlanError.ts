@@ -8,7 +8,7 @@ import type { Rule } from "./internal/rules.ts"
  * - `Malformed`: it is not the JSON document that a plan is
  * - `UnknownTool`, `InvalidArguments`: a call that the `ToolExecutor` would refuse
  * - `UnresolvedReference`: a reference to what is not there, or not yet
- * - `SideEffect`: a ReadOnly step, or a `verify`, whose tool has a side effect
+ * - `NotReadOnly`: a ReadOnly step, or a `verify`, whose tool does not say that it only reads
  * - `InvalidVerify`, `UnusedVerify`: a `verify` that cannot answer, or is never asked
  * - `MissingInDoubt`, `MissingRetry`: a policy that a run of it needs
  * - the others are the rules of every saga
@@ -19,7 +19,7 @@ export type ProblemTag =
   | "UnknownTool"
   | "InvalidArguments"
   | "UnresolvedReference"
-  | "SideEffect"
+  | "NotReadOnly"
   | "InvalidVerify"
   | "UnusedVerify"
   | "MissingInDoubt"

@@ -1,5 +1,6 @@
 /** What a plan would do: as data, and as text. `Plan` gives these to users. */
 import { Option } from "effect"
+import { printable } from "./internal/printable.ts"
 import { lookUp, substitute } from "./internal/reference.ts"
 import type { Classification } from "./Journal.ts"
 import type { Call, CompensatableStep, Document, FinalStep, ReadOnlyStep } from "./PlanDocument.ts"
@@ -10,13 +11,15 @@ export interface ExplainedCall {
   readonly arguments: unknown
 }
 
-/** What a step would do, and what would undo it. */
-export interface ExplainedStep {
+/** What a step would do, what would undo it, and its policies as the plan has them. */
+export interface ExplainedStep extends Pick<FinalStep, "inDoubt" | "retry" | "timeout"> {
   readonly name: string
   readonly classification: Classification
   readonly action: ExplainedCall
   /** Undefined where there is nothing to undo, or no way to. */
   readonly compensation: ExplainedCall | undefined
+  /** What would be asked whether the action happened, when nobody knows. */
+  readonly verify: ExplainedCall | undefined
   /** The number of the parallel block that it stands in, counted from 1. */
   readonly block: number | undefined
 }
@@ -52,13 +55,20 @@ export const explain = (document: Document, input: Option.Option<unknown>): Expl
     const inside: ReadonlyArray<ReadOnlyStep | CompensatableStep | FinalStep> = "parallel" in part
       ? part.parallel
       : [part]
-    return inside.map((step): ExplainedStep => ({
-      name: step.name,
-      classification: step.classification,
-      action: explained(step.action),
-      compensation: step.classification === "Compensatable" ? explained(step.compensation) : undefined,
-      block
-    }))
+    return inside.map((step): ExplainedStep => {
+      const { action, classification, name, retry, timeout } = step
+      return {
+        name,
+        classification,
+        action: explained(action),
+        compensation: step.classification === "Compensatable" ? explained(step.compensation) : undefined,
+        verify: step.classification === "ReadOnly" || step.verify === undefined ? undefined : explained(step.verify),
+        block,
+        ...step.classification === "ReadOnly" || step.inDoubt === undefined ? {} : { inDoubt: step.inDoubt },
+        ...retry === undefined ? {} : { retry },
+        ...timeout === undefined ? {} : { timeout }
+      }
+    })
   })
   const count = (kind: Classification) => steps.filter(({ classification }) => classification === kind).length
   const names = (kind: Classification) =>
@@ -75,36 +85,47 @@ export const explain = (document: Document, input: Option.Option<unknown>): Expl
   }
 }
 
-/** An explanation as text of several lines, for a terminal or a person who has to agree. */
+/**
+ * An explanation as text of several lines, for a terminal or a person who has to agree. Names and descriptions are the plan's: control
+ * characters in them are left out, so that they cannot forge a line.
+ */
 export const pretty = (explanation: Explanation): string => {
   const { counts, description, name, pointOfNoReturn, stepCount, steps, undoOrder, version } = explanation
   const kinds = Object.entries(counts).flatMap(([kind, number]) => number === 0 ? [] : [`${number} ${kind}`])
   const numbered = String(stepCount).length
   const longest = (texts: ReadonlyArray<string>) => Math.max(...texts.map(({ length }) => length))
-  const names = longest(steps.map(({ name }) => name))
+  const names = longest(steps.map(({ name }) => printable(name)))
   const indent = " ".repeat(numbered + names + 4)
   const line = (step: ExplainedStep, index: number): ReadonlyArray<string> => {
-    const { action, block, classification, compensation, name } = step
-    const together = block === undefined ? "" : `, in parallel block ${block}`
+    const { action, block, classification, compensation, inDoubt, name, retry, timeout, verify } = step
+    const policies = [
+      ...block === undefined ? [] : [`in parallel block ${block}`],
+      ...timeout === undefined ? [] : [`for at most ${timeout}`],
+      ...retry === undefined ? [] : [`retried ${JSON.stringify(retry)}`],
+      ...inDoubt === undefined ? [] : [`in doubt: ${inDoubt}`]
+    ]
     return [
       ...name === pointOfNoReturn
         ? [`${"─".repeat(numbered + 2)} the point of no return: what is done after it is not undone`]
         : [],
-      `${String(index + 1).padStart(numbered)}. ${name.padEnd(names)}  ${classification}: ${called(action)}${together}`,
+      `${String(index + 1).padStart(numbered)}. ${printable(name).padEnd(names)}  ${classification}: ${
+        [called(action), ...policies].join(", ")
+      }`,
+      ...verify === undefined ? [] : [`${indent}asked by ${called(verify)}`],
       ...compensation === undefined ? [] : [`${indent}undone by ${called(compensation)}`]
     ]
   }
   return [
-    `${name}, version ${version}: ${stepCount} ${stepCount === 1 ? "step" : "steps"} (${kinds.join(", ")})`,
-    ...description === undefined ? [] : [description],
+    `${printable(name)}, version ${version}: ${stepCount} ${stepCount === 1 ? "step" : "steps"} (${kinds.join(", ")})`,
+    ...description === undefined ? [] : [printable(description)],
     ...steps.flatMap(line),
     undoOrder.length === 0
       ? "Nothing in it would be undone."
       : `If it fails before ${
         pointOfNoReturn === undefined ? "its end" : "the point of no return"
       }, what was done is undone, newest ` +
-        `first: ${undoOrder.join(", ")}.`
+        `first: ${printable(undoOrder.join(", "))}.`
   ].join("\n")
 }
 
-const called = ({ arguments: given, tool }: ExplainedCall) => `${tool} ${JSON.stringify(given)}`
+const called = ({ arguments: given, tool }: ExplainedCall) => printable(`${tool} ${JSON.stringify(given)}`)

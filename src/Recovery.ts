@@ -4,6 +4,7 @@
 import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
 import { Checkpoint, type Token, type UnfinishedExecution } from "./Checkpoint.ts"
 import * as durable from "./internal/durable.ts"
+import * as stored from "./internal/stored.ts"
 import type { OwedToScoped } from "./internal/types.ts"
 import * as Plan from "./Plan.ts"
 import * as Saga from "./Saga.ts"
@@ -12,6 +13,7 @@ import {
   CompensationFailed,
   DefinitionChanged,
   ExecutionConflict,
+  ExecutionNotFound,
   FailedAfterCommit,
   JournalCorrupt,
   OutcomeUnknown
@@ -188,7 +190,7 @@ const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution):
       ? { ...whose, _tag: "Succeeded", output: exit.value }
       : isElsewhere(exit.cause)
       ? { ...whose, _tag: "Elsewhere" }
-      : { ...whose, _tag: tagOf(exit.cause), cause: exit.cause }
+      : { ...whose, _tag: outcomeOf(exit.cause), cause: exit.cause }
   return Stream.unwrap(Effect.matchCause(definitionOf(sagas, execution), {
     onFailure: (cause) => Stream.succeed<Event>({ ...whose, _tag: "LeftAsItWas", cause }),
     onSuccess: (found) =>
@@ -206,11 +208,17 @@ const isElsewhere = (cause: Cause.Cause<unknown>): boolean => {
   return error instanceof ExecutionConflict && error.reason === "OtherDriver"
 }
 
-const tagOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
+/**
+ * What a durable run that ended so has come to, whichever way it was started: `Undone` (all of it, or nothing was done), `Parked`, or
+ * `LeftAsItWas`, where the error is not about the execution but about driving it.
+ */
+export const outcomeOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
   const error = Cause.squash(cause)
   const is = (...classes: ReadonlyArray<abstract new(...args: Array<never>) => unknown>) =>
     classes.some((tag) => error instanceof tag)
-  if (is(CheckpointError, ExecutionConflict, DefinitionChanged, JournalCorrupt)) return "LeftAsItWas"
+  if (is(CheckpointError, ExecutionConflict, ExecutionNotFound, DefinitionChanged, JournalCorrupt, Plan.InvalidPlan)) {
+    return "LeftAsItWas"
+  }
   if (Cause.isInterruptedOnly(cause)) return "LeftAsItWas"
   if (is(CompensationFailed, FailedAfterCommit)) return "Parked"
   return error instanceof OutcomeUnknown && error.parked === true ? "Parked" : "Undone"
@@ -229,7 +237,7 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
         const { executionId, saga: name, version } = execution
         const why = Effect.flatMap(
           definitionOf(sagas, execution),
-          (found) => found === undefined ? Effect.void : durable.inspect(Saga.programOf(found), executionId)
+          (found) => found === undefined ? Effect.void : stored.inspect(Saga.programOf(found), executionId)
         )
         return Effect.matchCauseEffect(why, {
           onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),

@@ -21,6 +21,7 @@ import { inMemory, type Recorder } from "./internal/recorder.ts"
 import type * as running from "./internal/run.ts"
 import { Run } from "./internal/run.ts"
 import { validate } from "./internal/secrets.ts"
+import { stateOf } from "./internal/stored.ts"
 import type {
   CutOff,
   NotGiven,
@@ -150,9 +151,10 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
   readonly name: string
   readonly version: number
   readonly steps: Any["steps"]
-  readonly program: Program
+  declare readonly program: Program
   constructor(program: Program) {
-    this.program = program
+    // Whoever prints a saga has no use for its schemas and functions, and they are endless.
+    Object.defineProperty(this, "program", { value: program })
     this.name = program.name
     this.version = program.version
     this.steps = program.steps.map(({ classification, path }) => ({ name: path, classification }))
@@ -250,7 +252,7 @@ const closed = (
   context: Context.Context<any>
 ): Effect.Effect<void> => {
   const { recorder } = armed
-  const rest = Exit.isFailure(exit) ? unwind(armed, exit.cause) : recorder && finish(recorder)
+  const rest = Exit.isFailure(exit) ? unwind(armed, exit.cause) : recorder && finish(recorder, Effect.void)
   if (rest === undefined) return Effect.void
   const observed = recorder?.observer === undefined ? rest : recorder.observer.end(rest, recorder)
   return Effect.matchCauseEffect(Effect.provide(Effect.uninterruptible(observed), context), {
@@ -388,5 +390,5 @@ export const inspect = (
   Checkpoint
 > => {
   const program = programOf(saga)
-  return Effect.map(durable.stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
+  return Effect.map(stateOf(program, executionId), (state) => SagaReport.ofState(program, executionId, state))
 }

@@ -1,7 +1,7 @@
 /**
  * What goes on in the sagas of a process, while it goes on: for progress bars and user interfaces.
  */
-import { Context, Effect, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Mailbox, Option, Schema, type Scope, Stream } from "effect"
 import * as Journal from "./Journal.ts"
 
 /** A failure in words: the error itself, and what it carries, stays with the run. */
@@ -71,35 +71,42 @@ export interface Service {
   /** Whether anybody listens: nothing is told otherwise. */
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
-  readonly subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, Scope.Scope>
+  /** Listens from now on, until the scope closes. */
+  readonly subscribe: Effect.Effect<Mailbox.Mailbox<SagaEvent>, never, Scope.Scope>
 }
 
 /** The events of the runs that are given it. */
 export class SagaEvents extends Context.Tag("effect-saga/SagaEvents")<SagaEvents, Service>() {}
 
+/** How events are kept for those who listen. */
+export interface Options {
+  /** How many events a listener may be behind before it loses the oldest. 1024 by default. */
+  readonly capacity?: number
+}
+
 /**
  * Lets runs under this layer be listened to: provide it to the runs, and to whoever listens.
  *
- * A listener never slows a saga down: one that is more than `capacity` events behind (1024 by default) loses the oldest.
+ * A listener never slows a saga down: one that is more than `capacity` events behind loses the oldest.
  */
-export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer<SagaEvents> =>
-  Layer.sync(SagaEvents, () => {
-    const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
-    const subscribe = Effect.acquireRelease(
+export const layer = (options: Options = {}): Layer.Layer<SagaEvents> => Layer.sync(SagaEvents, () => make(options))
+
+const make = ({ capacity = 1024 }: Options): Service => {
+  const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
+  return {
+    isHeard: () => listeners.size > 0,
+    tell: (event) => {
+      for (const listener of listeners) listener.unsafeOffer(event)
+    },
+    subscribe: Effect.acquireRelease(
       Effect.tap(
-        Mailbox.make<SagaEvent>({ capacity: options.capacity ?? 1024, strategy: "sliding" }),
+        Mailbox.make<SagaEvent>({ capacity, strategy: "sliding" }),
         (mailbox) => Effect.sync(() => listeners.add(mailbox))
       ),
       (mailbox) => Effect.sync(() => listeners.delete(mailbox))
     )
-    return {
-      isHeard: () => listeners.size > 0,
-      tell: (event) => {
-        for (const listener of listeners) listener.unsafeOffer(event)
-      },
-      subscribe: Effect.map(subscribe, (mailbox) => Mailbox.toStream(mailbox))
-    }
-  })
+  }
+}
 
 /**
  * Listens from now on, until the scope closes: the stream has what happens in all runs under the layer, without an end.
@@ -109,8 +116,29 @@ export const layer = (options: { readonly capacity?: number } = {}): Layer.Layer
  */
 export const subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, SagaEvents | Scope.Scope> = Effect.flatMap(
   SagaEvents,
-  ({ subscribe }) => subscribe
+  ({ subscribe }) => Effect.map(subscribe, Mailbox.toStream)
 )
 
 /** The same, from when the stream is run. */
 export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrapScoped(subscribe)
+
+/**
+ * Runs an effect, and tells `listener` of all that happens in the sagas under it, one thing after another, while it goes on; for a
+ * progress bar. Ends as the effect does, once the listener has been told of the last thing. Needs no layer; where there is one, its
+ * listeners are told too.
+ */
+export const listen = <A, E, R, R2>(
+  effect: Effect.Effect<A, E, R>,
+  listener: (event: SagaEvent) => Effect.Effect<unknown, never, R2>,
+  options: Options = {}
+): Effect.Effect<A, E, Exclude<R, SagaEvents> | R2> =>
+  Effect.scoped(Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const events = Option.getOrElse(yield* Effect.serviceOption(SagaEvents), () => make(options))
+      const mailbox = yield* events.subscribe
+      const told = yield* Effect.forkScoped(restore(Stream.runForEach(Mailbox.toStream(mailbox), listener)))
+      const exit = yield* Effect.exit(restore(Effect.provideService(effect, SagaEvents, events)))
+      yield* Effect.zipRight(mailbox.end, Fiber.await(told))
+      return yield* exit
+    })
+  )) as Effect.Effect<A, E, Exclude<R, SagaEvents> | R2>

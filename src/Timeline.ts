@@ -2,6 +2,7 @@
  * A report as text, for a terminal: what became of each step and each compensation, and when.
  */
 import { Config, Console, Duration, Effect } from "effect"
+import { printable } from "./internal/printable.ts"
 import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
 
 /** How a timeline is written. */
@@ -154,6 +155,3 @@ const widthOf = (text: string): number => {
   for (const { segment } of segmenter.segment(text)) columns += wide.test(segment) ? 2 : 1
   return columns
 }
-
-/** In one line, and without anything that a terminal would obey, or that would turn what follows around. */
-const printable = (text: string) => text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, " ")

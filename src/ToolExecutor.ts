@@ -82,8 +82,11 @@ export interface Description {
   readonly success?: Schema.Schema<any, any> | undefined
   /** What a doubt about it means, where the plan's step does not say: see `InDoubtPolicy`. */
   readonly inDoubt?: "retry" | "park" | undefined
-  /** Whether it changes anything. Where it says `true`, no ReadOnly step may call it, and no `verify`. */
-  readonly sideEffect?: boolean | undefined
+  /**
+   * Whether it only reads. A tool that says `false` may not be called by a ReadOnly step or a `verify`: nobody would undo what it
+   * does. Of a tool that says nothing the plan's word is taken.
+   */
+  readonly readOnly?: boolean | undefined
 }
 
 /** What runs tools by name. */
@@ -109,8 +112,8 @@ export interface Tool<out Requirements> extends Description {
  * `failure` the tool's own errors; without it they are told by tag and message.
  *
  * Say `inDoubt: "retry"` of a tool that honours its idempotency key, so that a plan need not: a call that may or may not have
- * happened is then made again under the same key. `"park"` leaves it to a person. Say `sideEffect: true` of a tool that no plan
- * may call as if it only read.
+ * happened is then made again under the same key. `"park"` leaves it to a person. Say `readOnly: true` of a tool without a side
+ * effect: no other can be called by a ReadOnly step, whatever a plan says of it.
  */
 export const tool = <Parameters, Result = void, Success = NotGiven, Failure = unknown, Requirements = never>(options: {
   /** For whoever writes plans: people and models. */
@@ -119,13 +122,14 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
   readonly success?: Success & Schema.Schema<Result, any>
   readonly failure?: Schema.Schema<Failure, any>
   readonly inDoubt?: "retry" | "park"
-  readonly sideEffect?: boolean
+  /** `false` by default. */
+  readonly readOnly?: boolean
   readonly run: (
     parameters: Parameters,
     call: ToolCall
   ) => Effect.Effect<Result, NoInfer<Failure> | OutcomeUnknown | ToolError, Requirements>
 }): NotGiven extends Success ? [Result] extends [void] ? Tool<Requirements> : MissingToolSuccess
-  : Tool<Requirements> => options as any
+  : Tool<Requirements> => ({ readOnly: false, ...options }) as any
 
 /** The services that a tool needs, or any of several. */
 export type Requirements<T> = T extends Tool<infer R> ? R : never
@@ -246,6 +250,7 @@ export interface Toolkit {
       readonly description?: string | undefined
       readonly parametersSchema: Schema.Schema<any, any, any>
       readonly successSchema: Schema.Schema<any, any, any>
+      readonly annotations: Context.Context<never>
     }>
   >
   readonly handle: (
@@ -256,7 +261,10 @@ export interface Toolkit {
 
 /**
  * Runs the tools of a toolkit of `@effect/ai`, which is an effect that gives its handlers. A handler finds its idempotency key in
- * {@link CurrentCall}. `inDoubt` is as in {@link tool}, by the tool's name.
+ * {@link CurrentCall}.
+ *
+ * A tool that is annotated with `Tool.Readonly` may be called by ReadOnly steps, and a doubt about one that is annotated with
+ * `Tool.Idempotent` is settled by another call; `inDoubt`, by the tool's name, says otherwise.
  */
 export const layerToolkit = <Kit extends Toolkit, E, R>(
   toolkit: Effect.Effect<Kit, E, R>,
@@ -264,13 +272,18 @@ export const layerToolkit = <Kit extends Toolkit, E, R>(
 ): Layer.Layer<ToolExecutor, E, R> =>
   Layer.unwrapEffect(Effect.map(toolkit, ({ handle, tools }) =>
     layer(Object.fromEntries(
-      Object.entries(tools).map(([name, { description, parametersSchema, successSchema }]) => [
+      Object.entries(tools).map(([name, { annotations, description, parametersSchema, successSchema }]) => [
         name,
         {
           description,
+          readOnly: annotations.unsafeMap.get("@effect/ai/Tool/Readonly") === true,
           parameters: parametersSchema as Schema.Schema<unknown>,
           success: Schema.encodedSchema(successSchema),
-          inDoubt: Object.hasOwn(options.inDoubt ?? {}, name) ? options.inDoubt?.[name] : undefined,
+          inDoubt: Object.hasOwn(options.inDoubt ?? {}, name)
+            ? options.inDoubt?.[name]
+            : annotations.unsafeMap.get("@effect/ai/Tool/Idempotent") === true
+            ? "retry"
+            : undefined,
           // A handler decodes by itself.
           run: (_, call) =>
             (handle as (name: string, parameters: unknown) => ReturnType<Toolkit["handle"]>)(name, call.arguments).pipe(

@@ -1,72 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Schema, TestClock } from "effect"
-import { Checkpoint, Plan, Recovery, Saga, SagaError, type Step, ToolExecutor } from "effect-saga"
-import { SagaTest } from "effect-saga/testing"
-import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
-import { makeWorld } from "./support/world.ts"
-
-const Path = Schema.Struct({ path: Schema.String })
-
-/** Tools that do what they are named for to a world, and return what they were given. */
-const makeTools = () => {
-  const world = makeWorld()
-  const calls: Array<ToolExecutor.ToolCall> = []
-  const noted = <A, E>(effect: Effect.Effect<A, E>, call: ToolExecutor.ToolCall) =>
-    Effect.zipRight(Effect.sync(() => calls.push(call)), effect)
-  const keys = (call: ToolExecutor.ToolCall) => call as { readonly idempotencyKey: Step.IdempotencyKey }
-  const layer = ToolExecutor.layer({
-    stat: ToolExecutor.tool({
-      parameters: Path,
-      success: Schema.Struct({ size: Schema.Number, tags: Schema.Array(Schema.String) }),
-      run: (_, call) => noted(Effect.succeed({ size: 3, tags: ["a", "b"] }), call)
-    }),
-    write: ToolExecutor.tool({
-      parameters: Schema.Struct({
-        path: Schema.String,
-        size: Schema.optionalWith(Schema.NumberFromString, { exact: true })
-      }),
-      success: Path,
-      run: ({ path }, call) => noted(Effect.as(world.do(path)(keys(call)), { path }), call)
-    }),
-    remove: ToolExecutor.tool({
-      parameters: Path,
-      run: ({ path }, call) => noted(world.undo(path)(call), call)
-    }),
-    publish: ToolExecutor.tool({
-      parameters: Path,
-      inDoubt: "retry",
-      run: ({ path }, call) => noted(Effect.asVoid(world.do(path)(keys(call))), call)
-    }),
-    refuse: ToolExecutor.tool({
-      parameters: Schema.Struct({}),
-      failure: Schema.Struct({ code: Schema.Number }),
-      inDoubt: "retry",
-      run: (_, call) => noted(Effect.fail({ code: 409 }), call)
-    })
-  })
-  return { world, calls, layer }
-}
-
-const readOnly = (name: string, tool: string, args: unknown = {}, more: object = {}) => ({
-  name,
-  classification: "ReadOnly",
-  action: { tool, arguments: args },
-  ...more
-})
-const write = (name: string, args: unknown = { path: name }, more: object = {}) => ({
-  name,
-  classification: "Compensatable",
-  action: { tool: "write", arguments: args },
-  compensation: { tool: "remove", arguments: { path: { $ref: `/outputs/${name}/path` } } },
-  ...more
-})
-const final = (name: string, tool = "publish", args: unknown = { path: name }, more: object = {}) => ({
-  name,
-  classification: "Final",
-  action: { tool, arguments: args },
-  ...more
-})
-const planOf = (...steps: ReadonlyArray<unknown>) => ({ name: "Report", steps })
+import { Cause, Effect, Exit, Schema } from "effect"
+import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { decoded, final, makeTools, planOf, readOnly, write } from "./support/planTools.ts"
 
 const problemsOf = (json: unknown) =>
   Effect.runSync(Effect.provide(Effect.flip(Plan.decode(json)), makeTools().layer)).problems
@@ -234,8 +169,8 @@ describe("Plan.decode refuses", () => {
         { ...final("b", "stat", { path: "b" }), extra: 1 },
         { ...final("c"), action: { tool: "nope" }, inDoubt: "maybe" }
       ),
-      ["EndlessRetry", "/steps/0", "the retry of step \"a\" needs times or a schedule"],
       ["MissingCompensation", "/steps/0", /./],
+      ["EndlessRetry", "/steps/0", "the retry of step \"a\" needs times or a schedule"],
       ["MissingInDoubt", "/steps/0", /./],
       ["Malformed", "/steps/0/timeout", "timeout is not a time"],
       ["MissingInDoubt", "/steps/1", /./],
@@ -259,7 +194,7 @@ describe("Plan.decode refuses", () => {
 
   it("a verify that is never asked, or cannot answer, and a tool with a side effect where none may be", () => {
     const tools = ToolExecutor.layer({
-      send: ToolExecutor.tool({ parameters: Schema.Any, sideEffect: true, inDoubt: "park", run: () => Effect.void })
+      send: ToolExecutor.tool({ parameters: Schema.Any, inDoubt: "park", run: () => Effect.void })
     })
     const call = { tool: "send", arguments: {} }
     const said = (step: object) =>
@@ -268,10 +203,10 @@ describe("Plan.decode refuses", () => {
       )
     expect(said({ ...final("a", "send"), verify: call })).toEqual([
       "UnusedVerify /steps/0",
-      "InvalidVerify /steps/0/verify/tool",
-      "SideEffect /steps/0/verify/tool"
+      "NotReadOnly /steps/0/verify/tool",
+      "InvalidVerify /steps/0/verify/tool"
     ])
-    expect(said(readOnly("a", "send"))).toEqual(["SideEffect /steps/0/action/tool"])
+    expect(said(readOnly("a", "send"))).toEqual(["NotReadOnly /steps/0/action/tool"])
   })
 
   it("all of it with one error, whose message says it", () => {
@@ -286,7 +221,9 @@ describe("Plan.decode refuses", () => {
 describe("Plan.decode accepts", () => {
   const isAccepted = (parameters: Schema.Schema<any, any>, args: unknown) =>
     Effect.gen(function*() {
-      const tools = ToolExecutor.layer({ it: ToolExecutor.tool({ parameters, run: () => Effect.void }) })
+      const tools = ToolExecutor.layer({
+        it: ToolExecutor.tool({ parameters, readOnly: true, run: () => Effect.void })
+      })
       const exit = yield* Effect.exit(Effect.provide(Plan.decode(planOf(readOnly("a", "it", args))), tools))
       expect(Exit.isSuccess(exit) ? "accepted" : Cause.pretty(exit.cause)).toBe("accepted")
     })
@@ -340,459 +277,6 @@ describe("Plan.decode accepts", () => {
   })
 })
 
-const decoded = <A, E, R>(json: unknown, use: (plan: Plan.Plan) => Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Plan.decode(json), use)
-
-describe("a plan that runs", () => {
-  it.effect("resolves references to the input and to earlier outputs, and returns what its steps returned", () => {
-    const { calls, layer } = makeTools()
-    const json = planOf(
-      readOnly("the/stat".replace("/", " ~ "), "stat", { path: { $ref: "/input/deep/0/a~1b" } }),
-      write("draft", { path: { $ref: "/outputs/the ~0 stat/tags/1" } }),
-      write("literal", { $literal: { path: "{$ref}" } })
-    )
-    return decoded(json, (plan) =>
-      Effect.gen(function*() {
-        const output = yield* Saga.run(plan, { deep: [{ "a/b": "here" }] })
-        expect(output).toEqual({
-          "the ~ stat": { size: 3, tags: ["a", "b"] },
-          draft: { path: "b" },
-          literal: { path: "{$ref}" }
-        })
-        expect(calls.map((call) => call.arguments)).toEqual([{ path: "here" }, { path: "b" }, { path: "{$ref}" }])
-      })).pipe(Effect.provide(layer))
-  })
-
-  it.effect("does not take data that looks like a reference for one", () => {
-    const seen: Array<unknown> = []
-    const layer = ToolExecutor.layerFunction((call) => Effect.sync(() => seen.push(call.arguments)))
-    return decoded(
-      planOf(readOnly("a", "any", { $ref: "/input" })),
-      (plan) => Effect.map(Saga.run(plan, { $ref: "/outputs/a" }), () => expect(seen).toEqual([{ $ref: "/outputs/a" }]))
-    ).pipe(
-      Effect.provide(layer)
-    )
-  })
-
-  it.effect("is refused an input that lacks what it refers to, or makes arguments that a tool does not take", () => {
-    const { calls, layer } = makeTools()
-    const json = planOf(write("a", { path: { $ref: "/input/path" } }), write("b", { path: { $ref: "/input/other" } }))
-    return decoded(json, (plan) =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(Saga.run(plan, { path: 7 }))
-        expect(error).toMatchObject({ _tag: "ParseError" })
-        expect(String(error)).toContain(
-          "step \"a\" calls tool \"write\" with arguments that it does not take: path Expected string, actual 7"
-        )
-        expect(String(error)).toContain("step \"b\" refers to \"/input/other\", and the input has nothing there")
-        expect(calls).toEqual([])
-      })).pipe(Effect.provide(layer))
-  })
-
-  it.effect("undoes what it did when a tool fails, by the outputs of each step, and fails with the tool's error", () => {
-    const { calls, layer, world } = makeTools()
-    return decoded(planOf(write("a"), write("b"), final("c", "refuse", {})), (plan) =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(Saga.run(plan, undefined))
-        expect(error).toEqual(
-          new ToolExecutor.ToolFailed({ tool: "refuse", tag: "Object", reason: "Object", failure: { code: 409 } })
-        )
-        expect(world.log).toEqual(["+a", "+b", "-b", "-a"])
-        expect(calls.map(({ role, step, tool }) => `${role} of ${step}: ${tool}`)).toEqual([
-          "action of a: write",
-          "action of b: write",
-          "action of c: refuse",
-          "compensation of b: remove",
-          "compensation of a: remove"
-        ])
-        const [a, , , , undone] = calls
-        expect(a!.actionIdempotencyKey).toBe(a!.idempotencyKey)
-        expect(undone!.actionIdempotencyKey).toBe(a!.idempotencyKey)
-        expect(undone!.idempotencyKey).not.toBe(a!.idempotencyKey)
-      })).pipe(Effect.provide(layer))
-  })
-
-  it.effect("fails before the call when a reference finds nothing in what a step returned", () => {
-    const layer = ToolExecutor.layerFunction(({ tool }) =>
-      tool === "give" ? Effect.succeed({ a: 1 }) : Effect.die("called")
-    )
-    const json = planOf(readOnly("a", "give"), readOnly("b", "take", { b: { $ref: "/outputs/a/b" } }))
-    return decoded(
-      json,
-      (plan) =>
-        Effect.map(
-          Effect.flip(Saga.run(plan, undefined)),
-          (error) => expect(error).toEqual(new Plan.UnresolvedReference({ step: "b", reference: "/outputs/a/b" }))
-        )
-    ).pipe(Effect.provide(layer))
-  })
-
-  it.effect("calls a tool again as its retry says, with growing pauses up to the longest", () => {
-    const times: Array<number> = []
-    const layer = ToolExecutor.layerFunction(() =>
-      Effect.clockWith((clock) => {
-        times.push(clock.unsafeCurrentTimeMillis())
-        return Effect.fail("busy")
-      })
-    )
-    const retry = { times: 4, delay: "1 second", factor: 2, maxDelay: "3 seconds" }
-    return decoded(planOf(readOnly("a", "any", {}, { retry })), (plan) =>
-      Effect.gen(function*() {
-        const fiber = yield* Effect.fork(Effect.exit(Saga.run(plan, undefined)))
-        yield* TestClock.adjust("1 minute")
-        yield* Fiber.join(fiber)
-        expect(times).toEqual([0, 1000, 3000, 6000, 9000])
-      })).pipe(Effect.provide(layer))
-  })
-
-  it.effect("has no pause that is longer than its time-out allows, and is in doubt then", () => {
-    const layer = ToolExecutor.layerFunction(({ role }) => role === "action" ? Effect.never : Effect.void)
-    const step = write("a", {}, { timeout: "2 seconds", inDoubt: "park" })
-    return decoded(planOf({ ...step, compensation: { tool: "any", arguments: {} } }), (plan) =>
-      Effect.gen(function*() {
-        const fiber = yield* Effect.fork(Effect.flip(Saga.run(plan, undefined)))
-        yield* TestClock.adjust("3 seconds")
-        expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "OutcomeUnknown", step: "a" })
-      })).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is in doubt where a tool says so, or returns what cannot be stored, also without a policy", () => {
-    const world = makeWorld()
-    const layer = ToolExecutor.layerFunction((call): Effect.Effect<unknown, SagaError.OutcomeUnknown> =>
-      call.role === "compensation"
-        ? world.undo(call.step)(call)
-        : call.tool === "lost"
-        ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
-        : call.tool === "function"
-        ? Effect.succeed(() => 1)
-        : world.do(call.step)(call)
-    )
-    const end = (tool: string) =>
-      decoded(
-        planOf(
-          { ...write("a"), compensation: { tool: "remove", arguments: {} } },
-          { ...write("b"), action: { tool, arguments: {} } }
-        ),
-        (plan) => Effect.flip(Saga.run(plan, undefined))
-      )
-    return Effect.gen(function*() {
-      expect(yield* end("lost")).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: false, reason: "no reply" })
-      expect(yield* end("function")).toMatchObject({
-        _tag: "OutcomeUnknown",
-        step: "b",
-        reason: "tool \"function\" returned what cannot be stored: it is a function, which is not plain JSON"
-      })
-      expect(world.log).toEqual(["+a", "-a", "+a", "-a"])
-    }).pipe(Effect.provide(layer))
-  })
-
-  for (const happened of [true, false]) {
-    it.effect(`asks verify, and ${happened ? "takes its output" : "calls the tool again"} as it answers`, () => {
-      const roles: Array<string> = []
-      const layer = ToolExecutor.layerFunction((call): Effect.Effect<unknown, SagaError.OutcomeUnknown> => {
-        roles.push(`${call.role} ${call.attempt} ${call.idempotencyKey === call.actionIdempotencyKey}`)
-        return call.role === "verify"
-          ? Effect.succeed(happened ? { happened, output: "found" } : { happened })
-          : call.attempt === 1
-          ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
-          : Effect.succeed("done again")
-      })
-      const policies = { inDoubt: "verify", verify: { tool: "ask", arguments: {} }, retry: { times: 1 } }
-      return decoded(planOf(final("a", "send", {}, policies)), (plan) =>
-        Effect.gen(function*() {
-          expect(yield* Saga.run(plan, undefined)).toEqual({ a: happened ? "found" : "done again" })
-          expect(roles).toEqual(["action 1 true", "verify 1 true", ...happened ? [] : ["action 2 true"]])
-        })).pipe(Effect.provide(layer))
-    })
-  }
-
-  it.effect("stands as a step in a saga that is written in code", () => {
-    const { layer, world } = makeTools()
-    return decoded(planOf(write("a"), write("b")), (plan) => {
-      const saga = Saga.make("Outer")
-        .saga("plan", plan, { input: () => undefined })
-        .final("no", { action: () => Effect.fail("refused" as const), inDoubt: "park", retry: { times: 1 } })
-        .build()
-      return Effect.map(Effect.flip(Saga.run(saga, undefined)), (error) => {
-        expect(error).toBe("refused")
-        expect(world.log).toEqual(["+a", "+b", "-b", "-a"])
-      })
-    }).pipe(Effect.provide(layer))
-  })
-})
-
-describe("a durable plan", () => {
-  const json = planOf(write("a"), write("b", { path: { $ref: "/input/path" } }), final("c"))
-  const input = { path: "b" }
-
-  /** Starts a plan and loses its store after the second commit. */
-  const abandon = (json: unknown, executionId: string) =>
-    Effect.flatMap(
-      Checkpoint.Checkpoint,
-      (store) =>
-        decoded(json, (plan) => Effect.exit(Saga.execute(plan, input, { executionId }))).pipe(
-          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
-        )
-    )
-
-  const make = () => {
-    const tools = makeTools()
-    return { ...tools, layer: Layer.merge(tools.layer, Checkpoint.layerMemory) }
-  }
-
-  it.effect("is in the store, and goes on from there with nothing but the tools", () => {
-    const { layer, world } = make()
-    return Effect.gen(function*() {
-      yield* abandon(json, "1")
-      expect(world.log).toEqual(["+a", "+b"])
-      const [started] = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
-      expect(started).toMatchObject({ _tag: "Started", saga: "Report", plan: json, input })
-      expect(yield* Plan.resume("1")).toEqual({ a: { path: "a" }, b: { path: "b" }, c: null })
-      expect(world.standing()).toEqual(["a", "b", "c"])
-      expect(yield* Plan.resume("1")).toEqual({ a: { path: "a" }, b: { path: "b" }, c: null })
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is recovered beside hand-written sagas, one of its own name too", () => {
-    const { layer, world } = make()
-    const report = Saga.make("Report").compensatable("x", {
-      success: Schema.String,
-      action: world.do("x"),
-      compensate: world.undo("x")
-    }).compensatable("y", { success: Schema.String, action: world.do("y"), compensate: world.undo("y") })
-      .readOnly("z", { action: () => Effect.void }).build(({ outputs }) => outputs.y)
-    return Effect.gen(function*() {
-      const store = yield* Checkpoint.Checkpoint
-      yield* abandon(json, "plan")
-      yield* Effect.exit(Saga.execute(report, undefined, { executionId: "code" })).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
-      )
-      expect(yield* recoverAll([report])).toMatchObject([
-        { executionId: "plan", _tag: "LeftAsItWas" },
-        { executionId: "code", _tag: "Succeeded", output: "y-output" }
-      ])
-      expect(yield* recoverAll([])).toMatchObject([{ executionId: "plan", saga: "Report", _tag: "Unregistered" }])
-      expect(yield* recoverAll([report, Plan.stored])).toMatchObject([
-        { executionId: "plan", _tag: "Succeeded", output: { c: null } }
-      ])
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("that failed fails the same way for whoever asks later", () => {
-    const { layer } = make()
-    return Effect.gen(function*() {
-      const failed = yield* Effect.flip(
-        decoded(
-          planOf(write("a"), final("c", "refuse", {})),
-          (plan) => Saga.execute(plan, undefined, { executionId: "1" })
-        )
-      )
-      expect(failed).toBeInstanceOf(ToolExecutor.ToolFailed)
-      expect(yield* Effect.flip(Plan.resume("1"))).toEqual(failed)
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is left untouched while a tool that it needs is not there, and goes on when it is", () => {
-    const { layer, world } = make()
-    const none = ToolExecutor.layer({})
-    return Effect.gen(function*() {
-      yield* abandon(json, "1")
-      const [left] = yield* Effect.provide(recoverAll([Plan.stored]), none)
-      expect(left).toMatchObject({ _tag: "LeftAsItWas", executionId: "1" })
-      expect(left?._tag === "LeftAsItWas" && Cause.squash(left.cause)).toBeInstanceOf(Plan.InvalidPlan)
-      expect(yield* Effect.provide(Effect.flip(Plan.resume("1")), none)).toMatchObject({ _tag: "InvalidPlan" })
-      expect(world.log).toEqual(["+a", "+b"])
-      expect(yield* Recovery.run([Plan.stored])).toMatchObject({ succeeded: 1 })
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("that is finished gives its result without its tools, and one that goes back needs those that undo", () => {
-    const { layer, world } = make()
-    const back = planOf(write("a"), final("no", "refuse", {}))
-    const remove = ToolExecutor.layer({
-      remove: ToolExecutor.tool({ parameters: Path, run: ({ path }, call) => world.undo(path)(call) })
-    })
-    return Effect.gen(function*() {
-      const store = yield* Checkpoint.Checkpoint
-      yield* decoded(json, (plan) => Saga.execute(plan, input, { executionId: "done" }))
-      expect(yield* Effect.provide(Plan.resume("done"), ToolExecutor.layer({}))).toMatchObject({ c: null })
-      yield* decoded(back, (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "back" }))).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
-      )
-      expect((yield* Effect.flip(Effect.provide(Plan.resume("back"), ToolExecutor.layer({})))).message).toBe(
-        "this plan cannot be run: /steps/0/compensation/tool: step \"a\" calls tool \"remove\", which nobody provides"
-      )
-      yield* Effect.exit(Effect.provide(Plan.resume("back"), remove))
-      expect(yield* Effect.map(Checkpoint.Checkpoint, () => world.log.slice(-1))).toEqual(["-a"])
-    }).pipe(Effect.provide(layer))
-  })
-
-  describe("whose step is in doubt after a crash", () => {
-    /** Runs a plan up to the second step's action, and resumes it with other tools. */
-    const crashed = (b: object, before: ToolExecutor.Tool<never>, after: ToolExecutor.Tool<never>) =>
-      Effect.gen(function*() {
-        const { layer, world } = makeTools()
-        const store = yield* Checkpoint.Checkpoint
-        const withB = (b: ToolExecutor.Tool<never>) =>
-          Layer.effect(
-            ToolExecutor.ToolExecutor,
-            Effect.gen(function*() {
-              const others = yield* Effect.provide(ToolExecutor.ToolExecutor, layer)
-              const own = yield* Effect.provide(ToolExecutor.ToolExecutor, ToolExecutor.layer({ b }))
-              const of = (tool: string) => tool === "b" ? own : others
-              return { describe: (tool) => of(tool).describe(tool), execute: (call) => of(call.tool).execute(call) }
-            })
-          )
-        const json = planOf(write("a"), {
-          name: "b",
-          classification: "Compensatable",
-          action: { tool: "b", arguments: b },
-          compensation: { tool: "remove", arguments: { path: "b" } },
-          inDoubt: "retry"
-        })
-        yield* decoded(json, (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "1" }))).pipe(
-          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 })),
-          Effect.provide(withB(before))
-        )
-        const error = yield* Effect.flip(Effect.provide(Plan.resume("1"), withB(after)))
-        return { error, log: world.log }
-      }).pipe(Effect.provide(Checkpoint.layerMemory))
-
-    it.effect("stays in doubt when it cannot be called again: nothing is undone beside an effect that may stand", () => {
-      const before = ToolExecutor.tool({ parameters: Schema.Struct({ path: Schema.Any }), run: () => Effect.void })
-      const stricter = ToolExecutor.tool({ parameters: Schema.Struct({ path: Schema.Int }), run: () => Effect.void })
-      return Effect.gen(function*() {
-        const { error, log } = yield* crashed({ path: { $ref: "/outputs/a/path" } }, before, stricter)
-        expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: true })
-        expect(error.message).toContain("does not take these arguments")
-        expect(log).toEqual(["+a"])
-      })
-    })
-
-    it.effect("is undone with the rest when the tool itself answers that it did not happen", () => {
-      const before = ToolExecutor.tool({ parameters: Path, run: () => Effect.void })
-      const refuses = ToolExecutor.tool({ parameters: Path, run: () => Effect.fail("no") })
-      return Effect.gen(function*() {
-        const { error, log } = yield* crashed({ path: "b" }, before, refuses)
-        expect(error).toMatchObject({ _tag: "ToolFailed", reason: "no" })
-        expect(log).toEqual(["+a", "-a"])
-      })
-    })
-  })
-
-  it.effect("that stands in a saga written in code is not taken for another plan there", () => {
-    const { layer, world } = make()
-    const outer = (path: string) =>
-      decoded(planOf(write("a", { path })), (plan) =>
-        Effect.succeed(
-          Saga.make("Outer").saga("plan", plan, { input: () => undefined })
-            .final("end", { action: () => Effect.void, inDoubt: "retry", retry: { times: 1 } })
-            .build()
-        ))
-    return Effect.gen(function*() {
-      const store = yield* Checkpoint.Checkpoint
-      yield* Effect.exit(Saga.execute(yield* outer("one"), undefined, { executionId: "1" })).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
-      )
-      expect(yield* Effect.flip(Saga.resume(yield* outer("two"), "1"))).toMatchObject({
-        _tag: "DefinitionChanged",
-        difference: expect.stringContaining("\"path\":\"two\"")
-      })
-      yield* Saga.resume(yield* outer("one"), "1")
-      expect(world.standing()).toEqual(["one"])
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is not taken for another plan of its name and steps", () => {
-    const { layer, world } = make()
-    const other = planOf(write("a", { path: "other" }), write("b", { path: { $ref: "/input/path" } }), final("c"))
-    return Effect.gen(function*() {
-      yield* abandon(json, "1")
-      const conflict = yield* Effect.flip(decoded(other, (plan) => Saga.execute(plan, input, { executionId: "1" })))
-      expect(conflict).toMatchObject({
-        _tag: "DefinitionChanged",
-        difference: expect.stringContaining("step 1 of its plan was")
-      })
-      expect(world.log).toEqual(["+a", "+b"])
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is joined by the same plan while it is driven, whatever the order of its members", () => {
-    const { calls, layer } = make()
-    const reordered = { steps: json.steps, name: json.name }
-    return Effect.gen(function*() {
-      const run = (json: unknown) => decoded(json, (plan) => Saga.execute(plan, input, { executionId: "1" }))
-      const [one, two] = yield* Effect.all([run(json), run(reordered)], { concurrency: 2 })
-      expect(two).toEqual(one)
-      expect(calls.length).toBe(3)
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("that is parked is listed with why, also without its tools", () => {
-    const { layer } = make()
-    const stuck = { ...write("a"), compensation: { tool: "refuse", arguments: {} } }
-    return Effect.gen(function*() {
-      yield* Effect.exit(
-        decoded(planOf(stuck, final("c", "refuse", {})), (plan) => Saga.execute(plan, undefined, { executionId: "1" }))
-      )
-      expect(yield* recoverAll([Plan.stored])).toEqual([])
-      const { runCollect } = yield* Effect.promise(() => import("effect/Stream"))
-      const listed = Array.from(yield* runCollect(Recovery.parked([Plan.stored])))
-      expect(listed).toMatchObject([{ executionId: "1", saga: "Report", error: { _tag: "CompensationFailed" } }])
-      const unnamed = Array.from(yield* runCollect(Recovery.parked([])))
-      expect(unnamed).toMatchObject([{ executionId: "1", error: undefined }])
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("is not found under the id of something else", () => {
-    const { layer } = make()
-    const saga = Saga.make("Code").readOnly("a", { action: () => Effect.void }).build()
-    return Effect.gen(function*() {
-      yield* Saga.execute(saga, undefined, { executionId: "code" })
-      for (const executionId of ["code", "nobody", "\ud800"]) {
-        expect(yield* Effect.flip(Plan.resume(executionId))).toMatchObject({ _tag: "ExecutionNotFound", executionId })
-      }
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("whose stored document is no plan any more is reported, and left as it is", () => {
-    const { layer } = make()
-    return Effect.gen(function*() {
-      const store = yield* Checkpoint.Checkpoint
-      yield* store.append({
-        executionId: "1",
-        saga: "Report",
-        version: 1,
-        sequence: 0,
-        status: "Running",
-        body: JSON.stringify({ format: 1, events: [] }).replace(
-          "[]",
-          JSON.stringify([{
-            _tag: "Started",
-            saga: "Report",
-            version: 1,
-            fingerprint: "[]",
-            plan: { steps: 1 },
-            at: 0
-          }])
-        ),
-        token: yield* store.token,
-        fence: 0
-      })
-      expect(yield* Effect.exit(Plan.resume("1"))).toEqual(Exit.fail(expect.objectContaining({ _tag: "InvalidPlan" })))
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.live("keeps the law of unwinding through every single fault", () =>
-    Effect.gen(function*() {
-      const { layer, world } = makeTools()
-      const plan = yield* Effect.provide(Plan.decode(planOf(write("a"), write("b"), final("c"))), layer)
-      const report = yield* SagaTest.explore(plan, { input: undefined, layer })
-      expect(report.violations).toEqual([])
-      expect(world.log.length).toBeGreaterThan(20)
-    }))
-})
-
 describe("Plan.explain", () => {
   const json = {
     ...planOf(
@@ -829,6 +313,33 @@ describe("Plan.explain", () => {
           "1. look     ReadOnly: stat {\"path\":{\"$ref\":\"/input/path\"}}"
         )
       })).pipe(Effect.provide(makeTools().layer)))
+})
+
+describe("Plan.pretty", () => {
+  it.effect("shows every call that may be made, and no line that the plan's author forged", () => {
+    const json = {
+      ...planOf(
+        write("a\n1. read  ReadOnly: stat {}\u001b[8m"),
+        final("b", "publish", { path: "b" }, {
+          inDoubt: "verify",
+          verify: { tool: "stat", arguments: { path: "b" } },
+          timeout: "1 minute",
+          retry: { times: 2 }
+        })
+      ),
+      description: "ok\u001b[2K\nNothing in it would be undone.\u202e"
+    }
+    const tools = ToolExecutor.layerFunction(() => Effect.void)
+    return decoded(json, (plan) =>
+      Effect.sync(() => {
+        const lines = Plan.pretty(Plan.explain(plan)).split("\n")
+        expect(lines).toHaveLength(8)
+        // oxlint-disable-next-line no-control-regex -- these are what must not be there
+        expect(lines.join("")).not.toMatch(/[\u0000-\u001f\u202e]/)
+        expect(lines.join("\n")).toContain("asked by stat {\"path\":\"b\"}")
+        expect(lines.join("\n")).toContain(", for at most 1 minute, retried {\"times\":2}, in doubt: verify")
+      })).pipe(Effect.provide(tools))
+  })
 })
 
 describe("Plan.jsonSchema", () => {

@@ -171,6 +171,55 @@ describe("a run is told step by step, in order", () => {
     }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
 })
 
+describe("SagaEvents.listen", () => {
+  const fails = Saga.make("Fails").compensatable("a", compensatable())
+    .final("b", { action: () => Effect.fail("no" as const), inDoubt: "park" }).build()
+
+  it.effect("tells all that happens, ends as the effect does, and when the listener has been told of the last thing", () =>
+    Effect.gen(function*() {
+      const told: Array<SagaEvents.SagaEvent> = []
+      const slowly = (event: SagaEvents.SagaEvent) =>
+        Effect.zipRight(Effect.yieldNow(), Effect.sync(() => told.push(event)))
+      expect(yield* Effect.flip(SagaEvents.listen(Saga.run(fails, undefined), slowly))).toBe("no")
+      expect(inWords(told)).toEqual([
+        "Started",
+        "StepStarted a",
+        "StepSucceeded a",
+        "StepStarted b",
+        "StepFailed b",
+        "UnwindingStarted",
+        "CompensationStarted a",
+        "CompensationSucceeded a",
+        "Finished Undone"
+      ])
+    }))
+
+  it.effect("tells of what an interruption has undone, too", () =>
+    Effect.gen(function*() {
+      const told: Array<SagaEvents.SagaEvent> = []
+      const waits = Saga.make("Waits").compensatable("a", compensatable()).readOnly("b", { action: () => Effect.never })
+        .build()
+      const begun = yield* Deferred.make<void>()
+      const fiber = yield* Effect.fork(SagaEvents.listen(Saga.run(waits, undefined), (event) =>
+        Effect.sync(() => told.push(event)).pipe(
+          Effect.zipRight(
+            event._tag === "StepStarted" && event.step === "b" ? Deferred.succeed(begun, undefined) : Effect.void
+          )
+        )))
+      yield* Deferred.await(begun)
+      yield* Fiber.interrupt(fiber)
+      expect(inWords(told).slice(-3)).toEqual(["CompensationStarted a", "CompensationSucceeded a", "Finished Undone"])
+    }))
+
+  it.effect("leaves those who listen already what they hear", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const outer = yield* SagaEvents.subscribe
+      const inner: Array<SagaEvents.SagaEvent> = []
+      yield* Effect.exit(SagaEvents.listen(Saga.run(fails, undefined), (event) => Effect.sync(() => inner.push(event))))
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(outer, 9)))).toEqual(inner)
+    })).pipe(Effect.provide(SagaEvents.layer())))
+})
+
 describe("a listener", () => {
   const many = Saga.make("Many")
     .compensatable("a", compensatable())
@@ -282,7 +331,7 @@ describe("whatever a saga is made of, its events add up to what is known of it o
       expect(events.at(-1)!._tag).toBe(
         exit.value._tag === "Succeeded" || exit.value._tag === "Undone" ? "Finished" : "Parked"
       )
-    }).pipe(Effect.provide(world)), { timeout: 60_000, fastCheck: { numRuns: 200 } })
+    }).pipe(Effect.provide(world)), { timeout: 60_000, fastCheck: { numRuns: 80 } })
 
   it.effect.prop(
     "durably, also when the store is lost and the execution recovered",
@@ -303,7 +352,7 @@ describe("whatever a saga is made of, its events add up to what is known of it o
         if ((yield* store.load("1")).length === 0) return
         expect(folded(events)).toEqual(reported(yield* Saga.inspect(saga, "1")))
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 200 } }
+    { timeout: 60_000, fastCheck: { numRuns: 80 } }
   )
 })
 
@@ -330,5 +379,5 @@ describe("whoever observes a run changes nothing about it", () => {
       expect(observed.calls).toEqual(alone.calls)
       expect(ends(observed.exit)).toEqual(ends(alone.exit))
       expect(observed.plain._tag).toBe(alone.plain._tag)
-    }), { timeout: 60_000, fastCheck: { numRuns: 150 } })
+    }), { timeout: 60_000, fastCheck: { numRuns: 60 } })
 })

@@ -20,9 +20,11 @@ const exported = (prefix: string) =>
         dataPoints.flatMap(({ attributes, value }) => {
           const { saga, time_unit: _, ...tags } = attributes
           if (typeof saga !== "string" || !saga.startsWith(prefix)) return []
-          const text = Object.entries(tags).map(([key, value]) => `${key}=${String(value)}`).sort().join(" ")
-          if (typeof value === "number") return [`${name}{${text}} ${value}`]
-          return [`${name}{${text}} ${value.count} × ${value.sum} ${unit}`]
+          const text = Object.entries(tags).map(([key, value]) => `${key}=${String(value as string)}`).sort().join(" ")
+          const figure = typeof value === "object" && "sum" in value
+            ? `${value.count} × ${value.sum} ${unit}`
+            : String(value as number)
+          return [`${name}{${text}} ${figure}`]
         })
       )
     return points.sort()

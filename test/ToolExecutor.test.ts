@@ -18,6 +18,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("decodes what a tool takes and encodes what it returns", () => {
     const tools = ToolExecutor.layer({
       next: ToolExecutor.tool({
+        readOnly: true,
         parameters: Schema.Struct({ day: Schema.DateFromString }),
         success: Schema.Struct({ day: Schema.DateFromString }),
         run: ({ day }) => Effect.succeed({ day: new Date(day.getTime() + 86_400_000) })
@@ -33,6 +34,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("gives its tools the services that were there when it was built, but the caller's own before them", () => {
     const tools = ToolExecutor.layer({
       free: ToolExecutor.tool({
+        readOnly: true,
         parameters: Schema.Struct({}),
         success: Schema.Number,
         run: () => Effect.map(Disk, ({ free }) => free)
@@ -51,7 +53,11 @@ describe("ToolExecutor.layer", () => {
       }
     }
     const tools = ToolExecutor.layer({
-      fill: ToolExecutor.tool({ parameters: Schema.Struct({}), run: () => new Full({ secret: "s3cret" }) })
+      fill: ToolExecutor.tool({
+        readOnly: true,
+        parameters: Schema.Struct({}),
+        run: () => new Full({ secret: "s3cret" })
+      })
     })
     return Effect.gen(function*() {
       const error = yield* Effect.flip(run(step("fill", {})))
@@ -62,6 +68,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("has no tool that was there when the plan was read, and calls none: the steps before are undone", () => {
     const log: Array<string> = []
     const note = ToolExecutor.tool({
+      readOnly: true,
       parameters: Schema.Struct({ line: Schema.String }),
       run: ({ line }) => Effect.sync(() => void log.push(line))
     })
@@ -85,11 +92,12 @@ describe("ToolExecutor.layer", () => {
     const parameters = Schema.Struct({ size: Schema.Int, name: Schema.String })
     const tools = ToolExecutor.layer({
       give: ToolExecutor.tool({
+        readOnly: true,
         parameters: Schema.Struct({}),
         success: Schema.Unknown,
         run: () => Effect.succeed("x")
       }),
-      take: ToolExecutor.tool({ parameters, run: () => Effect.die("called") })
+      take: ToolExecutor.tool({ readOnly: true, parameters, run: () => Effect.die("called") })
     })
     return Effect.gen(function*() {
       const reference = { $ref: "/outputs/a" }
@@ -107,7 +115,7 @@ describe("a tool's outcome", () => {
   const parameters = Schema.Struct({})
   const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
   const tools = (run: Effect.Effect<any, unknown>, success: Schema.Schema<any, any> = Schema.Any) =>
-    ToolExecutor.layer({ it: ToolExecutor.tool({ parameters, success, run: () => run }) })
+    ToolExecutor.layer({ it: ToolExecutor.tool({ readOnly: true, parameters, success, run: () => run }) })
   const end = (layer: Layer.Layer<ToolExecutor.ToolExecutor>, ...steps: ReadonlyArray<unknown>) =>
     Effect.exit(Effect.provide(run(...steps), layer))
 
@@ -228,8 +236,9 @@ describe("ToolExecutor.layerToolkit", () => {
     description: "Tells the weather of a city.",
     parameters: { city: Schema.String, at: Schema.Date },
     success: Schema.Struct({ celsius: Schema.NumberFromString })
-  })
+  }).annotate(Tool.Readonly, true)
   const Publish = Tool.make("publish", { parameters: { text: Schema.String }, failure: Schema.Literal("closed") })
+    .annotate(Tool.Idempotent, true)
   const Polite = Tool.make("polite", { failure: Schema.Literal("closed"), failureMode: "return" })
   const Lost = Tool.make("lost", { failure: Schema.Any })
   const Wrong = Tool.make("wrong", { success: Schema.Int })
@@ -246,7 +255,7 @@ describe("ToolExecutor.layerToolkit", () => {
     lost: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
     wrong: () => Effect.succeed(1.5)
   })
-  const tools = Layer.provide(ToolExecutor.layerToolkit(toolkit, { inDoubt: { publish: "retry" } }), handlers)
+  const tools = Layer.provide(ToolExecutor.layerToolkit(toolkit, { inDoubt: { wrong: "park" } }), handlers)
 
   it.effect("runs the handlers of @effect/ai's tools, which find their idempotency key", () =>
     Effect.gen(function*() {
@@ -263,13 +272,15 @@ describe("ToolExecutor.layerToolkit", () => {
         steps: [
           step("weather", { city: 1, at: "soon" }),
           { ...step("publish", { text: { $ref: "/outputs/a/fahrenheit" } }), name: "b" },
-          { ...step("polite", {}, "Final"), name: "c" }
+          { ...step("polite", {}, "Final"), name: "c" },
+          { ...step("wrong", {}, "Final"), name: "d", retry: { times: 1 } }
         ]
       }))
       expect(refused.problems.map(({ _tag, at }) => `${_tag} ${at}`)).toEqual([
         "InvalidArguments /steps/0/action/arguments/at",
         "InvalidArguments /steps/0/action/arguments/city",
         "UnresolvedReference /steps/1/action/arguments/text",
+        "NotReadOnly /steps/1/action/tool",
         "MissingInDoubt /steps/2"
       ])
     }).pipe(Effect.provide(tools)))

@@ -1,6 +1,6 @@
 /** A plan is the saga that the builder would make of the same steps; and what is no plan is told so, and nothing else happens. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Effect, Exit, FastCheck as fc, Layer, Schema } from "effect"
+import { Arbitrary, Cause, Chunk, Effect, Exit, FastCheck as fc, Layer, Schema } from "effect"
 import { Checkpoint, Plan, Recovery, Saga, SagaError, ToolExecutor } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
 import { documentOf, tools } from "./support/planned.ts"
@@ -149,4 +149,73 @@ describe("whatever is given to Plan.decode", () => {
       }),
     { timeout: 60_000, fastCheck: { numRuns: 1000 } }
   )
+})
+
+interface Tree {
+  readonly value: number
+  readonly below: ReadonlyArray<Tree>
+}
+const Tree: Schema.Schema<Tree> = Schema.Struct({
+  value: Schema.JsonNumber,
+  below: Schema.Array(Schema.suspend(() => Tree))
+})
+
+const parameters: Record<string, Schema.Schema<any, any>> = {
+  struct: Schema.Struct({
+    a: Schema.String,
+    b: Schema.NullOr(Schema.Boolean),
+    c: Schema.optionalWith(Schema.Int, { exact: true })
+  }),
+  defaults: Schema.Struct({ a: Schema.optionalWith(Schema.JsonNumber, { default: () => 1 }) }),
+  "a union of tagged structs": Schema.Union(
+    Schema.TaggedStruct("A", { x: Schema.JsonNumber }),
+    Schema.TaggedStruct("B", { y: Schema.String })
+  ),
+  "a union of other structs": Schema.Union(
+    Schema.Struct({ x: Schema.JsonNumber }),
+    Schema.Struct({ y: Schema.String })
+  ),
+  "a tuple with a rest": Schema.Tuple([Schema.String], Schema.JsonNumber),
+  "a record": Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.JsonNumber) }),
+  "a recursive struct": Tree,
+  "transformed members": Schema.Struct({ d: Schema.Date, n: Schema.NumberFromString, o: Schema.Option(Schema.String) }),
+  "a condition on the whole": Schema.Struct({ from: Schema.Int, to: Schema.Int }).pipe(
+    Schema.filter(({ from, to }) => from <= to ? undefined : { path: ["to"], message: "is before from" })
+  )
+}
+
+const pathsIn = (json: Json, at: ReadonlyArray<string> = []): ReadonlyArray<ReadonlyArray<string>> => [
+  at,
+  ...typeof json === "object" && json !== null
+    ? Object.entries(json).flatMap(([name, member]) => pathsIn(member, [...at, name]))
+    : []
+]
+
+const put = (json: Json, [name, ...deeper]: ReadonlyArray<string>, instead: Json): Json =>
+  name === undefined
+    ? instead
+    : Array.isArray(json)
+    ? json.map((member, index) => String(index) === name ? put(member, deeper, instead) : member)
+    : { ...json as { [name: string]: Json }, [name]: put((json as { [name: string]: Json })[name]!, deeper, instead) }
+
+describe("arguments that a tool takes are accepted with any of their parts as a reference", () => {
+  for (const [kind, schema] of Object.entries(parameters)) {
+    const tools = ToolExecutor.layer({
+      it: ToolExecutor.tool({ parameters: schema, readOnly: true, run: () => Effect.void })
+    })
+    const plan = (given: Json) =>
+      Plan.decode({
+        name: "p",
+        steps: [{ name: "a", classification: "ReadOnly", action: { tool: "it", arguments: given } }]
+      })
+    it.effect.prop(kind, [Arbitrary.make(schema), fc.nat()], ([value, seed]) =>
+      Effect.gen(function*() {
+        const given = JSON.parse(JSON.stringify(Schema.encodeSync(schema)(value))) as Json
+        const paths = pathsIn(given)
+        const path = paths[seed % paths.length]!
+        // What JSON cannot say, NaN for one, is not what the tool takes.
+        if (Exit.isFailure(yield* Effect.exit(plan(given)))) return
+        yield* plan(put(given, path, { $ref: "/input/x" }))
+      }).pipe(Effect.provide(tools)), { fastCheck: { numRuns: 100 } })
+  }
 })

@@ -1,10 +1,10 @@
 /**
  * One process that drives sagas on a SQLite file, as an application would: `book NAME:CITY ...` books trips, `recover`
- * finishes what earlier processes left.
+ * finishes what earlier processes left. It says what it does while it does it, and `show ID` prints what became of a trip.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Schema, Stream } from "effect"
-import { Recovery, Saga } from "effect-saga"
+import { Recovery, Saga, SagaEvents, Timeline } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { Ports } from "./api.ts"
 import { bookTrip, Services } from "./saga.ts"
@@ -32,7 +32,28 @@ const recover = Stream.runForEach(Recovery.events([bookTrip], { concurrency: 1 }
     ? Effect.void
     : say(event.executionId, event._tag === "Succeeded" ? booked(event.output) : event._tag))
 
-const [, , command, ...trips] = process.argv
+/** What is worth a line of progress; ReadOnly steps are not. */
+const progressOf = (event: SagaEvents.SagaEvent) => {
+  switch (event._tag) {
+    case "StepSucceeded":
+      return `${event.step} is done`
+    case "StepFailed":
+      return `${event.step} failed: ${event.failures.map(({ tag }) => tag).join(", ")}`
+    case "CompensationSucceeded":
+      return `${event.step} is undone`
+    default:
+      return undefined
+  }
+}
+
+const sayProgress = (event: SagaEvents.SagaEvent) => {
+  const what = progressOf(event)
+  return what === undefined ? Effect.void : say(event.executionId, what)
+}
+
+const show = (executionId: string) => Effect.flatMap(Saga.inspect(bookTrip, executionId), Timeline.print)
+
+const [, , command, ...given] = process.argv
 
 const Live = Layer.unwrapEffect(Effect.gen(function*() {
   const ports = yield* Schema.decode(Schema.parseJson(Ports))(yield* Config.string("SERVICES"))
@@ -40,4 +61,7 @@ const Live = Layer.unwrapEffect(Effect.gen(function*() {
   return Layer.merge(Services.layer(ports), SqliteCheckpoint.layer({ filename }))
 }))
 
-NodeRuntime.runMain(Effect.provide(command === "recover" ? recover : book(trips), Live))
+const commands = { book: book(given), recover, show: show(given[0] ?? "") }
+const main = commands[command as keyof typeof commands]
+
+NodeRuntime.runMain(Effect.provide(SagaEvents.listen(main, sayProgress), Live))

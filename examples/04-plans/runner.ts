@@ -10,7 +10,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Console, Effect, FiberSet, Layer, Logger, ParseResult, Schema, Stream } from "effect"
+import { Cause, Console, Effect, FiberSet, Layer, Logger, ParseResult, Predicate, Schema, Stream } from "effect"
 import { Plan, Recovery, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import * as Tools from "./tools.ts"
@@ -37,35 +37,23 @@ const malformed = (error: ParseResult.ParseError) => ({
   }))
 })
 
-const whyNot = (error: Effect.Effect.Error<ReturnType<typeof execute>>) => {
-  const { _tag, message } = error
-  switch (_tag) {
-    case "InvalidPlan":
-      return { ended: "Refused", problems: error.problems }
-    case "ParseError":
-      return malformed(error)
-    case "CompensationFailed":
-    case "FailedAfterCommit":
-    case "OutcomeUnknown":
-      return { ended: error.parked === true ? "Parked" : "Undone", error: { _tag, message } }
-    case "CheckpointError":
-    case "ExecutionConflict":
-    case "DefinitionChanged":
-    case "JournalCorrupt":
-      return { ended: "LeftAsItWas", error: { _tag, message } }
-    default:
-      return { ended: "Undone", error: { _tag, message } }
-  }
+/** A tool that dies has its plan undone too, and must not end the other plans. */
+const whyNot = (cause: Cause.Cause<Effect.Effect.Error<ReturnType<typeof execute>>>) => {
+  const error = Cause.squash(cause)
+  if (error instanceof Plan.InvalidPlan) return { ended: "Refused", problems: error.problems }
+  if (ParseResult.isParseError(error)) return malformed(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return { ended: Recovery.outcomeOf(cause), error: { ...hasTag(error) ? { _tag: error._tag } : {}, message } }
 }
+
+const hasTag = Predicate.hasProperty("_tag")
 
 const answer = (text: string, line: number) =>
   Effect.matchEffect(Schema.decode(Line)(text), {
     onFailure: (error) => Effect.succeed({ line, ...malformed(error) }),
     onSuccess: (read) =>
       execute(read).pipe(
-        Effect.match({ onFailure: whyNot, onSuccess: (output) => ({ ended: "Succeeded", output }) }),
-        // A tool that dies has its plan undone, and must not end the other plans.
-        Effect.catchAllDefect((defect) => Effect.succeed({ ended: "Undone", error: { message: String(defect) } })),
+        Effect.matchCause({ onFailure: whyNot, onSuccess: (output) => ({ ended: "Succeeded", output }) }),
         Effect.map((ended) => ({ id: read.id, ...ended }))
       )
   })

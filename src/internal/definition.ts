@@ -104,4 +104,6 @@ export interface Program extends Header {
   readonly steps: ReadonlyArray<StepNode>
   /** Tells definitions apart, and is readable, so that a difference can be named. */
   readonly fingerprint: string
+  /** Whether any of its steps may run at the same time. */
+  readonly hasParallel: boolean
 }

@@ -6,12 +6,12 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, Option, ParseResult } from "effect"
+import { Cause, Effect, FiberRef, Option } from "effect"
 import { tookEffect } from "../Journal.ts"
 import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "./definition.ts"
-import { haltOf, type Recorder, storeCause } from "./recorder.ts"
-import type { AnyEffect, ArmedList, FailedAt, Frame, Past, Run } from "./run.ts"
+import { andThen, haltOf, type Recorder, storeCause } from "./recorder.ts"
+import { type AnyEffect, Armed, type ArmedList, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
 import { validate } from "./secrets.ts"
 import { goBack } from "./unwind.ts"
 
@@ -24,13 +24,16 @@ export const driveWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
     run,
     restore,
     false,
-    (output) => run.recorder === undefined ? Effect.succeed(output) : Effect.as(finish(run.recorder), output)
+    (output) => {
+      const end = Effect.succeed(output)
+      return run.recorder === undefined ? end : finish(run.recorder, end)
+    }
   )
 
 /** Nothing will be undone any more. */
-export const finish = (recorder: Recorder): AnyEffect<void> => {
+export const finish = (recorder: Recorder, end: AnyEffect): AnyEffect => {
   recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
-  return recorder.commit
+  return recorder.commit(() => end)
 }
 
 /**
@@ -65,11 +68,19 @@ export const wayForward = (run: Run): AnyEffect => {
   const steps = inOrder(run, run, run.program.nodes)
   if (run.past?.state.direction === "Back") return Effect.zipRight(steps, Effect.failCause(run.past.cause))
   // The projection counts as part of the way forward: when it throws, what can be undone still is.
-  const output = Effect.sync(() => run.program.project(seen(run)))
+  const output = () => Effect.succeed(run.program.project(seen(run)))
   return Effect.flatMap(steps, () =>
     // An interruption that came during the last step arrives here, while what was done can still be undone.
-    run.committed.length > 0 ? output : Effect.zipRight(run.restore(Effect.void), output))
+    run.committed.length > 0 ? output() : unlessInterrupted(run, output))
 }
+
+/** Lets an interruption arrive that has come meanwhile. To ask whether there is one costs less than to open the region. */
+const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
+  Effect.withFiberRuntime((fiber) =>
+    Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+      ? next()
+      : Effect.flatMap(run.restore(Effect.void), next)
+  )
 
 /** What a function that looks back is given. */
 const seen = ({ input, outputs }: Frame): Earlier => ({ input, outputs })
@@ -98,7 +109,7 @@ const complete = (run: Run, frame: Frame, step: StepNode, output: unknown): void
     return
   }
   frame.outputs[step.name] = step.when === undefined ? output : Option.some(output)
-  if (step.classification === "Compensatable") frame.armed.push({ _tag: "Armed", step, frame, output })
+  if (step.classification === "Compensatable") frame.armed.push(new Armed(step, frame, output))
   else if (step.classification === "Final") run.committed.push(step.path)
 }
 
@@ -248,10 +259,10 @@ const act = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
       return step.classification === "Final" ? noteFailure(run, step, action.outcome) : action.outcome
     }
     recordStart(recorder, step)
-    return Effect.zipRight(recorder.commit, recordOutcome(action, action.outcome))
+    return recorder.commit(() => recordOutcome(action, action.outcome))
   }
   // Here an interruption may arrive. Past the point of no return there is no way but forward, and none arrives.
-  return run.committed.length > 0 ? now() : Effect.flatMap(run.restore(Effect.void), now)
+  return run.committed.length > 0 ? now() : unlessInterrupted(run, now)
 }
 
 const recordStart = (recorder: Recorder, { classification, path }: StepNode) =>
@@ -264,11 +275,10 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { run, step } = action
   const { recorder } = run
   if (recorder === undefined) return outcome
-  const ended = () => ({ step: step.path, attempts: action.attempt, at: recorder.now() })
   const observed = recorder.observer === undefined ? outcome : recorder.observer.aroundCalls("action", action, outcome)
   return Effect.matchCauseEffect(observed, {
     onSuccess: (output) =>
-      ParseResult.flatMap(recorder.encodeOutput(step, output), (encoded) => {
+      andThen(recorder.encodeOutput(step, output), (encoded) => {
         const { attempt: attempts } = action
         recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() })
         return Effect.succeed(output)
@@ -276,10 +286,11 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
     onFailure: (cause) => {
       run.failed.push({ step, cause })
       const doubt = run.doubts.find((doubt) => doubt.step === step.path)
+      const { attempt: attempts } = action
       recorder.record(
         doubt === undefined
-          ? { _tag: "StepFailed", ...ended(), failures: storeCause(step, cause) }
-          : { _tag: "StepInDoubt", ...ended(), reason: doubt.reason }
+          ? { _tag: "StepFailed", step: step.path, failures: storeCause(step, cause), attempts, at: recorder.now() }
+          : { _tag: "StepInDoubt", step: step.path, reason: doubt.reason, attempts, at: recorder.now() }
       )
       return Effect.failCause(cause)
     }

@@ -20,7 +20,8 @@ export const notJson = (value: unknown, path = "value", depth = 0): string | und
       if (prototype !== Object.prototype && prototype !== null) {
         return `${path} is a ${prototype.constructor?.name ?? "class instance"}`
       }
-      for (const [key, member] of Object.entries(value)) {
+      for (const key of Object.keys(value)) {
+        const member = (value as Record<string, unknown>)[key]
         const problem = member === undefined ? undefined : notJson(member, `${path}.${key}`, depth + 1)
         if (problem !== undefined) return problem
       }
@@ -32,11 +33,15 @@ export const notJson = (value: unknown, path = "value", depth = 0): string | und
 }
 
 /** The same text for the same JSON, in whatever order its members stand. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, member) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
-      : member) ?? "undefined"
+export const canonical = (value: unknown): string => JSON.stringify(inOrder(value)) ?? "undefined"
+
+const inOrder = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map(inOrder)
+  return Object.fromEntries(
+    Object.keys(value).sort().map((key) => [key, inOrder((value as Record<string, unknown>)[key])])
+  )
+}
 
 /** A copy of plain JSON, as it would come back from the journal: without members that are undefined. */
 export const copied = (value: unknown): unknown => value === undefined ? undefined : JSON.parse(JSON.stringify(value))

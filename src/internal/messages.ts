@@ -92,8 +92,8 @@ export const unknownTool = (name: string, tool: string) => `step "${name}" calls
 export const invalidArguments = (name: string, tool: string, problem: string) =>
   `step "${name}" calls tool "${tool}" with arguments that it does not take: ${problem}`
 
-export const sideEffect = (name: string, tool: string) =>
-  `step "${name}" calls tool "${tool}", which has a side effect, where there must be none`
+export const notReadOnly = (name: string, tool: string) =>
+  `step "${name}" calls tool "${tool}", which does not say that it only reads, where nothing may have a side effect`
 
 export const unusedVerify = (name: string) => `step "${name}" has verify, and its inDoubt is not "verify"`
 

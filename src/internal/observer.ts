@@ -104,13 +104,13 @@ export class Observer {
     return this.within(effect, recorded, false)
   }
 
-  private within(effect: AnyEffect, { state }: Recorded, staysOpen: boolean): AnyEffect {
+  private within(effect: AnyEffect, recorded: Recorded, staysOpen: boolean): AnyEffect {
     const { span, whose: { executionId, saga } } = this
     const inSpan = span === undefined ? effect : Effect.onExit(Effect.withParentSpan(effect, span), (exit) => {
       if (staysOpen && exit._tag === "Success") return Effect.void
       return Effect.clockWith((clock) =>
         Effect.sync(() => {
-          span.attribute("saga.status", state()?.status)
+          span.attribute("saga.status", recorded.state()?.status)
           span.end(clock.unsafeCurrentTimeNanos(), exit)
         })
       )

@@ -38,9 +38,11 @@ const wrongIn = (
   switch (issue._tag) {
     case "Pointer": {
       const further = path.concat(issue.path as PropertyKey | Array<PropertyKey>)
-      // A member that should not be there is wrong whatever stands in it.
-      const isReference = issue.issue._tag !== "Unexpected" &&
-        open.some((reference) => isWithin(further, reference.path))
+      const isReference = open.some((reference) =>
+        isWithin(further, reference.path) &&
+        // A member that should not be there is wrong whatever stands in it.
+        (further.length > reference.path.length || issue.issue._tag !== "Unexpected")
+      )
       return isReference ? [] : wrongIn(issue.issue, further, open)
     }
     case "Composite": {

@@ -61,7 +61,7 @@ const sayCall = (
   if (tool !== undefined) {
     if (description === undefined) say("UnknownTool", `${here}/tool`, Message.unknownTool(name, tool))
     const reads = role === "verify" || (role === "action" && classification === "ReadOnly")
-    if (reads && description?.sideEffect === true) say("SideEffect", `${here}/tool`, Message.sideEffect(name, tool))
+    if (reads && description?.readOnly === false) say("NotReadOnly", `${here}/tool`, Message.notReadOnly(name, tool))
     const success = description?.success
     if (role === "verify" && success !== undefined && !mayFind(success, ["happened"])) {
       say("InvalidVerify", `${here}/tool`, Message.invalidVerify(name, tool))

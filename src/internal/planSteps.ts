@@ -103,8 +103,13 @@ export const retryOf = (retry: Document.Retry | undefined): RetryPolicy<unknown,
   const { delay, factor, maxDelay, times } = retry
   const first = durationOf(delay)
   const longest = durationOf(maxDelay)
-  const growing: Schedule.Schedule<unknown> | undefined = first &&
-    (factor === undefined ? Schedule.spaced(first) : Schedule.exponential(first, factor))
+  // A pause of no length is none.
+  const pauses = [first, longest ?? first].every((pause) => pause !== undefined && Duration.toMillis(pause) > 0)
+  const growing: Schedule.Schedule<unknown> | undefined = first === undefined || !pauses
+    ? undefined
+    : factor === undefined
+    ? Schedule.spaced(first)
+    : Schedule.exponential(first, factor)
   const schedule = growing && (longest === undefined
     ? growing
     : Schedule.modifyDelay(growing, (_, delay) => Duration.min(delay, longest)))

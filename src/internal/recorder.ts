@@ -1,12 +1,13 @@
 /**
  * Writes down what the interpreter does. A run without a recorder writes nothing and pays nothing.
  */
-import { Cause, Chunk, Effect, Either, Option, ParseResult, Schema } from "effect"
+import { Cause, Chunk, Effect, Either, Option, Schema } from "effect"
 import type * as Checkpoint from "../Checkpoint.ts"
 import * as Journal from "../Journal.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Program, StepNode } from "./definition.ts"
 import { describe } from "./describe.ts"
+import { emptyList } from "./emptyList.ts"
 import { notJson } from "./json.ts"
 import type { Observer } from "./observer.ts"
 import { diedAppending } from "./storeFailure.ts"
@@ -35,8 +36,8 @@ export interface Recorder {
   readonly state: () => Journal.ExecutionState | undefined
   /** Notes an event. It is not stored before the next `commit`. */
   readonly record: (event: Journal.Event) => void
-  /** Stores what was noted. */
-  readonly commit: Effect.Effect<void, Halt>
+  /** Stores what was noted, and goes on: in one effect, for every step pays for each. */
+  readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
   /** A step's output as it is stored. */
   readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
   readonly observer: Observer | undefined
@@ -62,15 +63,14 @@ export const inMemory = (now: () => number, observer: Observer | undefined): Rec
       add(sum, event)
       observer?.tell(event, sum.state!)
     },
-    commit: Effect.void,
+    commit: (next) => next(),
     encodeOutput: (_, output) => Either.right(output),
     mustStop: () => undefined,
     now
   }
 }
 
-/** Stores events through a checkpoint, one commit for all that was noted since the last. */
-export const toCheckpoint = (options: {
+interface Destination {
   readonly store: Pick<Checkpoint.Service, "append" | "holds">
   /** By which right the execution is driven. */
   readonly claim: Checkpoint.Claim
@@ -81,79 +81,137 @@ export const toCheckpoint = (options: {
   readonly sequence: number
   readonly now: () => number
   readonly observer: Observer | undefined
-}): Recorder => {
-  const { claim, executionId, observer, program, store } = options
-  const sum = new Journal.Sum(options.state)
-  let sequence = options.sequence
-  let pending: Array<Journal.Event> = []
+}
+
+/** Stores events through a checkpoint, one commit for all that was noted since the last. */
+export const toCheckpoint = (destination: Destination): Recorder => new CheckpointRecorder(destination)
+
+class CheckpointRecorder implements Recorder {
+  readonly durable = true
+  readonly now: () => number
+  readonly claim: Checkpoint.Claim
+  readonly program: Program
+  readonly executionId: string
+  readonly observer: Observer | undefined
+  private readonly store: Destination["store"]
+  private readonly sum: Journal.Sum
+  private sequence: number
+  private pending: Array<Journal.Event> = emptyList()
   /** What observers are told once it is stored. */
-  let decided: Array<Journal.Event> = []
-  let noted = 0
-  let stored = 0
-  let halted: Halt | undefined
-  const halt = (cause: Cause.Cause<CheckpointError | ExecutionConflict>) =>
-    Effect.fail(
-      halted ??= new Halt(Option.getOrElse(Cause.failureOption(cause), () => diedAppending(executionId, cause)))
+  private decided: Array<Journal.Event> = emptyList()
+  private noted = 0
+  private stored = 0
+  private halted: Halt | undefined
+  private readonly inTurn: ReturnType<Effect.Semaphore["withPermits"]> | undefined
+
+  constructor(to: Destination) {
+    this.store = to.store
+    this.claim = to.claim
+    this.program = to.program
+    this.executionId = to.executionId
+    this.observer = to.observer
+    this.now = to.now
+    this.sum = new Journal.Sum(to.state)
+    this.sequence = to.sequence
+    this.inTurn = to.program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
+  }
+
+  state() {
+    return this.sum.state
+  }
+
+  record(event: Journal.Event) {
+    const { observer } = this
+    add(this.sum, event)
+    this.pending.push(event)
+    this.noted++
+    if (observer === undefined) return
+    if (isDecision(event)) this.decided.push(event)
+    else observer.tell(event, this.sum.state!)
+  }
+
+  commit<A, E, R>(next: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | Halt, R> {
+    const { inTurn, noted } = this
+    return Effect.matchCauseEffect(
+      inTurn === undefined
+        ? this.append(noted)
+        // Of siblings that are as far, the first to have its turn takes along what the others have noted.
+        : Effect.zipRight(Effect.yieldNow(), inTurn(Effect.suspend(() => this.append(noted)))),
+      { onSuccess: next, onFailure: (cause) => Effect.fail(this.halt(cause)) }
     )
+  }
+
+  encodeOutput(step: StepNode, output: unknown): Effect.Effect<unknown, Halt> {
+    const { executionId } = this
+    const encoded = encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` })
+    return isThere(encoded) ? encoded : Effect.mapError(encoded, (error) => new Halt(error))
+  }
+
+  mustStop() {
+    const { claim, executionId, program, store } = this
+    if (this.halted === undefined && !store.holds(claim.token)) {
+      this.halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+    }
+    return this.halted
+  }
+
   /** Stores what is pending, unless that is done already for what the caller has noted. */
-  const append = (upTo: () => number) =>
-    Effect.catchAllCause(
-      Effect.suspend(() => {
-        const { state } = sum
-        if (halted !== undefined) return Effect.fail(halted.error)
-        if (stored >= upTo() || state === undefined) return Effect.void
-        const body = Journal.encodeCommit(pending)
-        pending = []
-        stored = noted
-        const told = decided
-        decided = []
-        const appended = store.append({
-          executionId,
-          saga: program.name,
-          version: program.version,
-          sequence: sequence++,
-          status: state.status,
-          body,
-          token: claim.token,
-          fence: claim.fence
-        })
-        return told.length === 0 ? appended : Effect.map(appended, () => {
-          for (const event of told) observer?.tell(event, state)
-        })
-      }),
-      halt
+  private append(upTo: number): ReturnType<Checkpoint.Service["append"]> {
+    const { state } = this.sum
+    if (this.halted !== undefined) return Effect.fail(this.halted.error)
+    if (this.stored >= upTo || state === undefined) return Effect.void
+    try {
+      const body = Journal.encodeCommit(this.pending)
+      this.pending = emptyList()
+      this.stored = this.noted
+      const appended = this.store.append(new Commit(this, this.sequence++, state.status, body))
+      return this.decided.length === 0 ? appended : this.tellOnceStored(appended, state)
+    } catch (thrown) {
+      // A store that throws at once must not be taken for a step that has failed, and undone.
+      return Effect.die(thrown)
+    }
+  }
+
+  private tellOnceStored(appended: ReturnType<Checkpoint.Service["append"]>, state: Journal.ExecutionState) {
+    const { decided, observer } = this
+    this.decided = emptyList()
+    return Effect.map(appended, () => {
+      for (const event of decided) observer?.tell(event, state)
+    })
+  }
+
+  private halt(cause: Cause.Cause<CheckpointError | ExecutionConflict>): Halt {
+    return this.halted ??= new Halt(
+      Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.executionId, cause))
     )
-  // Of siblings that are as far, the first to have its turn takes along what the others have noted.
-  const inTurn = hasParallel(program) ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
-  const commit = inTurn === undefined ? append(() => noted) : Effect.suspend(() => {
-    const upTo = noted
-    return Effect.zipRight(Effect.yieldNow(), inTurn(append(() => upTo)))
-  })
-  return {
-    durable: true,
-    observer,
-    state: () => sum.state,
-    record: (event) => {
-      add(sum, event)
-      pending.push(event)
-      noted++
-      if (observer === undefined) return
-      if (isDecision(event)) decided.push(event)
-      else observer.tell(event, sum.state!)
-    },
-    commit,
-    encodeOutput: (step, output) =>
-      ParseResult.mapError(
-        encodeValue(step.success, output, { executionId, what: `the output of step "${step.path}"` }),
-        (error) => new Halt(error)
-      ),
-    mustStop: () => {
-      if (halted === undefined && !store.holds(claim.token)) {
-        halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
-      }
-      return halted
-    },
-    now: options.now
+  }
+}
+
+/** What is handed to the store. No literal, see {@link emptyList}. */
+class Commit implements Checkpoint.Commit {
+  readonly executionId: string
+  readonly saga: string
+  readonly version: number
+  readonly sequence: number
+  readonly status: Journal.Status
+  readonly body: string
+  readonly token: Checkpoint.Token
+  readonly fence: number
+
+  constructor(
+    { claim, executionId, program }: Pick<Destination, "claim" | "executionId" | "program">,
+    sequence: number,
+    status: Journal.Status,
+    body: string
+  ) {
+    this.executionId = executionId
+    this.saga = program.name
+    this.version = program.version
+    this.sequence = sequence
+    this.status = status
+    this.body = body
+    this.token = claim.token
+    this.fence = claim.fence
   }
 }
 
@@ -172,12 +230,18 @@ const isDecision = (event: Journal.Event): boolean => {
   }
 }
 
-const hasParallel = (program: Program): boolean =>
-  program.nodes.some((node) => node._tag === "Parallel" || (node._tag === "Nested" && hasParallel(node.program)))
+/** Goes on at once with what is there already, see {@link encodeValue}. */
+export const andThen = <A, E, R, A2, E2, R2>(
+  encoded: Effect.Effect<A, E, R>,
+  next: (encoded: A) => Effect.Effect<A2, E2, R2>
+): Effect.Effect<A2, E | E2, R | R2> => isThere(encoded) ? next(encoded.right) : Effect.flatMap(encoded, next)
+
+const isThere = <A, E, R>(encoded: Effect.Effect<A, E, R>): encoded is Either.Right<never, A> =>
+  Either.isEither(encoded) && Either.isRight(encoded)
 
 /**
  * Encodes a value with its schema to plain JSON, or says why it cannot be stored. The work is done at once, and the answer
- * is an `Either`, where the schema is synchronous, as nearly all are: `ParseResult`'s functions then go on with it at once.
+ * is an `Either`, where the schema is synchronous, as nearly all are.
  */
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
@@ -193,9 +257,9 @@ export const encodeValue = (
       detail: `${context.what} cannot be stored: ${describe(problem).message}`
     })
   try {
-    const encoded = ParseResult.flatMap(Schema.encodeUnknown(schema)(value), plain)
-    return Either.isEither(encoded)
-      ? Either.mapLeft(encoded, failed)
+    const encoded = andThen(Schema.encodeUnknown(schema)(value), plain)
+    return isThere(encoded)
+      ? encoded
       : Effect.catchAllCause(encoded, (cause) => Effect.fail(failed(Cause.squash(cause))))
   } catch (thrown) {
     // A transformation that throws has failed to encode too.

@@ -2,7 +2,8 @@
 import type { Cause, Effect } from "effect"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
-import type { Program, StepNode } from "./definition.ts"
+import { type Program, type StepNode } from "./definition.ts"
+import { emptyList } from "./emptyList.ts"
 import type { Recorder } from "./recorder.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.
@@ -25,12 +26,18 @@ export interface Past {
   readonly finding: Finding | undefined
 }
 
-/** A compensation that is owed. */
-export interface Armed {
-  readonly _tag: "Armed"
+/** A compensation that is owed. No literal, see {@link emptyList}. */
+export class Armed {
+  readonly _tag = "Armed"
   readonly step: StepNode
   readonly frame: Frame
   readonly output: unknown
+
+  constructor(step: StepNode, frame: Frame, output: unknown) {
+    this.step = step
+    this.frame = frame
+    this.output = output
+  }
 }
 
 /** Compensations that are run at the same time, a lane each. */
@@ -52,7 +59,7 @@ export interface Frame {
 /** Where the way forward ended: a step, or a nested saga whose input or output could not be made. */
 export type FailedAt = Pick<StepNode, "path" | "error">
 
-/** A class, because spreading the options costs as much as ten steps. */
+/** A class also because spreading the options costs as much as ten steps. */
 export class Run implements Frame {
   readonly program: Program
   readonly executionId: string
@@ -64,13 +71,13 @@ export class Run implements Frame {
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}
-  readonly armed: ArmedList = []
+  readonly armed: ArmedList = emptyList()
   /** The Finals that have taken effect. Once there is one, there is no way back. */
-  readonly committed: Array<string> = []
+  readonly committed: Array<string> = emptyList()
   /** The steps that ended the way forward, and why, where the run has to name them. */
-  readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = []
+  readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = emptyList()
   /** What is in doubt and could not be settled. */
-  readonly doubts: Array<OutcomeUnknown> = []
+  readonly doubts: Array<OutcomeUnknown> = emptyList()
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
 
   constructor(options: {

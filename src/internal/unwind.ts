@@ -5,7 +5,7 @@ import { CompensationFailed, FailedAfterCommit, type FailedCompensation } from "
 import type { CompensationContext } from "../Step.ts"
 import { cutAfter, retryOptions } from "./action.ts"
 import { keyOf } from "./key.ts"
-import { type Halt, haltOf, type Recorder, storeCause } from "./recorder.ts"
+import { haltOf, type Recorder, storeCause } from "./recorder.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Run } from "./run.ts"
 
 /** Ends a run whose way forward has ended so: waits, or goes back, or says what stands. */
@@ -14,7 +14,7 @@ export const goBack = (run: Run, ended: Cause.Cause<unknown>): AnyEffect => {
   const halt = recorder === undefined ? undefined : haltOf(ended)
   if (recorder !== undefined && halt !== undefined) {
     // What siblings came to is still worth storing; where the store is what failed, it says so again at once.
-    return Effect.zipRight(Effect.ignore(recorder.commit), Effect.fail(halt))
+    return Effect.zipRight(Effect.ignore(recorder.commit(() => Effect.void)), Effect.fail(halt))
   }
   if (past?.state.direction === "Back") return unwind(run, past.cause)
   // Only the fiber knows whether it was interrupted: a step may also end with an interruption of its own making.
@@ -40,9 +40,9 @@ const decide = (
     const left = nothingElse
       ? run.suspend || committed || isAnythingInDoubt(recorder)
       : run.suspend && doubts.length > 0
-    if (interrupted && left) return Effect.zipRight(recorder.commit, Effect.failCause(ended))
+    if (interrupted && left) return recorder.commit(() => Effect.failCause(ended))
     if (doubts.length > 0 && !committed) {
-      return Effect.zipRight(park(recorder, "OutcomeUnknown"), Effect.failCause(ended))
+      return park(recorder, "OutcomeUnknown", Effect.failCause(ended))
     }
   }
   return committed ? failAfterCommit(run, ended) : unwind(run, ended)
@@ -56,15 +56,16 @@ const isAnythingInDoubt = (recorder: Recorder): boolean => {
 const park = (
   recorder: Recorder,
   reason: Journal.ParkedReason,
+  end: AnyEffect,
   failures?: ReadonlyArray<Journal.StoredFailure>
-): Effect.Effect<void, Halt> => {
+): AnyEffect => {
   recorder.record({
     _tag: "Parked",
     reason,
     ...(failures === undefined ? undefined : { failures }),
     at: recorder.now()
   })
-  return recorder.commit
+  return recorder.commit(() => end)
 }
 
 /** S6: nothing is undone under a Final that has taken effect. */
@@ -83,7 +84,7 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const end = projection ? Effect.die(error) : Effect.fail(error)
   if (recorder === undefined) return end
   const reason = doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown"
-  return Effect.zipRight(park(recorder, reason, projection ? storeCause(undefined, cause) : undefined), end)
+  return park(recorder, reason, end, projection ? storeCause(undefined, cause) : undefined)
 }
 
 /** Oldest first. */
@@ -110,10 +111,10 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     })
     const end = error === undefined ? Effect.failCause(cause) : Effect.fail(error)
     if (recorder === undefined) return end
-    if (error !== undefined) return Effect.zipRight(park(recorder, "CompensationFailed"), end)
-    if (doubts.length > 0) return Effect.zipRight(park(recorder, "OutcomeUnknown"), end)
+    if (error !== undefined) return park(recorder, "CompensationFailed", end)
+    if (doubts.length > 0) return park(recorder, "OutcomeUnknown", end)
     recorder.record({ _tag: "Finished", result: "Undone", at: recorder.now() })
-    return Effect.zipRight(recorder.commit, end)
+    return recorder.commit(() => end)
   })
 }
 
@@ -168,25 +169,27 @@ class Unwinding {
       return Effect.succeed(true)
     }
     const compensation = new Compensation(this.run, armed, this.cause)
-    const ended = () => ({ step, attempts: compensation.attempt, at: recorder!.now() })
     const observed = recorder?.observer === undefined
       ? compensation.outcome
       : recorder.observer.aroundCalls("compensation", compensation, compensation.outcome)
     const outcome = Effect.matchCause(observed, {
       onSuccess: () => {
         this.undone.push(step)
-        recorder?.record({ _tag: "CompensationSucceeded", ...ended() })
+        const { attempt: attempts } = compensation
+        recorder?.record({ _tag: "CompensationSucceeded", step, attempts, at: recorder.now() })
         return true
       },
       onFailure: (cause) => {
         this.failed.push({ step, cause })
-        recorder?.record({ _tag: "CompensationFailed", ...ended(), failures: storeCause(undefined, cause) })
+        const { attempt: attempts } = compensation
+        const failures = storeCause(undefined, cause)
+        recorder?.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
         return true
       }
     })
     if (recorder === undefined) return outcome
     recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
-    return Effect.zipRight(recorder.commit, outcome)
+    return recorder.commit(() => outcome)
   }
 }
 

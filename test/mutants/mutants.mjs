@@ -26,8 +26,9 @@ export const mutants = [
   {
     says: "stores an intent after it has acted",
     file: interpreter,
-    text: "return Effect.zipRight(recorder.commit, recordOutcome(action, action.outcome))",
-    replacement: "return Effect.zipLeft(recordOutcome(action, action.outcome), recorder.commit)",
+    text: "return recorder.commit(() => recordOutcome(action, action.outcome))",
+    replacement:
+      "return Effect.flatMap(recordOutcome(action, action.outcome), (o) => recorder.commit(() => Effect.succeed(o)))",
     tests: [semantics]
   },
   {
@@ -76,8 +77,8 @@ export const mutants = [
   {
     says: "misses an interruption that comes during the last step",
     file: interpreter,
-    text: "run.committed.length > 0 ? output :",
-    replacement: "run.committed.length >= 0 ? output :",
+    text: "run.committed.length > 0 ? output() :",
+    replacement: "run.committed.length >= 0 ? output() :",
     tests: [semantics]
   },
   {
@@ -140,8 +141,8 @@ export const mutants = [
   {
     says: "undoes before the decision to unwind is stored",
     file: unwind,
-    text: "return Effect.zipRight(recorder.commit, outcome)",
-    replacement: "return Effect.zipLeft(outcome, recorder.commit)",
+    text: "return recorder.commit(() => outcome)",
+    replacement: "return Effect.flatMap(outcome, (o) => recorder.commit(() => Effect.succeed(o)))",
     tests: [semantics]
   },
   {
@@ -301,7 +302,7 @@ export const mutants = [
   {
     says: "goes on storing after the store has failed once",
     file: recorder,
-    text: "if (halted !== undefined) return Effect.fail(halted.error)",
+    text: "if (this.halted !== undefined) return Effect.fail(this.halted.error)",
     replacement: "",
     tests: [composition]
   },

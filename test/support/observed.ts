@@ -61,7 +61,9 @@ export const makeTracer = () => {
     spans,
     span: (name: string) => {
       const found = spans().filter((span) => span.name === name)
-      if (found.length !== 1) throw new Error(`${found.length} spans "${name}"`)
+      if (found.length !== 1) {
+        throw new Error(`${found.length} spans "${name}" of ${spans().map(({ name }) => name).join()}`)
+      }
       return found[0]!
     }
   }
