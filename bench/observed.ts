@@ -79,10 +79,14 @@ export const observed = async (turns: number, print: (row: string) => void) => {
   print("               " + Array.from(contenders.keys(), (name) => name.padStart(19)).join(""))
   for (const fails of [false, true]) {
     const times = new Map(Array.from(contenders.keys(), (name) => [name, [] as Array<number>]))
-    for (let turn = -turns / 10; turn < turns; turn++) {
-      for (const [name, { run }] of contenders) {
-        // A turn of the event loop, in which a listener may listen.
+    for (let turn = -Math.ceil(turns / 10); turn < turns; turn++) {
+      const names = Array.from(contenders.keys())
+      const shift = turn % names.length
+      for (const name of [...names.slice(shift), ...names.slice(0, shift)]) {
+        const { run } = contenders.get(name)!
+        // A turn of the event loop, in which a listener may listen; and nobody pays for what another left behind.
         await new Promise((resolve) => setImmediate(resolve))
+        globalThis.gc?.({ type: "minor", execution: "sync" })
         const start = performance.now()
         for (let count = 0; count < runsATurn; count++) {
           if (Exit.isSuccess(run(fails)) === fails) throw new Error(`${name} ended otherwise`)
