@@ -171,6 +171,40 @@ describe("a run is told step by step, in order", () => {
     }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
 })
 
+describe("a durable run whose store is lost", () => {
+  const saga = Saga.make("Lost")
+    .compensatable("a", compensatable())
+    .final("b", { success: Schema.String, action: () => Effect.fail("no" as const), inDoubt: "retry" })
+    .build()
+
+  for (
+    const [failAt, lost] of [
+      [1, "that the next step starts"],
+      [2, "that it is undone"],
+      [3, "that the execution is undone"]
+    ] as const
+  ) {
+    it.effect(`does not tell ${lost} when that cannot be stored`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.Checkpoint
+        const told: Array<SagaEvents.SagaEvent> = []
+        const run = Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt }))
+        )
+        yield* SagaEvents.listen(run, (event) => Effect.sync(() => told.push(event)))
+        expect(inWords(told)).toEqual(
+          [
+            "Started",
+            "StepStarted a",
+            "StepSucceeded a",
+            ...failAt === 1 ? [] : ["StepStarted b", "StepFailed b"],
+            ...failAt === 3 ? ["UnwindingStarted", "CompensationStarted a", "CompensationSucceeded a"] : []
+          ]
+        )
+      }).pipe(Effect.provide(Checkpoint.layerMemory)))
+  }
+})
+
 describe("SagaEvents.listen", () => {
   const fails = Saga.make("Fails").compensatable("a", compensatable())
     .final("b", { action: () => Effect.fail("no" as const), inDoubt: "park" }).build()

@@ -215,7 +215,7 @@ export const mutants = [
   {
     says: "lets any typed error settle a doubt",
     file: action,
-    text: "if (inDoubt === \"retry\") doubt = undefined",
+    text: "if (inDoubt === \"retry\" && isAnswer?.(error) !== false) doubt = undefined",
     replacement: "doubt = undefined",
     tests: [semantics]
   },
@@ -287,7 +287,7 @@ export const mutants = [
   },
   {
     says: "goes on with a journal of another definition",
-    file: durable,
+    file: "src/internal/stored.ts",
     text: "if (changed !== undefined)",
     replacement: "if (false)",
     tests: [semantics]
@@ -496,8 +496,59 @@ export const mutants = [
   {
     says: "undoes what it recovers when it is interrupted",
     file: "src/Recovery.ts",
-    text: "{ onInterrupt: \"suspend\" }",
-    replacement: "{}",
+    text: "suspend: true",
+    replacement: "suspend: false",
     tests: [recovery]
+  },
+  // Plans.
+  {
+    says: "takes an error that came without a call for a tool's answer",
+    file: action,
+    text: "isAnswer?.(error) !== false",
+    replacement: "true",
+    tests: ["test/planDurable.test.ts"]
+  },
+  {
+    says: "resumes a plan whose tools are gone",
+    file: "src/internal/planReader.ts",
+    text: "if (stored !== undefined) sayMissingTools(parts, stored, tools, say)",
+    replacement: "if (stored !== undefined) void sayMissingTools",
+    tests: ["test/planDurable.test.ts"]
+  },
+  {
+    says: "takes a plan for another of the same steps",
+    file: "src/internal/program.ts",
+    text: "if (stored === plan || canonical(stored) === canonical(plan)) return undefined",
+    replacement: "if (stored === plan || canonical(stored) !== \"\") return undefined",
+    tests: ["test/planDurable.test.ts"]
+  },
+  {
+    says: "lets a ReadOnly step of a plan call a tool with a side effect",
+    file: "src/internal/planCalls.ts",
+    text: "if (reads && description?.readOnly === false)",
+    replacement: "if (false)",
+    tests: ["test/Plan.test.ts"]
+  },
+  {
+    says: "gives tools the values of others to change",
+    file: "src/internal/planSteps.ts",
+    text: "arguments: copied(resolved)",
+    replacement: "arguments: resolved",
+    tests: ["test/ToolExecutor.test.ts"]
+  },
+  // Observers.
+  {
+    says: "tells a decision before it is stored",
+    file: recorder,
+    text: "if (isDecision(event))",
+    replacement: "if (false)",
+    tests: ["test/SagaEvents.test.ts"]
+  },
+  {
+    says: "tells a redacted value that does not match its schema",
+    file: "src/internal/secrets.ts",
+    text: "if (isSecret(issue.ast))",
+    replacement: "if (false)",
+    tests: ["test/tracing.test.ts"]
   }
 ]
