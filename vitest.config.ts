@@ -16,6 +16,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/testing/*.test.ts"],
     globalSetup: ["test/support/postgresServer.ts", "test/support/chromiumBinary.ts"],
+    // Of two cores vitest would leave one to itself.
+    maxWorkers: 2,
     testTimeout: 15_000
   }
 })
