@@ -7,9 +7,9 @@
  * of the definition and a record of one execution: nothing runs.
  */
 import type { Program } from "./internal/definition.ts"
-import { toDot } from "./internal/dot.ts"
-import { graphOf } from "./internal/graph.ts"
-import { toMermaid } from "./internal/mermaid.ts"
+import { toDot } from "./internal/diagram/dot.ts"
+import { graphOf } from "./internal/diagram/graph.ts"
+import { toMermaid } from "./internal/diagram/mermaid.ts"
 import { difference } from "./internal/program.ts"
 import type { ExecutionState } from "./Journal.ts"
 import { type Any, programOf } from "./Saga.ts"

@@ -5,7 +5,7 @@
 import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
 import { Checkpoint } from "./Checkpoint.ts"
 import type { FinalInScope } from "./internal/messages.ts"
-import { read } from "./internal/planReader.ts"
+import { read } from "./internal/plan/reader.ts"
 import { planOf } from "./internal/stored.ts"
 import type { ExecutionState } from "./Journal.ts"
 import { Document } from "./PlanDocument.ts"

@@ -1,6 +1,6 @@
 /** What a plan would do: as data, and as text. `Plan` gives these to users. */
 import { Option } from "effect"
-import { lookUp, substitute } from "./internal/reference.ts"
+import { lookUp, substitute } from "./internal/plan/reference.ts"
 import { printable } from "./internal/visible.ts"
 import type { Classification } from "./Journal.ts"
 import type { Call, CompensatableStep, Document, FinalStep, ReadOnlyStep } from "./PlanDocument.ts"

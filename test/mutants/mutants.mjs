@@ -510,7 +510,7 @@ export const mutants = [
   },
   {
     says: "resumes a plan whose tools are gone",
-    file: "src/internal/planReader.ts",
+    file: "src/internal/plan/reader.ts",
     text: "if (stored !== undefined) sayMissingTools(parts, stored, tools, say)",
     replacement: "if (stored !== undefined) void sayMissingTools",
     tests: ["test/planDurable.test.ts"]
@@ -524,14 +524,14 @@ export const mutants = [
   },
   {
     says: "lets a ReadOnly step of a plan call a tool with a side effect",
-    file: "src/internal/planCalls.ts",
+    file: "src/internal/plan/calls.ts",
     text: "if (reads && description?.readOnly === false)",
     replacement: "if (false)",
     tests: ["test/Plan.test.ts"]
   },
   {
     says: "gives tools the values of others to change",
-    file: "src/internal/planSteps.ts",
+    file: "src/internal/plan/steps.ts",
     text: "arguments: copied(resolved)",
     replacement: "arguments: resolved",
     tests: ["test/ToolExecutor.test.ts"]

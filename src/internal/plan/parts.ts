@@ -1,10 +1,10 @@
 /** The parts of a plan, each read by itself, as far as it can be. */
 import { Either, Option, type Schema } from "effect"
-import type { Classification } from "../Journal.ts"
-import { Part } from "../PlanDocument.ts"
-import type { Problem } from "../PlanError.ts"
-import { decodeAll, told } from "./decode.ts"
-import { type Role, roles, type Step } from "./planSteps.ts"
+import type { Classification } from "../../Journal.ts"
+import { Part } from "../../PlanDocument.ts"
+import type { Problem } from "../../PlanError.ts"
+import { decodeAll, told } from "../decode.ts"
+import { type Role, roles, type Step } from "./steps.ts"
 
 export type Say = (tag: Problem["_tag"], at: string, message: string) => void
 

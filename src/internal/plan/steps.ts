@@ -1,12 +1,12 @@
 /** Makes of a plan's steps what the builder makes of those that are written in code: calls of the `ToolExecutor`. */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
-import type * as Document from "../PlanDocument.ts"
-import { UnresolvedReference } from "../PlanError.ts"
-import { OutcomeUnknown } from "../SagaError.ts"
-import type { ActionContext, CompensationContext, RetryPolicy } from "../Step.ts"
-import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "../ToolExecutor.ts"
-import type { StepDefinition } from "./definition.ts"
-import { copied } from "./json.ts"
+import type * as Document from "../../PlanDocument.ts"
+import { UnresolvedReference } from "../../PlanError.ts"
+import { OutcomeUnknown } from "../../SagaError.ts"
+import type { ActionContext, CompensationContext, RetryPolicy } from "../../Step.ts"
+import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "../../ToolExecutor.ts"
+import type { StepDefinition } from "../definition.ts"
+import { copied } from "../json.ts"
 import { lookUp, substitute } from "./reference.ts"
 
 /** How a step's errors are stored. */

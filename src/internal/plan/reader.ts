@@ -3,19 +3,19 @@
  * that what is wrong with one does not hide what is wrong with another.
  */
 import { Effect, Either, Option, Schema } from "effect"
-import type { ExecutionState } from "../Journal.ts"
-import { type Document, Part, Retry } from "../PlanDocument.ts"
-import type { Problem } from "../PlanError.ts"
-import type { Service } from "../ToolExecutor.ts"
-import { decodeAll } from "./decode.ts"
-import type { Definition, NodeDefinition, Program, StepDefinition } from "./definition.ts"
-import { frozen, notJson } from "./json.ts"
-import * as Message from "./messages.ts"
-import { inputOf, sayCalls, sayMissingTools } from "./planCalls.ts"
-import { decode, findPart, type Found, type FoundStep, has, listOf, memberOf, type Say, textOf } from "./planParts.ts"
-import { retryOf, stepOf } from "./planSteps.ts"
-import { make } from "./program.ts"
-import { brokenRules } from "./rules.ts"
+import type { ExecutionState } from "../../Journal.ts"
+import { type Document, Part, Retry } from "../../PlanDocument.ts"
+import type { Problem } from "../../PlanError.ts"
+import type { Service } from "../../ToolExecutor.ts"
+import { decodeAll } from "../decode.ts"
+import type { Definition, NodeDefinition, Program, StepDefinition } from "../definition.ts"
+import { frozen, notJson } from "../json.ts"
+import * as Message from "../messages.ts"
+import { make } from "../program.ts"
+import { brokenRules } from "../rules.ts"
+import { inputOf, sayCalls, sayMissingTools } from "./calls.ts"
+import { decode, findPart, type Found, type FoundStep, has, listOf, memberOf, type Say, textOf } from "./parts.ts"
+import { retryOf, stepOf } from "./steps.ts"
 
 type Tools = Pick<Service, "describe">
 

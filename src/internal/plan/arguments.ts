@@ -1,8 +1,8 @@
 /** What is wrong with the calls of a plan: their references, and their arguments as far as those are known. */
 import { Either, Option, type ParseResult, SchemaAST } from "effect"
-import type { Call } from "../PlanDocument.ts"
-import type { Description } from "../ToolExecutor.ts"
-import { decodeAll, told, type Wrong } from "./decode.ts"
+import type { Call } from "../../PlanDocument.ts"
+import type { Description } from "../../ToolExecutor.ts"
+import { decodeAll, told, type Wrong } from "../decode.ts"
 import { type Reference, referencesIn, substitute } from "./reference.ts"
 
 /** What is known of a reference's value, if anything is. */

@@ -2,11 +2,11 @@
  * The picture of a saga as boxes, groups and arrows, and in it what happened, if something did. The formats of `Diagram` print
  * it, and decide nothing.
  */
-import type { ParkedReason, Status } from "../Journal.ts"
-import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
-import type { Nested, Node, Parallel, Program, StepNode } from "./definition.ts"
-import { visible, wrapped } from "./visible.ts"
-import { inWords, type Kind, signs, words } from "./words.ts"
+import type { ParkedReason, Status } from "../../Journal.ts"
+import type { CompensationReport, Json, StepReport } from "../../SagaReport.ts"
+import type { Nested, Node, Parallel, Program, StepNode } from "../definition.ts"
+import { visible, wrapped } from "../visible.ts"
+import { inWords, type Kind, signs, words } from "../words.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
 
