@@ -4,11 +4,10 @@
  * A step's own error in the error channel means that everything was undone. Anything less has one of these tags, and its
  * message says what is true now and who must act.
  */
-import { Cause, Data, Schema } from "effect"
+import { type Cause, Data, Schema } from "effect"
+import { oneLine } from "./internal/describe.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
-
-const oneLine = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n", 1)[0] ?? ""
 
 /**
  * Thrown by `build()` when a definition breaks a rule that the compiler could not see, for instance because the saga was

@@ -1,7 +1,7 @@
 /**
  * What goes on in the sagas of a process, while it goes on: for progress bars and user interfaces.
  */
-import { Context, Effect, Fiber, Layer, Mailbox, Option, Schema, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Mailbox, Option, Schema, Scope, Stream } from "effect"
 import * as Journal from "./Journal.ts"
 
 /** A failure in words: the error itself, and what it carries, stays with the run. */
@@ -103,7 +103,7 @@ const make = ({ capacity = 1024 }: Options): Service => {
         Mailbox.make<SagaEvent>({ capacity, strategy: "sliding" }),
         (mailbox) => Effect.sync(() => listeners.add(mailbox))
       ),
-      (mailbox) => Effect.sync(() => listeners.delete(mailbox))
+      (mailbox) => Effect.zipRight(Effect.sync(() => listeners.delete(mailbox)), mailbox.end)
     )
   }
 }
@@ -124,21 +124,38 @@ export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap
 
 /**
  * Runs an effect, and tells `listener` of all that happens in the sagas under it, one thing after another, while it goes on; for a
- * progress bar. Ends as the effect does, once the listener has been told of the last thing. Needs no layer; where there is one, its
- * listeners are told too.
+ * progress bar. Ends as the effect does, once the listener has been told of the last thing. Needs no layer; who listens to a layer
+ * outside of it is told too. An interruption does not wait for the listener, who is told of the rest all the same; one that dies is
+ * told no more, which the log says.
  */
 export const listen = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,
   listener: (event: SagaEvent) => Effect.Effect<unknown, never, R2>,
   options: Options = {}
 ): Effect.Effect<A, E, Exclude<R, SagaEvents> | R2> =>
-  Effect.scoped(Effect.uninterruptibleMask((restore) =>
+  Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const events = Option.getOrElse(yield* Effect.serviceOption(SagaEvents), () => make(options))
-      const mailbox = yield* events.subscribe
-      const told = yield* Effect.forkScoped(restore(Stream.runForEach(Mailbox.toStream(mailbox), listener)))
-      const exit = yield* Effect.exit(restore(Effect.provideService(effect, SagaEvents, events)))
-      yield* Effect.zipRight(mailbox.end, Fiber.await(told))
+      const outer = Option.getOrUndefined(yield* Effect.serviceOption(SagaEvents))
+      const inner = make(options)
+      // A scope of its own: that of the caller is the effect's.
+      const scope = yield* Scope.make()
+      const mailbox = yield* Scope.extend(inner.subscribe, scope)
+      const told = yield* Stream.runForEach(Mailbox.toStream(mailbox), listener).pipe(
+        Effect.tapErrorCause((cause) => Effect.logError("who listened to sagas has died, and hears no more", cause)),
+        Effect.interruptible,
+        Effect.forkDaemon
+      )
+      const service: Service = {
+        ...inner,
+        tell: (event) => {
+          inner.tell(event)
+          outer?.tell(event)
+        }
+      }
+      const exit = yield* Effect.exit(restore(Effect.provideService(effect, SagaEvents, service)))
+      yield* mailbox.end
+      yield* restore(Fiber.await(told))
+      yield* Scope.close(scope, Exit.void)
       return yield* exit
     })
-  )) as Effect.Effect<A, E, Exclude<R, SagaEvents> | R2>
+  ) as Effect.Effect<A, E, Exclude<R, SagaEvents> | R2>

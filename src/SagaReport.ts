@@ -3,6 +3,8 @@
  */
 import { Cause, Exit, Option, Schema } from "effect"
 import type { Program, StepNode } from "./internal/definition.ts"
+import { describe } from "./internal/describe.ts"
+import { printable } from "./internal/visible.ts"
 import {
   Classification,
   type ExecutionState,
@@ -137,7 +139,8 @@ const inOneLine = ({ message, tag }: { readonly tag: string; readonly message: s
   message === tag ? tag : `${tag}: ${message}`
 
 const between = (from: number | undefined, to: number | undefined) =>
-  from === undefined || to === undefined ? undefined : to - from
+  // A clock may go back, or be another host's.
+  from === undefined || to === undefined ? undefined : Math.max(0, to - from)
 
 const compensationStatus: { readonly [Status in StepState["status"]]?: CompensationReport["status"] } = {
   Undone: "Undone",
@@ -159,7 +162,9 @@ const compensationReport = (
 })
 
 const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
-  const failed = steps.find(({ status }) => status === "Failed" || status === "InDoubt")
+  const isDoubt = Option.exists(Cause.failureOption(cause), (error) => error instanceof OutcomeUnknown)
+  const failed = steps.find(({ status }) => status === (isDoubt ? "InDoubt" : "Failed")) ??
+    steps.find(({ status }) => status === "Failed" || status === "InDoubt")
   const why = Cause.isInterruptedOnly(cause)
     ? "was interrupted"
     : Option.match(Cause.failureOption(cause), {
@@ -169,10 +174,9 @@ const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause
   return `${program.name} ${why}${failed === undefined ? "" : ` at step "${failed.step}"`}`
 }
 
-const tagOf = (error: unknown): string => {
-  const tag = (error as { _tag?: unknown } | null | undefined)?._tag
-  return typeof tag === "string" ? tag : error instanceof Error ? error.name : String(error)
-}
+/** The name of an error in a sentence. */
+const tagOf = (error: unknown): string =>
+  typeof error === "string" ? printable(error).slice(0, 100) : describe(error).tag
 
 const names = (steps: ReadonlyArray<{ readonly step: string }>) => steps.map(({ step }) => `"${step}"`).join(", ")
 
@@ -197,7 +201,7 @@ const detailsOf = (
       })
       .reverse(),
     startedAt: state.startedAt,
-    duration: endedAt - state.startedAt
+    duration: Math.max(0, endedAt - state.startedAt)
   }
 }
 
@@ -221,7 +225,9 @@ export const ofState = (program: Program, executionId: string, state: ExecutionS
 }
 
 const withTag = ([first]: ReadonlyArray<StoredFailure>) =>
-  first === undefined ? "" : first.kind === "Interrupt" ? ", for it was interrupted" : ` with ${first.tag}`
+  first === undefined ? "" : first.kind === "Interrupt"
+    ? ", for it was interrupted"
+    : ` with ${first.tag === "string" ? tagOf(first.message) : first.tag}`
 
 const inWords: { readonly [Kind in Status]: string } = {
   Running: "is running",

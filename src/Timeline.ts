@@ -21,15 +21,21 @@ export interface Options {
  * took, its place in the whole as a bar, and why it failed. Control characters in names and reasons are left out.
  */
 export const pretty = (report: ReportDetails, options: Options = {}): string =>
-  timeline(report, { color: options.color ?? false, ascii: options.ascii ?? false, width: options.width ?? 24 })
+  timeline(report, {
+    color: options.color ?? false,
+    ascii: options.ascii ?? false,
+    width: widthOrDefault(options.width)
+  })
+
+const widthOrDefault = (width = 24) => Number.isFinite(width) ? Math.max(1, Math.min(1000, Math.round(width))) : 24
 
 const terminal = Effect.map(
   Config.all({
     noColor: Config.withDefault(Config.string("NO_COLOR"), ""),
     kind: Config.withDefault(Config.string("TERM"), ""),
     locale: Config.orElse(
-      Config.string("LC_ALL"),
-      () => Config.orElse(Config.string("LC_CTYPE"), () => Config.withDefault(Config.string("LANG"), ""))
+      Config.nonEmptyString("LC_ALL"),
+      () => Config.orElse(Config.nonEmptyString("LC_CTYPE"), () => Config.withDefault(Config.string("LANG"), ""))
     )
   }),
   ({ kind, locale, noColor }): Options => ({
@@ -122,8 +128,10 @@ const noteOf = ({ attempts, reason }: { readonly attempts: number; readonly reas
 
 /** Where something lies in the whole, and how long it is: at least one column, so that nothing is invisible. */
 const barOf = (from: number, duration: number, { ascii, width }: Style): string => {
-  const length = Math.max(1, Math.round(duration * width))
-  const start = Math.min(Math.round(from * width), width - length)
+  // What a clock that went back says, or another host's, may lie outside of the whole.
+  const within = (share: number) => Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0
+  const length = Math.max(1, Math.round(within(duration) * width))
+  const start = Math.min(Math.round(within(from) * width), width - length)
   return `${" ".repeat(start)}${(ascii ? "#" : "▇").repeat(length)}${" ".repeat(width - start - length)}`
 }
 

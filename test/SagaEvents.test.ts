@@ -228,20 +228,56 @@ describe("SagaEvents.listen", () => {
       ])
     }))
 
+  it.effect("leaves the scope of the effect to the effect", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const note = (what: string) => Effect.sync(() => void log.push(what))
+      const armed = Saga.make("Armed").compensatable("a", {
+        action: () => note("+a"),
+        compensate: () => note("-a")
+      }).build()
+      const resource = Effect.acquireRelease(note("open"), () => note("close"))
+      const both = SagaEvents.listen(Effect.zipRight(resource, Saga.scoped(armed, undefined)), () => Effect.void)
+      yield* Effect.exit(Effect.scoped(Effect.zipRight(both, Effect.zipRight(note("use"), Effect.fail("no")))))
+      expect(log).toEqual(["open", "+a", "use", "-a", "close"])
+    }))
+
+  it.effect("does not tell of what is not under it, and an interruption does not wait for the listener", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const hear = (who: string) => (event: SagaEvents.SagaEvent) =>
+        Effect.sync(() => void told.push(`${who}: ${event.saga}`))
+      const quick = (name: string) => Saga.make(name).readOnly("a", { action: () => Effect.yieldNow() }).build()
+      yield* Effect.all([
+        SagaEvents.listen(Saga.run(quick("A"), undefined), hear("a")),
+        SagaEvents.listen(Saga.run(quick("B"), undefined), hear("b"))
+      ], { concurrency: 2 })
+      expect(Array.from(new Set(told)).sort()).toEqual(["a: A", "b: B"])
+      const stuck = yield* Effect.fork(SagaEvents.listen(Saga.run(quick("C"), undefined), () => Effect.never))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(stuck)
+    }).pipe(Effect.provide(SagaEvents.layer())))
+
   it.effect("tells of what an interruption has undone, too", () =>
     Effect.gen(function*() {
       const told: Array<SagaEvents.SagaEvent> = []
+      const finished = yield* Deferred.make<void>()
       const waits = Saga.make("Waits").compensatable("a", compensatable()).readOnly("b", { action: () => Effect.never })
         .build()
       const begun = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(SagaEvents.listen(Saga.run(waits, undefined), (event) =>
         Effect.sync(() => told.push(event)).pipe(
           Effect.zipRight(
-            event._tag === "StepStarted" && event.step === "b" ? Deferred.succeed(begun, undefined) : Effect.void
+            event._tag === "StepStarted" && event.step === "b"
+              ? Deferred.succeed(begun, undefined)
+              : event._tag === "Finished"
+              ? Deferred.succeed(finished, undefined)
+              : Effect.void
           )
         )))
       yield* Deferred.await(begun)
       yield* Fiber.interrupt(fiber)
+      yield* Deferred.await(finished)
       expect(inWords(told).slice(-3)).toEqual(["CompensationStarted a", "CompensationSucceeded a", "Finished Undone"])
     }))
 

@@ -61,6 +61,27 @@ BookTrip failed with Error at step "charge"; undone: "car 🚗 車", "flight"; s
     }))
 })
 
+describe("a timeline of a clock that went back", () => {
+  it("is drawn all the same, whatever its width", () => {
+    const step = { step: "a", classification: "ReadOnly", status: "Succeeded", attempts: 1, reason: undefined } as const
+    const report = (startedAt: number, duration: number): SagaReport.ReportDetails => ({
+      saga: "S",
+      version: 1,
+      executionId: "1",
+      steps: [{ ...step, startedAt, duration }],
+      compensations: [],
+      startedAt: 5000,
+      duration: 0,
+      summary: "S succeeded"
+    })
+    for (const width of [0, -1, 0.5, NaN, Infinity, 24]) {
+      for (const [startedAt, duration] of [[0, -3000], [0, 1], [5000, Number.MAX_VALUE], [NaN, NaN]] as const) {
+        expect(Timeline.pretty(report(startedAt, duration), { width }).split("\n")).toHaveLength(2)
+      }
+    }
+  })
+})
+
 describe("Timeline.print", () => {
   const printed = (report: SagaReport.ReportDetails, env: Record<string, string>, options?: Timeline.Options) =>
     Effect.gen(function*() {

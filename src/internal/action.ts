@@ -5,6 +5,7 @@ import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "e
 import { OutcomeUnknown } from "../SagaError.ts"
 import type { ActionContext, RetryPolicy } from "../Step.ts"
 import type { StepNode } from "./definition.ts"
+import { oneLine } from "./describe.ts"
 import { keyOf } from "./key.ts"
 import { type AnyEffect, type Frame, type Run } from "./run.ts"
 
@@ -188,8 +189,6 @@ const attempts = (action: Action, inherited: OutcomeUnknown | undefined): AnyEff
     ? attempt(() => Effect.void)
     : Effect.flatMap(Schedule.driver(retry.schedule), (driver) => attempt((error) => driver.next(error)))
 }
-
-const oneLine = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).split("\n", 1)[0] ?? ""
 
 /** Asks the step whether its action happened; fails with a reason where it does not say or cannot tell. */
 const ask = (action: Action, doubt: OutcomeUnknown): AnyEffect<Option.Option<unknown>> => {

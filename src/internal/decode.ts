@@ -1,5 +1,6 @@
 /** Decodes what somebody wrote, and tells all that is wrong with it. */
 import { Either, ParseResult, type Schema } from "effect"
+import { cut } from "./secrets.ts"
 
 /** One thing that is wrong. */
 export interface Wrong {
@@ -26,7 +27,7 @@ export const told = (
   issue: ParseResult.ParseIssue,
   at: ReadonlyArray<PropertyKey> = []
 ): ReadonlyArray<Wrong> =>
-  ParseResult.ArrayFormatter.formatIssueSync(issue).map(({ message, path: inside }) => {
+  ParseResult.ArrayFormatter.formatIssueSync(cut(issue)).map(({ message, path: inside }) => {
     const path = [...at, ...inside]
     return { path, reason: path.length === 0 ? message : `${path.map(String).join(".")} ${message}` }
   })

@@ -1,13 +1,44 @@
-import { ParseResult } from "effect"
+/** What there is to tell of errors. */
+import { Cause, ParseResult } from "effect"
 import { withoutSecrets } from "./secrets.ts"
 
-/** What there is to tell of an error, whatever it is: its `_tag`, name or type, and its message. */
+/**
+ * What there is to tell of an error, whatever it is: its `_tag`, name or type, and its message. Never throws, as an error's own
+ * message may: why a saga failed must not keep it from being undone.
+ */
 export const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
-  if (ParseResult.isParseError(error)) return { tag: error._tag, message: withoutSecrets(error).message }
-  if (typeof error === "object" && error !== null) {
-    const { _tag, message, name } = error as { _tag?: unknown; message?: unknown; name?: unknown }
-    const tag = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Object"
-    return { tag, message: typeof message === "string" && message !== "" ? message : tag }
+  const tag = orElse(() => tagOf(error), "Error")
+  return { tag, message: orElse(() => messageOf(error), "") || tag }
+}
+
+const tagOf = (error: unknown): string => {
+  if (typeof error !== "object" || error === null) return typeof error
+  const { _tag, name } = error as { _tag?: unknown; name?: unknown }
+  return typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Object"
+}
+
+const messageOf = (error: unknown): string => {
+  if (ParseResult.isParseError(error)) return withoutSecrets(error).message
+  if (typeof error !== "object" || error === null) return String(error)
+  const { message } = error as { message?: unknown }
+  return typeof message === "string" ? message : ""
+}
+
+const orElse = <A>(get: () => A, otherwise: A): A => {
+  try {
+    return get()
+  } catch {
+    return otherwise
   }
-  return { tag: typeof error, message: String(error) }
+}
+
+/** A cause in one line. */
+export const oneLine = (cause: Cause.Cause<unknown>): string => {
+  const error = orElse(() => Cause.squash(cause), undefined)
+  if (!orElse(() => ParseResult.isParseError(error), false)) {
+    const pretty = orElse(() => Cause.pretty(cause).split("\n", 1)[0], undefined)
+    if (pretty !== undefined) return pretty
+  }
+  const { message, tag } = describe(error)
+  return `${tag}: ${message}`.split("\n", 1)[0]!
 }

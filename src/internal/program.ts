@@ -136,7 +136,7 @@ const describeNode = (node: Node): ReadonlyArray<string> => {
       return [`${node.classification} "${node.path}"`]
     case "Nested": {
       const { nodes, plan } = node.program
-      return [...plan === undefined ? [] : [`the plan ${canonical(plan)}`], ...nodes.flatMap(describeNode)]
+      return [...plan === undefined ? [] : [planned + canonical(plan)], ...nodes.flatMap(describeNode)]
     }
     case "Parallel":
       return ["a parallel block", ...node.nodes.flatMap(describeNode), "its end"]
@@ -160,22 +160,33 @@ export const difference = (
   const before = describeSteps(stored.fingerprint)
   const now = describeSteps(program.fingerprint)
   const at = before.findIndex((step, index) => step !== now[index])
-  if (at === -1) return `this definition has more steps: ${now.slice(before.length).join(", ")}`
-  return `step ${at + 1} was ${before[at]} and is ${now[at] ?? "gone"}`
+  if (at === -1) return `this definition has more steps: ${now.slice(before.length).map(told).join(", ")}`
+  const [was, is] = [told(before[at]), told(now[at])]
+  return was === is ? `the document of ${was} is another` : `step ${at + 1} was ${was} and is ${is ?? "gone"}`
 }
 
+interface PlanDocument {
+  readonly name: string
+  readonly steps: ReadonlyArray<Readonly<Record<string, unknown>>>
+}
+
+/** Names the step and the members that differ, and not what is in them: that may be secret. */
 const differenceOfPlans = (stored: unknown, plan: unknown): string | undefined => {
   if (stored === plan || canonical(stored) === canonical(plan)) return undefined
-  const [before, now] = [stored, plan].map((plan) =>
-    (plan as { readonly steps: ReadonlyArray<unknown> }).steps.map(canonical)
-  )
-  const at = before!.findIndex((step, index) => step !== now![index])
-  return at === -1
-    ? "its plan has the same steps, and differs elsewhere"
-    : `step ${at + 1} of its plan was ${shortened(before![at]!)} and is ${shortened(now![at] ?? "gone")}`
+  const [before, now] = [stored as PlanDocument, plan as PlanDocument]
+  const at = before.steps.findIndex((step, index) => canonical(step) !== canonical(now.steps[index]))
+  const [was, is] = [before.steps[at], now.steps[at]]
+  if (was === undefined || is === undefined) return "its plan has the same steps, and differs elsewhere"
+  const members = Array.from(new Set([...Object.keys(was), ...Object.keys(is)]))
+    .filter((member) => canonical(was[member]) !== canonical(is[member]))
+  return `step ${at + 1} of its plan has another ${members.join(", ")}`
 }
 
-const shortened = (text: string) => text.length > 200 ? `${text.slice(0, 200)}…` : text
+const planned = "the plan "
+
+/** A step as it may be told: a nested plan by its name. */
+const told = (step: string | undefined): string | undefined =>
+  step?.startsWith(planned) === true ? `plan "${(JSON.parse(step.slice(planned.length)) as PlanDocument).name}"` : step
 
 const describeSteps = (fingerprint: string): ReadonlyArray<string> => {
   try {

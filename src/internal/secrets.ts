@@ -12,7 +12,8 @@ export const validate = <A>(schema: Schema.Schema<A, any, never>, value: unknown
 export const withoutSecrets = ({ issue }: ParseResult.ParseError): ParseResult.ParseError =>
   new ParseResult.ParseError({ issue: cut(issue) })
 
-const cut = (issue: ParseResult.ParseIssue): ParseResult.ParseIssue => {
+/** `hides` where what is wrong is wrong with a value that may have a secret in it. */
+export const cut = (issue: ParseResult.ParseIssue, hides = false): ParseResult.ParseIssue => {
   switch (issue._tag) {
     case "Pointer":
       return new ParseResult.Pointer(issue.path, issue.actual, cut(issue.issue))
@@ -20,21 +21,29 @@ const cut = (issue: ParseResult.ParseIssue): ParseResult.ParseIssue => {
     case "Unexpected":
       return issue
   }
-  if (isSecret(issue.ast)) return new ParseResult.Type(issue.ast, Redacted.make(undefined))
+  const { ast } = issue
+  if (isSecret(ast)) return new ParseResult.Type(ast, redacted)
+  const hidden = hides || hasSecret(ast, new Set())
   switch (issue._tag) {
     case "Composite": {
       const { issues } = issue
-      const rest = isMany(issues) ? [cut(issues[0]), ...issues.slice(1).map(cut)] as const : cut(issues)
+      const inside = (issue: ParseResult.ParseIssue) => cut(issue, hidden)
+      const rest = isMany(issues) ? [inside(issues[0]), ...issues.slice(1).map(inside)] as const : inside(issues)
       return new ParseResult.Composite(issue.ast, issue.actual, rest, issue.output)
     }
     case "Refinement":
-      return new ParseResult.Refinement(issue.ast, issue.actual, issue.kind, cut(issue.issue))
+      return new ParseResult.Refinement(issue.ast, issue.actual, issue.kind, cut(issue.issue, hidden))
     case "Transformation":
-      return new ParseResult.Transformation(issue.ast, issue.actual, issue.kind, cut(issue.issue))
+      // What a transformation says of why it failed may quote what it was given.
+      return hidden && issue.kind === "Transformation"
+        ? new ParseResult.Type(ast, redacted)
+        : new ParseResult.Transformation(issue.ast, issue.actual, issue.kind, cut(issue.issue, hidden))
     default:
-      return issue
+      return hidden ? new ParseResult.Type(ast, redacted) : issue
   }
 }
+
+const redacted = Redacted.make(undefined)
 
 const isMany = <A>(issues: ParseResult.SingleOrNonEmpty<A>): issues is readonly [A, ...Array<A>] =>
   Array.isArray(issues)
@@ -53,6 +62,32 @@ const isSecret = (ast: SchemaAST.AST): boolean => {
       return isSecret(ast.from)
     case "Union":
       return ast.types.some(isSecret)
+    default:
+      return false
+  }
+}
+
+/** Whether there is a secret anywhere in what the schema is of. */
+const hasSecret = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
+  if (seen.has(ast)) return false
+  seen.add(ast)
+  const inside = (ast: SchemaAST.AST) => hasSecret(ast, seen)
+  switch (ast._tag) {
+    case "Declaration":
+      return isSecret(ast) || ast.typeParameters.some(inside)
+    case "TypeLiteral":
+      return ast.propertySignatures.some(({ type }) => inside(type)) ||
+        ast.indexSignatures.some(({ type }) => inside(type))
+    case "TupleType":
+      return ast.elements.some(({ type }) => inside(type)) || ast.rest.some(({ type }) => inside(type))
+    case "Union":
+      return ast.types.some(inside)
+    case "Refinement":
+      return inside(ast.from)
+    case "Transformation":
+      return inside(ast.from) || inside(ast.to)
+    case "Suspend":
+      return inside(ast.f())
     default:
       return false
   }

@@ -181,9 +181,11 @@ class Unwinding {
       },
       onFailure: (cause) => {
         this.failed.push({ step, cause })
-        const { attempt: attempts } = compensation
-        const failures = storeCause(undefined, cause)
-        recorder?.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
+        if (recorder !== undefined) {
+          const { attempt: attempts } = compensation
+          const failures = storeCause(undefined, cause)
+          recorder.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
+        }
         return true
       }
     })

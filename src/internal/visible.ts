@@ -1,7 +1,8 @@
 /** Texts of users, as others may see them. */
 
 /** What a terminal would obey, what is no character, and what would turn the text after it around. */
-const control = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+const control =
+  /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
 
 /** A text in one line that can be seen, whatever is in it: control characters become their pictures (`␀`, `␊`, `␡`), or `�`. */
 export const visible = (text: string): string =>

@@ -34,4 +34,4 @@ export const inWords = (milliseconds: number): string =>
     ? `${Math.round(milliseconds)} ms`
     : milliseconds < 60_000
     ? `${(milliseconds / 1000).toFixed(1)} s`
-    : Duration.format(Duration.seconds(Math.round(milliseconds / 1000)))
+    : Duration.format(Duration.seconds(Math.min(Math.round(milliseconds / 1000), Number.MAX_SAFE_INTEGER / 1e6)))
