@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { SpanStatusCode } from "@opentelemetry/api"
-import { Cause, Effect, Exit, Layer, Redacted, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted, Schema, Tracer } from "effect"
 import { Checkpoint, Saga, SagaError, SagaEvents, SagaMetrics, SagaReport, Timeline } from "effect-saga"
 import { Ledger } from "effect-saga/testing"
 import { interruptedAt } from "./support/interruptedAt.ts"
@@ -13,10 +13,10 @@ const compensatable = (name: string) => ({
   compensate: () => Effect.withSpan(Effect.void, `undo ${name}`)
 })
 
-type Tracer = ReturnType<typeof makeTracer>
+type Traced = ReturnType<typeof makeTracer>
 
 /** Each span as `name < its parent's name`, in the order of their ends. */
-const family = ({ spans }: Tracer) => {
+const family = ({ spans }: Traced) => {
   const names = new Map(spans().map((span) => [span.spanContext().spanId, span.name]))
   return spans().map(({ name, parentSpanContext }) => {
     const parent = names.get(parentSpanContext?.spanId ?? "")
@@ -239,6 +239,36 @@ describe("a line that an action or a compensation logs", () => {
       yield* heard(Saga.run(logs(""), undefined)).pipe(Effect.provide(Layer.merge(SagaEvents.layer(), log.layer)))
       expect(log.lines.map(({ annotations }) => annotations)).toEqual([{}, {}, {}, {}])
     }))
+})
+
+describe("a tracer that dies at the end of a span", () => {
+  const dies = Tracer.make({
+    span: (name, parent, context, links, startTime, kind) => ({
+      ...{ _tag: "Span", name, spanId: "1", traceId: "1", parent, context, links, sampled: true, kind },
+      status: { _tag: "Started", startTime },
+      attributes: new Map(),
+      attribute: () => {},
+      event: () => {},
+      addLinks: () => {},
+      end: () => {
+        if (name.startsWith("action")) throw new Error("the tracer broke")
+      }
+    } as Tracer.Span),
+    context: (run) => run()
+  })
+
+  it.effect("makes no failure of what has happened", () =>
+    Effect.gen(function*() {
+      const undone: Array<string> = []
+      const saga = Saga.make("Traced").compensatable("a", {
+        success: Schema.String,
+        action: () => Effect.succeed("ok"),
+        compensate: () => Effect.sync(() => undone.push("a"))
+      }).build()
+      const run = Saga.execute(saga, undefined, { executionId: "1" })
+      expect(yield* Effect.withTracer(run, dies)).toEqual({ a: "ok" })
+      expect(undone).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
 describe("a redacted value", () => {

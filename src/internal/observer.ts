@@ -2,7 +2,17 @@
  * Tells others what a run does: listeners, metrics, the tracer, the log. A run that nobody observes has none of this, and pays
  * for one look whether somebody does.
  */
-import { Clock, Context, DefaultServices, Effect, type Fiber, FiberRef, type MetricLabel, Tracer } from "effect"
+import {
+  Clock,
+  Context,
+  DefaultServices,
+  Effect,
+  type Exit,
+  type Fiber,
+  FiberRef,
+  type MetricLabel,
+  Tracer
+} from "effect"
 import type * as Journal from "../Journal.ts"
 import { type SagaEvent, SagaEvents } from "../SagaEvents.ts"
 import { SagaMetrics } from "../SagaMetrics.ts"
@@ -120,22 +130,30 @@ export class Observer {
 
   aroundCalls(role: "action" | "compensation", calls: Calls, effect: AnyEffect): AnyEffect {
     const { classification, path } = calls.step
-    const inSpan = this.to.isTraced
-      ? Effect.withSpan(
-        Effect.onExit(effect, () => Effect.annotateCurrentSpan("saga.attempts", calls.attempt)),
-        `${role} ${path}`,
-        {
-          attributes: {
-            ...this.attributes,
-            "saga.step": path,
-            "saga.step.classification": classification,
-            "saga.idempotency_key": keyOf(encodeURIComponent(this.whose.executionId), calls.step, role)
-          },
-          captureStackTrace: false
-        }
-      )
-      : effect
+    const inSpan = this.to.isTraced ?
+      this.spanned(`${role} ${path}`, calls, effect, {
+        "saga.step": path,
+        "saga.step.classification": classification,
+        "saga.idempotency_key": keyOf(encodeURIComponent(this.whose.executionId), calls.step, role)
+      }) :
+      effect
     return this.isLogged ? Effect.annotateLogs(inSpan, "step", path) : inSpan
+  }
+
+  private spanned(name: string, calls: Calls, effect: AnyEffect, own: Record<string, unknown>): AnyEffect {
+    return Effect.suspend(() => {
+      let ended: Exit.Exit<unknown, unknown> | undefined
+      const noted = Effect.onExit(effect, (exit) => {
+        ended = exit
+        return Effect.annotateCurrentSpan("saga.attempts", calls.attempt)
+      })
+      const attributes = { ...this.attributes, ...own }
+      return Effect.catchAllCause(
+        Effect.withSpan(noted, name, { attributes, captureStackTrace: false }),
+        // A tracer that dies of the span's end must not make a failure of what has happened.
+        (cause) => ended ?? Effect.failCause(cause)
+      )
+    })
   }
 
   /** What goes into the log must not change with who listens, and it costs too much for those who have asked for nothing. */
