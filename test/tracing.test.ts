@@ -244,7 +244,15 @@ describe("a line that an action or a compensation logs", () => {
 describe("a tracer that dies at the end of a span", () => {
   const dies = Tracer.make({
     span: (name, parent, context, links, startTime, kind) => ({
-      ...{ _tag: "Span", name, spanId: "1", traceId: "1", parent, context, links, sampled: true, kind },
+      _tag: "Span",
+      name,
+      spanId: "1",
+      traceId: "1",
+      parent,
+      context,
+      links,
+      sampled: true,
+      kind,
       status: { _tag: "Started", startTime },
       attributes: new Map(),
       attribute: () => {},
