@@ -547,7 +547,7 @@ export const mutants = [
   {
     says: "tells a redacted value that does not match its schema",
     file: "src/internal/secrets.ts",
-    text: "if (isSecret(issue.ast))",
+    text: "if (isSecret(ast))",
     replacement: "if (false)",
     tests: ["test/tracing.test.ts"]
   }
