@@ -52,7 +52,11 @@ describe("a secret", () => {
         [Login, { password: Redacted.make(secret) }],
         [Login, { password: secret }],
         [Schema.Array(Login), { password: secret }],
-        [Schema.Struct({ login: Login }), { login: secret }]
+        [Schema.Struct({ login: Login }), { login: secret }],
+        [
+          Schema.Redacted(Schema.Struct({ pin: Schema.String.pipe(Schema.maxLength(3)) })),
+          Redacted.make({ pin: secret })
+        ]
       ] as const
       for (const [input, given] of inputs) {
         const saga = Saga.make("Login", { input: input as Schema.Schema<any, any> })

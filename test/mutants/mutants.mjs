@@ -549,6 +549,6 @@ export const mutants = [
     file: "src/internal/secrets.ts",
     text: "if (isSecret(ast))",
     replacement: "if (false)",
-    tests: ["test/tracing.test.ts"]
+    tests: ["test/hostileErrors.test.ts"]
   }
 ]
