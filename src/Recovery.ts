@@ -2,11 +2,11 @@
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
 import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
-import { Checkpoint, type Token, type UnfinishedExecution } from "./Checkpoint.ts"
-import * as durable from "./internal/durable.ts"
-import * as stored from "./internal/stored.ts"
-import type { OwedToScoped } from "./internal/types.ts"
-import * as Plan from "./Plan.ts"
+import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
+import * as durable from "./engine/durable.ts"
+import * as stored from "./engine/load.ts"
+import type { OwedToScoped } from "./definition/types.ts"
+import * as Plan from "./plan/Plan.ts"
 import * as Saga from "./Saga.ts"
 import {
   CheckpointError,
@@ -18,7 +18,7 @@ import {
   JournalCorrupt,
   OutcomeUnknown
 } from "./SagaError.ts"
-import type { ToolExecutor } from "./ToolExecutor.ts"
+import type { ToolExecutor } from "./plan/ToolExecutor.ts"
 
 /**
  * What became of one execution.

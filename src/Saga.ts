@@ -2,7 +2,7 @@
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
 import { Cause, Context, type Duration, Effect, Exit, type Fiber, type ParseResult, Schema, Scope } from "effect"
-import type { Checkpoint } from "./Checkpoint.ts"
+import type { Checkpoint } from "./store/Checkpoint.ts"
 import type {
   Definition,
   Nested,
@@ -11,17 +11,17 @@ import type {
   ParallelOptions,
   Program,
   StepDefinition
-} from "./internal/definition.ts"
-import * as durable from "./internal/durable.ts"
-import { drive, finish, goForward } from "./internal/interpreter.ts"
-import type { MissingDefaultInDoubt } from "./internal/messages.ts"
-import { nowOf, type Observer, observerOf } from "./internal/observer.ts"
-import { make as makeProgram } from "./internal/program.ts"
-import { inMemory, type Recorder } from "./internal/recorder.ts"
-import type * as running from "./internal/run.ts"
-import { Run } from "./internal/run.ts"
-import { validate } from "./internal/secrets.ts"
-import { stateOf } from "./internal/stored.ts"
+} from "./definition/definition.ts"
+import * as durable from "./engine/durable.ts"
+import { drive, finish, goForward } from "./engine/interpreter.ts"
+import type { MissingDefaultInDoubt } from "./definition/messages.ts"
+import { nowOf, type Observer, observerOf } from "./watch/observer.ts"
+import { make as makeProgram } from "./definition/program.ts"
+import { inMemory, type Recorder } from "./engine/recorder.ts"
+import type * as running from "./engine/run.ts"
+import { Run } from "./engine/run.ts"
+import { validate } from "./values/secrets.ts"
+import { stateOf } from "./engine/load.ts"
 import type {
   CutOff,
   NotGiven,
@@ -30,9 +30,9 @@ import type {
   OwedToScoped,
   SagaName,
   Version
-} from "./internal/types.ts"
-import { unwind } from "./internal/unwind.ts"
-import { type Any, type Saga, type SagaBuilder, TypeId } from "./SagaBuilder.ts"
+} from "./definition/types.ts"
+import { unwind } from "./engine/unwind.ts"
+import { type Any, type Saga, type SagaBuilder, TypeId } from "./definition/builder.ts"
 import {
   type CheckpointError,
   CompensationFailed,
@@ -44,10 +44,10 @@ import {
   type OutcomeUnknown,
   type RecoveredFailure
 } from "./SagaError.ts"
-import * as SagaReport from "./SagaReport.ts"
-import type { RetryPolicy } from "./Step.ts"
+import * as SagaReport from "./report/SagaReport.ts"
+import type { RetryPolicy } from "./definition/Step.ts"
 
-export type { Any, Error, Output, Requirements, Saga } from "./SagaBuilder.ts"
+export type { Any, Error, Output, Requirements, Saga } from "./definition/builder.ts"
 
 /** Policies for each step of a saga that has none of its own. */
 export interface Defaults<Timeout, RetryRequirements, InDoubt> {

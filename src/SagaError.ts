@@ -5,7 +5,7 @@
  * message says what is true now and who must act.
  */
 import { type Cause, Data, Schema } from "effect"
-import { oneLine } from "./internal/describe.ts"
+import { oneLine } from "./values/describe.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
 

@@ -1,14 +1,14 @@
 /** Stores the journals of durable sagas: the service, how to write a store, and one that keeps them in memory. */
-export * as Checkpoint from "./Checkpoint.ts"
+export * as Checkpoint from "./store/Checkpoint.ts"
 
 /** Pictures of sagas and of what became of their steps, as Mermaid and as DOT. */
-export * as Diagram from "./Diagram.ts"
+export * as Diagram from "./report/Diagram.ts"
 
 /** The journal of an execution: its events, and the table that says which may follow which. */
 export * as Journal from "./Journal.ts"
 
 /** Sagas described by data: JSON documents of tool calls. */
-export * as Plan from "./Plan.ts"
+export * as Plan from "./plan/Plan.ts"
 
 /** Finishes what an earlier process left unfinished. */
 export * as Recovery from "./Recovery.ts"
@@ -17,25 +17,25 @@ export * as Recovery from "./Recovery.ts"
 export * as Saga from "./Saga.ts"
 
 /** The types of a saga while it is being written. */
-export * as SagaBuilder from "./SagaBuilder.ts"
+export * as SagaBuilder from "./definition/builder.ts"
 
 /** Every error that a saga can end with, besides the errors of its own steps. */
 export * as SagaError from "./SagaError.ts"
 
 /** What goes on in the sagas of a process, while it goes on. */
-export * as SagaEvents from "./SagaEvents.ts"
+export * as SagaEvents from "./watch/SagaEvents.ts"
 
 /** Metrics of sagas. */
-export * as SagaMetrics from "./SagaMetrics.ts"
+export * as SagaMetrics from "./watch/SagaMetrics.ts"
 
 /** What a run of a saga did, as data. */
-export * as SagaReport from "./SagaReport.ts"
+export * as SagaReport from "./report/SagaReport.ts"
 
 /** What a user writes for a step, and what the step's functions are given. */
-export * as Step from "./Step.ts"
+export * as Step from "./definition/Step.ts"
 
 /** A report as text, for a terminal. */
-export * as Timeline from "./Timeline.ts"
+export * as Timeline from "./report/Timeline.ts"
 
 /** Runs the tools that plans name. */
-export * as ToolExecutor from "./ToolExecutor.ts"
+export * as ToolExecutor from "./plan/ToolExecutor.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule, TestClock } from "effect"
 import { Checkpoint, Diagram, Journal, Saga, SagaError, SagaReport } from "effect-saga"
-import { visible, wrapped } from "../src/internal/visible.ts"
+import { visible, wrapped } from "../src/values/visible.ts"
 
 const takes = <E = never>(millis: number, then: Effect.Effect<void, E> = Effect.void) => () =>
   Effect.zipRight(Effect.sleep(millis), then)

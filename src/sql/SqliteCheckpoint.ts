@@ -2,7 +2,7 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Cause, Context, Effect, Layer, type Scope } from "effect"
-import * as Checkpoint from "../Checkpoint.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
 import { CheckpointError } from "../SagaError.ts"
 import { isGone, thisProcess } from "./owner.ts"
 import type * as SqlCheckpoint from "./SqlCheckpoint.ts"

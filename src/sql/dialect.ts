@@ -1,5 +1,5 @@
 /** What the SQL of one database says differently from another's. */
-import type { Commit } from "../Checkpoint.ts"
+import type { Commit } from "../store/Checkpoint.ts"
 import type { CheckpointError } from "../SagaError.ts"
 
 /** A text with `?` where its parameters go. */

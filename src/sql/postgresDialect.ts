@@ -1,4 +1,4 @@
-import type { Commit } from "../Checkpoint.ts"
+import type { Commit } from "../store/Checkpoint.ts"
 import { type Dialect, finished, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"

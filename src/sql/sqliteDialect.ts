@@ -1,4 +1,4 @@
-import type { Commit } from "../Checkpoint.ts"
+import type { Commit } from "../store/Checkpoint.ts"
 import { type Dialect, finished, pending, type Statement } from "./dialect.ts"
 
 // By `julianday`, for SQLite before 3.42 knows no milliseconds otherwise.

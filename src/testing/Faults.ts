@@ -3,9 +3,9 @@
  * all of them.
  */
 import { Data, Effect } from "effect"
-import type * as Checkpoint from "../Checkpoint.ts"
-import type { StepNode } from "../internal/definition.ts"
-import { mapSteps } from "../internal/program.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
+import type { StepNode } from "../definition/definition.ts"
+import { mapSteps } from "../definition/program.ts"
 import * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga, OutcomeUnknown } from "../SagaError.ts"
 import { CurrentStep, type Service as Ledger } from "./Ledger.ts"

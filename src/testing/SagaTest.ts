@@ -2,8 +2,8 @@
  * Runs a saga once for everything that can go wrong with it, and says what is wrong with the saga.
  */
 import { Effect } from "effect"
-import type { Program } from "../internal/definition.ts"
-import type { OwedElsewhere, OwedToScoped } from "../internal/types.ts"
+import type { Program } from "../definition/definition.ts"
+import type { OwedElsewhere, OwedToScoped } from "../definition/types.ts"
 import * as Saga from "../Saga.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"

@@ -1,7 +1,7 @@
 /** Runs a saga once, with the faults of one scenario. */
 import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
-import * as Checkpoint from "../Checkpoint.ts"
-import type { OwedToScoped } from "../internal/types.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
+import type { OwedToScoped } from "../definition/types.ts"
 import * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
 import * as Faults from "./Faults.ts"

@@ -1,5 +1,5 @@
 /** What must not happen to the world of one scenario, found in its journal and its ledger. */
-import type { Node } from "../internal/definition.ts"
+import type { Node } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"

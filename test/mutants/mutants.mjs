@@ -12,11 +12,11 @@ const checkpoint = "test/Checkpoint.test.ts"
 const leases = "test/leases.test.ts"
 const recovery = "test/Recovery.test.ts"
 
-const interpreter = "src/internal/interpreter.ts"
-const unwind = "src/internal/unwind.ts"
-const action = "src/internal/action.ts"
-const durable = "src/internal/durable.ts"
-const recorder = "src/internal/recorder.ts"
+const interpreter = "src/engine/interpreter.ts"
+const unwind = "src/engine/unwind.ts"
+const action = "src/engine/action.ts"
+const durable = "src/engine/durable.ts"
+const recorder = "src/engine/recorder.ts"
 const sqlStore = "src/sql/sqlStore.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -235,7 +235,7 @@ export const mutants = [
   },
   {
     says: "uses a new key on a resume",
-    file: "src/internal/run.ts",
+    file: "src/engine/run.ts",
     text: "this.key = encodeURIComponent(options.executionId)",
     replacement:
       "this.key = encodeURIComponent(options.executionId) + (options.past === undefined ? \"\" : \"-again\")",
@@ -287,7 +287,7 @@ export const mutants = [
   },
   {
     says: "goes on with a journal of another definition",
-    file: "src/internal/stored.ts",
+    file: "src/engine/load.ts",
     text: "if (changed !== undefined)",
     replacement: "if (false)",
     tests: [semantics]
@@ -345,21 +345,21 @@ export const mutants = [
   // Groups and leases.
   {
     says: "answers that all commits of a group are stored",
-    file: "src/internal/groupCommits.ts",
+    file: "src/store/groupCommits.ts",
     text: "if (stored === true) return Effect.void",
     replacement: "if (stored !== undefined) return Effect.void",
     tests: [checkpoint]
   },
   {
     says: "tells a process that has lost its lease that another drives",
-    file: "src/internal/groupCommits.ts",
+    file: "src/store/groupCommits.ts",
     text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
     replacement: "\"OtherDriver\"",
     tests: [leases]
   },
   {
     says: "believes in a lease that has run out while the store was out of reach",
-    file: "src/internal/lease.ts",
+    file: "src/store/lease.ts",
     text: "current?.token === token && lasts()",
     replacement: "current?.token === token",
     tests: [leases],
@@ -367,7 +367,7 @@ export const mutants = [
   },
   {
     says: "does not renew its lease",
-    file: "src/internal/lease.ts",
+    file: "src/store/lease.ts",
     text: "if (Number.isFinite(milliseconds))",
     replacement: "if (false)",
     tests: [leases],
@@ -375,7 +375,7 @@ export const mutants = [
   },
   {
     says: "keeps its lease when it closes",
-    file: "src/internal/lease.ts",
+    file: "src/store/lease.ts",
     text: "quietly(store.release(token))",
     replacement: "Effect.void",
     tests: [leases],
@@ -383,7 +383,7 @@ export const mutants = [
   },
   {
     says: "drops the fencing check in the store in memory",
-    file: "src/internal/memoryStore.ts",
+    file: "src/store/memoryStore.ts",
     text: "known.token === token && known.fence === fence",
     replacement: "true",
     tests: [checkpoint]
@@ -510,28 +510,28 @@ export const mutants = [
   },
   {
     says: "resumes a plan whose tools are gone",
-    file: "src/internal/plan/reader.ts",
+    file: "src/plan/reader.ts",
     text: "if (stored !== undefined) sayMissingTools(parts, stored, tools, say)",
     replacement: "if (stored !== undefined) void sayMissingTools",
     tests: ["test/planDurable.test.ts"]
   },
   {
     says: "takes a plan for another of the same steps",
-    file: "src/internal/program.ts",
+    file: "src/definition/program.ts",
     text: "if (stored === plan || canonical(stored) === canonical(plan)) return undefined",
     replacement: "if (stored === plan || canonical(stored) !== \"\") return undefined",
     tests: ["test/planDurable.test.ts"]
   },
   {
     says: "lets a ReadOnly step of a plan call a tool with a side effect",
-    file: "src/internal/plan/calls.ts",
+    file: "src/plan/calls.ts",
     text: "if (reads && description?.readOnly === false)",
     replacement: "if (false)",
     tests: ["test/Plan.test.ts"]
   },
   {
     says: "gives tools the values of others to change",
-    file: "src/internal/plan/steps.ts",
+    file: "src/plan/steps.ts",
     text: "arguments: copied(resolved)",
     replacement: "arguments: resolved",
     tests: ["test/ToolExecutor.test.ts"]
@@ -546,7 +546,7 @@ export const mutants = [
   },
   {
     says: "tells a redacted value that does not match its schema",
-    file: "src/internal/secrets.ts",
+    file: "src/values/secrets.ts",
     text: "if (isSecret(ast))",
     replacement: "if (false)",
     tests: ["test/hostileErrors.test.ts"]

@@ -2,7 +2,7 @@
 import { Effect, FastCheck as fc } from "effect"
 import { Saga } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
-import { visible } from "../../src/internal/visible.ts"
+import { visible } from "../../src/values/visible.ts"
 
 /** A random saga, and what became of it. */
 export const reported = (program: SagaArbitrary.Program) => {

@@ -1,0 +1,208 @@
+/**
+ * What a user writes for a step, and what the step's functions are given.
+ */
+import type { Brand, Cause, Duration, Effect, Option, Schedule, Schema } from "effect"
+import type { EarlierOutputs, NotGiven } from "./types.ts"
+
+/**
+ * Identifies one side effect: the same over retries, resumes and recoveries of one execution, and never that of another
+ * effect. Made from the execution's id, the step's path and the role (action or compensation); ASCII, fit for an HTTP
+ * header. Hand it to the system that you call, so that doing it twice does it once.
+ */
+export type IdempotencyKey = string & Brand.Brand<"effect-saga/IdempotencyKey">
+
+/** What an action is given. */
+export interface ActionContext<Input, Outputs> {
+  /** The input of the execution. */
+  readonly input: Input
+  /** What the earlier steps returned, by step name. */
+  readonly outputs: EarlierOutputs<Outputs>
+  /** The key of this action. */
+  readonly idempotencyKey: IdempotencyKey
+  readonly executionId: string
+  /** Counts the calls of this action in this process, from 1. */
+  readonly attempt: number
+}
+
+/** What a compensation is given. */
+export interface CompensationContext<Input, Outputs, Output> {
+  /** The input of the execution. */
+  readonly input: Input
+  /** What the steps before this one returned, by step name. */
+  readonly outputs: EarlierOutputs<Outputs>
+  /** What this step's action returned. */
+  readonly output: Output
+  /** Why the saga is unwound. */
+  readonly cause: Cause.Cause<unknown>
+  /** The key of this compensation. */
+  readonly idempotencyKey: IdempotencyKey
+  /** The key that the action was called with. */
+  readonly actionIdempotencyKey: IdempotencyKey
+  readonly executionId: string
+  /** Counts the calls of this compensation in this process, from 1. */
+  readonly attempt: number
+}
+
+/**
+ * When to call again what failed, as `Effect.retry` takes it: at most `times` more, as the `schedule` says, and only
+ * `while` the error is worth it. Of `times` and `schedule` at least one must be there; with `times` alone there is no
+ * delay.
+ */
+export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleRequirements> {
+  /** How many more calls after the first. */
+  readonly times?: Times
+  readonly schedule?: Schedule.Schedule<any, any, ScheduleRequirements>
+  /** Asked about the errors that the action has by its type; not about what a timeout adds, nor about a doubt. */
+  readonly while?: (error: Error) => boolean
+}
+
+/**
+ * What to do when nobody knows whether an action happened: after `OutcomeUnknown`, or after a crash between the stored
+ * intent and the stored outcome.
+ *
+ * - `"retry"`: run the action again under the same idempotency key
+ * - `"verify"`: ask with `verify`; `Some(output)` means that it happened, `None` that it did not, and then it runs again
+ * - `"park"`: stop and wait for a person (in process, where there is nowhere to wait: undo the earlier steps)
+ */
+export type InDoubtPolicy = "retry" | "verify" | "park"
+
+/** What a function that looks back is given: a condition, or the input of a nested saga. It must be pure. */
+export interface Earlier<Input, Outputs> {
+  /** The input of the execution. */
+  readonly input: Input
+  /** What the earlier steps returned, by step name. */
+  readonly outputs: EarlierOutputs<Outputs>
+}
+
+// The options of the three kinds of step are written out: inherited from a base they cost the compiler an eighth more a step.
+
+/** A step without a side effect. */
+export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, When, Timeout, RetryRequirements> {
+  /**
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
+   */
+  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
+  /** How a durable run stores the output. */
+  readonly success?: Success & Schema.Schema<Output, any, never>
+  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
+  readonly error?: Schema.Schema<Error, any, never>
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
+}
+
+/** A step with a side effect that its compensation reverses. */
+export interface CompensatableStep<
+  Input,
+  Outputs,
+  Output,
+  Error,
+  Requirements,
+  CompensateRequirements,
+  Success,
+  When,
+  Timeout,
+  InDoubt,
+  VerifyRequirements,
+  RetryRequirements
+> {
+  /**
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
+   */
+  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
+  /** How a durable run stores the output. */
+  readonly success?: Success & Schema.Schema<Output, any, never>
+  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
+  readonly error?: Schema.Schema<Error, any, never>
+  /** What to do when nobody knows whether the action happened. */
+  readonly inDoubt?: InDoubt
+  /**
+   * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
+   * `inDoubt` says (`"park"` without it). `false` by default.
+   */
+  readonly interruptible?: boolean
+  /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
+  readonly verify?: (
+    context: ActionContext<Input, Outputs>
+  ) => Effect.Effect<Option.Option<NoInfer<Output>>, unknown, VerifyRequirements>
+  /** Reverses the side effect. It may be called again under the same key after a crash. */
+  readonly compensate: (
+    context: CompensationContext<Input, Outputs, Output>
+  ) => Effect.Effect<unknown, unknown, CompensateRequirements>
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
+  /** When to call a failed compensation again. */
+  readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
+  /** Cuts off each attempt at the compensation after this time, which counts as its failure. */
+  readonly compensationTimeout?: Duration.DurationInput
+}
+
+/** A step with a side effect that nothing reverses. */
+export interface FinalStep<
+  Input,
+  Outputs,
+  Output,
+  Error,
+  Requirements,
+  Success,
+  When,
+  Timeout,
+  InDoubt,
+  VerifyRequirements,
+  Times extends number | NotGiven,
+  RetryRequirements
+> {
+  /**
+   * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
+   * cannot tell. It is called again, under the same key, by a retry and after a crash.
+   */
+  readonly action: (context: ActionContext<Input, Outputs>) => Effect.Effect<Output, Error, Requirements>
+  /**
+   * Whether the step runs at all. Where it does not, it is recorded as skipped, and there is nothing to undo. With a
+   * condition the step's output, as later steps see it, is an `Option`.
+   */
+  readonly when?: (earlier: Earlier<Input, Outputs>) => When
+  /**
+   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
+   * fails with `TimeoutException`.
+   */
+  readonly timeout?: Timeout
+  /** How a durable run stores the output. */
+  readonly success?: Success & Schema.Schema<Output, any, never>
+  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
+  readonly error?: Schema.Schema<Error, any, never>
+  /** What to do when nobody knows whether the action happened. */
+  readonly inDoubt?: InDoubt
+  /**
+   * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
+   * `inDoubt` says (`"park"` without it). `false` by default.
+   */
+  readonly interruptible?: boolean
+  /** Asks whether the action happened under this key: `Some(output)` if it did, `None` if it did not. */
+  readonly verify?: (
+    context: ActionContext<Input, Outputs>
+  ) => Effect.Effect<Option.Option<NoInfer<Output>>, unknown, VerifyRequirements>
+  /** When to call a failed action again. */
+  readonly retry?: RetryPolicy<NoInfer<Error>, Times, RetryRequirements>
+}

@@ -1,0 +1,392 @@
+/**
+ * The types of a saga, while it is being written and when it is built. `Saga.make` begins one; each method returns a new
+ * builder and leaves the old one as it was.
+ */
+import type { Cause, Duration } from "effect"
+import type { ParallelOptions } from "./definition.ts"
+import type { EmptyParallel, FinalInScope, NoSteps } from "./messages.ts"
+import type {
+  CutOff,
+  EarlierOutputs,
+  Given,
+  NestedFinal,
+  NoFinal,
+  NotGiven,
+  OwesFinalInDoubt,
+  OwesInDoubt,
+  OwesRetry,
+  OwesSuccess,
+  StepName,
+  WhenOutput
+} from "./types.ts"
+import type { Classification } from "../Journal.ts"
+import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
+export type TypeId = typeof TypeId
+
+/**
+ * A definition that can be run.
+ *
+ * - `Input`: what a run is given
+ * - `Output`: what a run that succeeds returns
+ * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
+ * - `Requirements`: the services that its actions and compensations need
+ * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
+ */
+export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never> {
+  readonly [TypeId]: {
+    readonly _Input: (_: Input) => void
+    readonly _Output: () => Output
+    readonly _Error: () => Error
+    readonly _Requirements: () => Requirements
+    readonly _Owed: () => Owed
+  }
+  readonly name: string
+  readonly version: number
+  /** The steps in declared order. */
+  readonly steps: ReadonlyArray<{ readonly name: string; readonly classification: Classification }>
+}
+
+/** Any saga, whatever it takes, returns and needs. */
+export type Any = Saga<never, unknown, unknown, unknown, string>
+
+/** What a saga returns. */
+export type Output<S> = S extends Saga<any, infer A, any, any, any> ? A : never
+
+/** The errors of a saga's steps. */
+export type Error<S> = S extends Saga<any, any, infer E, any, any> ? E : never
+
+/** The services that a saga needs. */
+export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
+
+/** What the projection of a saga is given. */
+export interface ProjectionContext<Input, Outputs> {
+  readonly input: Input
+  readonly outputs: Outputs
+}
+
+/** A saga before its first Final step: every kind of step may follow. */
+export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string> {
+  /** Adds a step without a side effect. When the saga is unwound there is nothing to undo, and it is skipped. */
+  readOnly<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    RetryRequirements = never
+  >(
+    name: StepName<Name, Outputs>,
+    step: ReadOnlyStep<
+      Input,
+      Outputs,
+      Output,
+      StepError,
+      StepRequirements,
+      Success,
+      When,
+      Timeout,
+      RetryRequirements
+    >
+  ): SagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
+    Requirements | StepRequirements | RetryRequirements,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+  >
+
+  /**
+   * Adds a step whose side effect its compensation reverses. The compensation is armed in the same uninterruptible act that
+   * completes the action, as with `Effect.acquireRelease`, and runs when a later step fails.
+   */
+  compensatable<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    CompensateRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    VerifyRequirements = NotGiven,
+    RetryRequirements = never
+  >(
+    name: StepName<Name, Outputs>,
+    step: CompensatableStep<
+      Input,
+      Outputs,
+      Output,
+      StepError,
+      StepRequirements,
+      CompensateRequirements,
+      Success,
+      When,
+      Timeout,
+      InDoubt,
+      VerifyRequirements,
+      RetryRequirements
+    >
+  ): SagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
+    Requirements | StepRequirements | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
+  >
+
+  /**
+   * Adds a step that cannot be undone. When it has taken effect the saga has passed its point of no return: from there on it
+   * only goes forward, and only Final steps may follow.
+   */
+  final<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    VerifyRequirements = NotGiven,
+    Times extends number | NotGiven = NotGiven,
+    RetryRequirements = NotGiven
+  >(
+    name: StepName<Name, Outputs>,
+    step: FinalStep<
+      Input,
+      Outputs,
+      Output,
+      StepError,
+      StepRequirements,
+      Success,
+      When,
+      Timeout,
+      InDoubt,
+      VerifyRequirements,
+      Times,
+      RetryRequirements
+    >
+  ): FinalSagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
+    Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
+    | OwesFinalInDoubt<Name, InDoubt>
+    | FinalInScope<Name>
+  >
+
+  /**
+   * Adds steps that run at the same time and do not see each other's outputs; later steps see them all. When one fails,
+   * those that run are waited for, and then all are undone, in declared order reversed whatever finished first (or at the same
+   * time: `unwind: "parallel"`). All failures are kept in the cause.
+   */
+  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string>(
+    branches: (
+      branch: BranchBuilder<Input, Outputs, {}, never, never, never>
+    ) =>
+      & BranchBuilder<Input, Outputs, BranchOutputs, BranchError, BranchRequirements, BranchOwed>
+      & NotEmpty<BranchOutputs>,
+    options?: ParallelOptions
+  ): SagaBuilder<
+    Input,
+    Outputs & BranchOutputs,
+    Error | BranchError,
+    Requirements | BranchRequirements,
+    Owed | BranchOwed
+  >
+
+  /**
+   * Adds another saga as a step, which is undone with this one. Its input is made of this one's input and earlier outputs, by
+   * a pure function; its output is the step's. With a Final in it, only Final steps may follow.
+   */
+  saga<const Name extends string, NestedInput, Output, NestedError, NestedRequirements, NestedOwed extends string>(
+    name: StepName<Name, Outputs>,
+    nested: Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>,
+    options: { readonly input: (earlier: Earlier<Input, Outputs>) => NoInfer<NestedInput> }
+  ): [NestedFinal<NestedOwed>] extends [never] ? SagaBuilder<
+      Input,
+      Outputs & { readonly [K in Name]: Output },
+      Error | NestedError,
+      Requirements | NestedRequirements,
+      Owed | NestedOwed
+    > :
+    FinalSagaBuilder<
+      Input,
+      Outputs & { readonly [K in Name]: Output },
+      Error | NestedError,
+      Requirements | NestedRequirements,
+      Owed | NestedOwed
+    >
+
+  readonly build: Build<Input, Outputs, Error, Requirements, Owed>
+}
+
+/** A saga from its first Final step on: only Final steps may follow. */
+export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string> {
+  /**
+   * Adds a further Final step. When it fails the saga cannot go back: it is tried again as its `retry` says, and then the
+   * run fails with `FailedAfterCommit`.
+   */
+  final<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    VerifyRequirements = NotGiven,
+    Times extends number | NotGiven = NotGiven,
+    RetryRequirements = NotGiven
+  >(
+    name: StepName<Name, Outputs>,
+    step: FinalStep<
+      Input,
+      Outputs,
+      Output,
+      StepError,
+      StepRequirements,
+      Success,
+      When,
+      Timeout,
+      InDoubt,
+      VerifyRequirements,
+      Times,
+      RetryRequirements
+    >
+  ): FinalSagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | FailedAfterCommit<StepError | CutOff<Timeout, OutcomeUnknown>>,
+    Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
+    | OwesFinalInDoubt<Name, InDoubt>
+    | FinalInScope<Name>
+    | OwesRetry<Name, StepError | CutOff<Timeout, OutcomeUnknown>, Times, RetryRequirements>
+  >
+
+  readonly build: Build<Input, Outputs, Error, Requirements, Owed>
+}
+
+/**
+ * The steps of a parallel block. Each sees the outputs of the steps before the block (`Seen`), and none of its siblings'
+ * (`Outputs`).
+ */
+export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requirements, out Owed extends string> {
+  /** Adds a step without a side effect. */
+  readOnly<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    RetryRequirements = never
+  >(
+    name: StepName<Name, Seen & Outputs>,
+    step: ReadOnlyStep<
+      Input,
+      Seen,
+      Output,
+      StepError,
+      StepRequirements,
+      Success,
+      When,
+      Timeout,
+      RetryRequirements
+    >
+  ): BranchBuilder<
+    Input,
+    Seen,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
+    Requirements | StepRequirements | RetryRequirements,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+  >
+
+  /** Adds a step whose side effect its compensation reverses. */
+  compensatable<
+    const Name extends string,
+    Output,
+    StepError = never,
+    StepRequirements = never,
+    CompensateRequirements = never,
+    Success = NotGiven,
+    When extends boolean = never,
+    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    VerifyRequirements = NotGiven,
+    RetryRequirements = never
+  >(
+    name: StepName<Name, Seen & Outputs>,
+    step: CompensatableStep<
+      Input,
+      Seen,
+      Output,
+      StepError,
+      StepRequirements,
+      CompensateRequirements,
+      Success,
+      When,
+      Timeout,
+      InDoubt,
+      VerifyRequirements,
+      RetryRequirements
+    >
+  ): BranchBuilder<
+    Input,
+    Seen,
+    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
+    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
+    Requirements | StepRequirements | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    | Owed
+    | OwesSuccess<Name, Output, Success>
+    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
+  >
+
+  /** Adds another saga as a sibling. It must not have a Final: the other siblings could still fail, and not be undone. */
+  saga<const Name extends string, NestedInput, Output, NestedError, NestedRequirements, NestedOwed extends string>(
+    name: StepName<Name, Seen & Outputs>,
+    nested: Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed> & NoFinal<Name, NestedOwed>,
+    options: { readonly input: (earlier: Earlier<Input, Seen>) => NoInfer<NestedInput> }
+  ): BranchBuilder<
+    Input,
+    Seen,
+    Outputs & { readonly [K in Name]: Output },
+    Error | NestedError,
+    Requirements | NestedRequirements,
+    Owed | NestedOwed
+  >
+}
+
+/** A parallel block without steps is refused in these words. */
+type NotEmpty<Outputs> = [keyof Outputs] extends [never] ? EmptyParallel : unknown
+
+/** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
+type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
+  ? (this: NoSteps) => never
+  : {
+    /** Ends the definition. The saga's output is its steps' outputs, by name. */
+    (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
+    /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
+    <Output>(
+      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
+    ): Saga<Input, Output, Error, Requirements, Owed>
+  }

@@ -1,0 +1,133 @@
+/**
+ * Sagas described by data: a JSON document of tool calls, written by a person or a model, that is checked before anything runs
+ * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
+ */
+import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
+import { Checkpoint } from "../store/Checkpoint.ts"
+import type { FinalInScope } from "../definition/messages.ts"
+import { read } from "./reader.ts"
+import { planOf } from "../engine/load.ts"
+import type { ExecutionState } from "../Journal.ts"
+import { Document } from "./document.ts"
+import { InvalidPlan, type UnresolvedReference } from "./problems.ts"
+import { explain as explainDocument, type Explanation } from "./explanation.ts"
+import { ofProgram, type Output, resume as resumeSaga, type ResumeOptions, type Saga } from "../Saga.ts"
+import {
+  type CheckpointError,
+  type CompensationFailed,
+  type DefinitionChanged,
+  type ExecutionConflict,
+  ExecutionNotFound,
+  type FailedAfterCommit,
+  type JournalCorrupt,
+  type OutcomeUnknown,
+  type RecoveredFailure
+} from "../SagaError.ts"
+import { type ToolError, ToolExecutor } from "./ToolExecutor.ts"
+
+export { Call, CompensatableStep, Document, FinalStep, Parallel, ReadOnlyStep, Retry, Step } from "./document.ts"
+export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from "./problems.ts"
+export { type ExplainedCall, type ExplainedStep, type Explanation, pretty } from "./explanation.ts"
+
+/** What a step of a plan can fail with: everything before it is undone then. */
+export type StepError = ToolError | UnresolvedReference | OutcomeUnknown | Cause.TimeoutException
+
+/**
+ * A plan that was checked: a saga, which runs in every way that sagas run.
+ *
+ * Its input is plain JSON; a run checks first that it has what the plan refers to, and that with it the calls are what their tools
+ * take, and otherwise fails with `ParseError` before anything has happened. Its output is what its steps returned, by name.
+ */
+export interface Plan extends
+  Saga<
+    unknown,
+    Readonly<Record<string, unknown>>,
+    StepError | ParseResult.ParseError | FailedAfterCommit<StepError>,
+    ToolExecutor,
+    FinalInScope<string>
+  >
+{
+  readonly document: Document
+}
+
+/**
+ * Makes a plan of a JSON document, such as a model's answer, or fails with `InvalidPlan`, which names everything that is wrong
+ * with it at once, in the words of the compiler's refusals. Never throws, and runs no tool.
+ *
+ * The document is what `Document` says. Arguments may hold references: `{ "$ref": "/outputs/draft/path" }` is a JSON Pointer into
+ * the input and the earlier outputs, checked here as far as the tools' schemas tell.
+ */
+export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExecutor> => decodeFor(json, undefined)
+
+const decodeFor = (json: unknown, stored: ExecutionState | undefined): Effect.Effect<Plan, InvalidPlan, ToolExecutor> =>
+  Effect.flatMap(ToolExecutor, (tools) =>
+    Either.match(read(json, tools, stored), {
+      onLeft: (problems) => Effect.fail(new InvalidPlan({ problems })),
+      onRight: ({ document, program }) =>
+        Effect.succeed<Plan>(Object.assign(ofProgram<Saga<unknown, any, any, any, any>>(program), { document }))
+    }))
+
+/**
+ * The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells the form; what hangs on the tools and on
+ * other steps is for `decode` to say.
+ */
+export const jsonSchema = (): { readonly [member: string]: unknown } => {
+  // A reference at the root is more than some models' interfaces understand.
+  const { $defs: { Plan: plan, ...definitions } = {}, $schema } = JSONSchema.make(Document)
+  return { $schema, ...plan, $defs: definitions }
+}
+
+/** What a plan would do: its calls, with the input in its place where one is given, what could be undone, and where it ends. */
+export const explain = (plan: Plan, options?: { readonly input: unknown }): Explanation =>
+  explainDocument(plan.document, options === undefined ? Option.none() : Option.some(options.input))
+
+/** Every plan in the store, whatever its name: to be registered with `Recovery` beside sagas. */
+export interface Stored {
+  readonly [StoredTypeId]: typeof StoredTypeId
+}
+const StoredTypeId: unique symbol = Symbol.for("effect-saga/Plan/Stored")
+
+/** See {@link Stored}. */
+export const stored: Stored = { [StoredTypeId]: StoredTypeId }
+
+/** @internal The plan of a stored execution; undefined where it is not one of a plan, or is not there. */
+export const ofExecution = (
+  executionId: string
+): Effect.Effect<Plan | undefined, CheckpointError | JournalCorrupt | InvalidPlan, Checkpoint | ToolExecutor> =>
+  Effect.flatMap(Checkpoint, (store) =>
+    Effect.flatMap(
+      planOf(store, executionId),
+      (started) => started === undefined ? Effect.succeed(undefined) : decodeFor(started.document, started.state)
+    ))
+
+/**
+ * Goes on with a stored execution of a plan, as `Saga.resume` does with one of a saga; the plan comes from the store.
+ *
+ * Fails with `InvalidPlan`, and leaves the execution untouched, where the plan can no longer be run, because a tool of it is not
+ * there any more for one; and with `ExecutionNotFound` where no execution of a plan is stored under this id.
+ */
+export const resume = (
+  executionId: string,
+  options?: ResumeOptions
+): Effect.Effect<
+  Output<Plan>,
+  | StepError
+  | ParseResult.ParseError
+  | FailedAfterCommit<StepError | RecoveredFailure>
+  | CompensationFailed<StepError | ParseResult.ParseError | RecoveredFailure>
+  | RecoveredFailure
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+  | ExecutionNotFound
+  | InvalidPlan,
+  Checkpoint | ToolExecutor
+> =>
+  Effect.flatMap(
+    ofExecution(executionId),
+    (plan) =>
+      plan === undefined
+        ? Effect.fail(new ExecutionNotFound({ saga: "a plan", executionId }))
+        : resumeSaga(plan, executionId, options)
+  )

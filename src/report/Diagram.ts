@@ -1,0 +1,73 @@
+/**
+ * Pictures of a saga, and of what became of its steps, as text that other programs draw.
+ *
+ * Both formats show the same: a box for each step with its name and classification, from top to bottom; a group for each parallel
+ * block and each nested saga; the point of no return as a line before the first Final; and the way back, dashed: from each step that
+ * has a compensation to the one that is undone after it, labelled with what it undoes. A picture is made of the definition alone, or
+ * of the definition and a record of one execution: nothing runs.
+ */
+import type { Program } from "../definition/definition.ts"
+import { toDot } from "./diagram/dot.ts"
+import { graphOf } from "./diagram/graph.ts"
+import { toMermaid } from "./diagram/mermaid.ts"
+import { difference } from "../definition/program.ts"
+import type { ExecutionState } from "../Journal.ts"
+import { type Any, programOf } from "../Saga.ts"
+import { OtherSaga } from "../SagaError.ts"
+import * as SagaReport from "./SagaReport.ts"
+
+/**
+ * What happened to one execution: the report of a run, what `Saga.inspect` says of a stored one, either of them as JSON, or the
+ * fold of a journal.
+ */
+export type Recording =
+  | SagaReport.SagaReport<any, any>
+  | SagaReport.Recorded
+  | SagaReport.Json
+  | ExecutionState
+
+/**
+ * A saga as a Mermaid flowchart, which GitHub draws where it stands in a Markdown fence of the language `mermaid`.
+ *
+ * With a record the steps have the colour of what became of them, which is in words too: done, failed, in doubt, skipped, not
+ * started, undone, undo failed, undo not tried; with how long it took, and how often it was tried if more than once. A record of
+ * another saga, or of this one with other steps, throws `OtherSaga`: no step of it is left out in silence.
+ *
+ * Names may be any text: they are shown as they are, control characters as their pictures (`␊`). Mermaid refuses more than 500
+ * arrows and 50,000 characters unless it is configured otherwise: that is about 200 steps.
+ */
+export const mermaid = (saga: Any, record?: Recording): string => toMermaid(graph(saga, record))
+
+/** The same picture as {@link mermaid}, in the language of Graphviz: `dot -Tsvg` draws it. */
+export const dot = (saga: Any, record?: Recording): string => toDot(graph(saga, record))
+
+const graph = (saga: Any, record: Recording | undefined) => {
+  const program = programOf(saga)
+  return graphOf(program, record === undefined ? undefined : reportOf(program, record))
+}
+
+const reportOf = (program: Program, record: Recording): Exclude<Recording, ExecutionState> => {
+  const problem = record.saga === program.name
+    ? "fingerprint" in record ? otherState(program, record) : otherReport(program, record)
+    : `it is of saga "${record.saga}"`
+  if (problem !== undefined) throw new OtherSaga({ saga: program.name, difference: problem })
+  return "fingerprint" in record ? SagaReport.ofState(program, "", record) : record
+}
+
+const otherState = (program: Program, state: ExecutionState): string | undefined => {
+  const unknown = Array.from(state.steps.keys()).find((path) => !program.steps.some((step) => step.path === path))
+  return difference(program, state) ?? (unknown === undefined ? undefined : `it has a step "${unknown}"`)
+}
+
+const otherReport = (
+  { steps, version }: Program,
+  report: Exclude<Recording, ExecutionState>
+): string | undefined => {
+  if (report.version !== version) return `it has version ${report.version}, this definition has version ${version}`
+  const before = report.steps.map(({ classification, step }) => `${classification} "${step}"`)
+  const now = steps.map(({ classification, path }) => `${classification} "${path}"`)
+  const at = (before.length < now.length ? now : before).findIndex((_, index) => before[index] !== now[index])
+  if (at !== -1) return `step ${at + 1} was ${before[at] ?? "not there"} and is ${now[at] ?? "gone"}`
+  const unknown = report.compensations.find(({ step }) => !now.includes(`Compensatable "${step}"`))
+  return unknown === undefined ? undefined : `it has a compensation of "${unknown.step}"`
+}

@@ -1,0 +1,147 @@
+/**
+ * A report as text, for a terminal: what became of each step and each compensation, and when.
+ */
+import { Config, Console, Effect } from "effect"
+import { printable } from "../values/visible.ts"
+import { inWords, type Kind, signs, words } from "./words.ts"
+import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
+
+/** How a timeline is written. */
+export interface Options {
+  /** Colours by ANSI codes. `false` by default. */
+  readonly color?: boolean
+  /** Signs and bars in ASCII. `false` by default. */
+  readonly ascii?: boolean
+  /** The columns of a bar. 24 by default. */
+  readonly width?: number
+}
+
+/**
+ * A report as text: its sentence, and a line for each step and each compensation with what became of it, when it began, how long it
+ * took, its place in the whole as a bar, and why it failed. Control characters in names and reasons are left out.
+ */
+export const pretty = (report: ReportDetails, options: Options = {}): string =>
+  timeline(report, {
+    color: options.color ?? false,
+    ascii: options.ascii ?? false,
+    width: widthOrDefault(options.width)
+  })
+
+const widthOrDefault = (width = 24) => Number.isFinite(width) ? Math.max(1, Math.min(1000, Math.round(width))) : 24
+
+const terminal = Effect.map(
+  Config.all({
+    noColor: Config.withDefault(Config.string("NO_COLOR"), ""),
+    kind: Config.withDefault(Config.string("TERM"), ""),
+    locale: Config.orElse(
+      Config.nonEmptyString("LC_ALL"),
+      () => Config.orElse(Config.nonEmptyString("LC_CTYPE"), () => Config.withDefault(Config.string("LANG"), ""))
+    )
+  }),
+  ({ kind, locale, noColor }): Options => ({
+    color: globalThis.process?.stdout?.isTTY === true && noColor === "" && kind !== "dumb",
+    // A system that says nothing of its locale is none of those that cannot show more.
+    ascii: kind === "dumb" || (locale !== "" && !/utf-?8/i.test(locale))
+  })
+)
+
+/**
+ * Prints {@link pretty} to the `Console`: in colours where standard output is a terminal and neither `NO_COLOR` is set nor `TERM` is
+ * `dumb`, and in ASCII where the locale (`LC_ALL`, `LC_CTYPE`, `LANG`) is not UTF-8. They are read by the `ConfigProvider`.
+ */
+export const print = (report: ReportDetails, options: Options = {}): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.orElseSucceed(terminal, () => ({})),
+    (detected) => Console.log(pretty(report, { ...detected, ...options }))
+  )
+
+type Style = Required<Options>
+
+/** The ANSI code of what became of something. */
+const colors: { readonly [K in Kind]: number } = {
+  NotStarted: 90,
+  Skipped: 90,
+  Started: 36,
+  Succeeded: 32,
+  Failed: 31,
+  InDoubt: 35,
+  Undone: 33,
+  NotTried: 31
+}
+
+interface Row {
+  readonly kind: Kind
+  readonly cells: ReadonlyArray<string>
+  readonly from: number | undefined
+  readonly duration: number | undefined
+  readonly note: string
+}
+
+const timeline = (details: ReportDetails, style: Style): string => {
+  const { ascii, color } = style
+  const paint = (code: number, text: string) => color && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text
+  const rows = [...details.steps.map(stepRow(details)), ...details.compensations.map(compensationRow(details))]
+  const columns = rows[0]?.cells.map((_, column) => Math.max(...rows.map(({ cells }) => widthOf(cells[column]!)))) ?? []
+  const whole = Math.max(1, ...rows.map(({ duration = 0, from = 0 }) => from + duration))
+  const line = ({ cells, duration, from, kind, note }: Row) => {
+    const code = colors[kind]
+    const aligned = cells.map((cell, column) => {
+      const padding = " ".repeat(columns[column]! - widthOf(cell))
+      return column < 2 ? cell + padding : padding + cell
+    })
+    const place = from === undefined ? "" : barOf(from / whole, (duration ?? 0) / whole, style)
+    const bar = note === "" ? place.trimEnd() : place
+    return `  ${paint(code, signs[kind][ascii ? "ascii" : "unicode"])} ${aligned.join("  ")}  ${paint(code, bar)}${
+      note === "" ? "" : `  ${note}`
+    }`.trimEnd()
+  }
+  return [paint(1, printable(details.summary)), ...rows.map(line)].join("\n")
+}
+
+const stepRow = ({ startedAt }: ReportDetails) => (step: StepReport): Row => ({
+  kind: step.status,
+  cells: [printable(step.step), `${step.classification}, ${words[step.status]}`, ...times(step, startedAt)],
+  from: step.startedAt === undefined || step.status === "Skipped" ? undefined : step.startedAt - startedAt,
+  duration: step.duration,
+  note: noteOf(step)
+})
+
+const compensationRow = ({ startedAt }: ReportDetails) => (compensation: CompensationReport): Row => ({
+  kind: compensation.status,
+  cells: [
+    printable(compensation.step),
+    `compensation, ${words[compensation.status]}`,
+    ...times(compensation, startedAt)
+  ],
+  from: compensation.startedAt === undefined ? undefined : compensation.startedAt - startedAt,
+  duration: compensation.duration,
+  note: noteOf(compensation)
+})
+
+const times = (
+  { duration, startedAt }: { readonly startedAt: number | undefined; readonly duration: number | undefined },
+  from: number
+) => [startedAt === undefined ? "" : `+${inWords(startedAt - from)}`, duration === undefined ? "" : inWords(duration)]
+
+const noteOf = ({ attempts, reason }: { readonly attempts: number; readonly reason: string | undefined }) =>
+  [...attempts > 1 ? [`${attempts} attempts`] : [], ...reason === undefined ? [] : [printable(reason)]].join(": ")
+
+/** Where something lies in the whole, and how long it is: at least one column, so that nothing is invisible. */
+const barOf = (from: number, duration: number, { ascii, width }: Style): string => {
+  // What a clock that went back says, or another host's, may lie outside of the whole.
+  const within = (share: number) => Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0
+  const length = Math.max(1, Math.round(within(duration) * width))
+  const start = Math.min(Math.round(within(from) * width), width - length)
+  return `${" ".repeat(start)}${(ascii ? "#" : "▇").repeat(length)}${" ".repeat(width - start - length)}`
+}
+
+const segmenter = new Intl.Segmenter("en")
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
+
+/** Columns that a terminal gives to a text. */
+const widthOf = (text: string): number => {
+  let columns = 0
+  for (const { segment } of segmenter.segment(text)) columns += wide.test(segment) ? 2 : 1
+  return columns
+}

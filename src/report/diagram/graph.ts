@@ -1,0 +1,350 @@
+/**
+ * The picture of a saga as boxes, groups and arrows, and in it what happened, if something did. The formats of `Diagram` print
+ * it, and decide nothing.
+ */
+import type { ParkedReason, Status } from "../../Journal.ts"
+import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
+import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
+import { visible, wrapped } from "../../values/visible.ts"
+import { inWords, type Kind, signs, words } from "../words.ts"
+
+export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
+
+/** What the colours say: of a definition what its steps are, of an execution what became of them. */
+export type Look =
+  | "Saga"
+  | StepNode["classification"]
+  | "PointOfNoReturn"
+  | "Dot"
+  | Kind
+  | "Undoing"
+  | "UndoFailed"
+  | "Plain"
+
+export interface Box {
+  readonly _tag: "Box"
+  readonly id: string
+  readonly shape: Shape
+  readonly look: Look
+  readonly lines: ReadonlyArray<string>
+}
+
+export interface Group {
+  readonly _tag: "Group"
+  readonly id: string
+  readonly title: ReadonlyArray<string>
+  readonly items: ReadonlyArray<Item>
+}
+
+export type Item = Box | Group
+
+export interface Arrow {
+  readonly from: string
+  readonly to: string
+  /** `Committed`: beyond the point of no return. `Back`: the way back, from a step to the one that is undone after it. */
+  readonly kind: "Forward" | "Committed" | "Back"
+  readonly look: Look
+  readonly label: ReadonlyArray<string>
+}
+
+export interface Graph {
+  readonly items: ReadonlyArray<Item>
+  readonly arrows: ReadonlyArray<Arrow>
+}
+
+/** What of a report is drawn. */
+export type Drawn = Pick<Json, "_tag" | "duration"> & {
+  readonly status?: Status | undefined
+  readonly parked?: ParkedReason | undefined
+  readonly steps: ReadonlyArray<Timed & Pick<StepReport, "step" | "classification" | "status">>
+  readonly compensations: ReadonlyArray<Timed & Pick<CompensationReport, "step" | "status">>
+}
+
+interface Timed {
+  readonly attempts: number
+  readonly duration?: number | undefined
+}
+
+/** Where forward goes on from, and where the way back leads to: the boxes that were placed last. */
+interface Ends {
+  readonly forward: string
+  readonly armed: string
+}
+
+export const graphOf = (program: Program, report: Drawn | undefined): Graph => new Drawing(report).of(program)
+
+class Drawing {
+  private readonly report: Drawn | undefined
+  private readonly steps: ReadonlyMap<string, Drawn["steps"][number]>
+  private readonly compensations: ReadonlyMap<string, Drawn["compensations"][number]>
+  private readonly arrows: Array<Arrow> = []
+  private readonly counts = new Map<string, number>()
+  /** The step that a box is of. */
+  private readonly placed = new Map<string, StepNode>()
+  private readonly armedBefore = new Map<string, string>()
+  private firstFinal: string | undefined
+
+  constructor(report: Drawn | undefined) {
+    this.report = report
+    this.steps = new Map(report?.steps.map((step) => [step.step, step]))
+    this.compensations = new Map(report?.compensations.map((compensation) => [compensation.step, compensation]))
+  }
+
+  of(program: Program): Graph {
+    const items: Array<Item> = []
+    const saga = this.box(items, "Saga", this.report === undefined ? "Saga" : lookOf(this.report), [
+      ...lines(program.name),
+      ...this.report === undefined ? [] : [`${endOf(this.report)}, ${inWords(this.report.duration)}`]
+    ])
+    const ends = this.row(program.nodes, { forward: saga, armed: saga }, items)
+    this.turnBack(ends)
+    return { items, arrows: this.arrows }
+  }
+
+  private row(nodes: ReadonlyArray<Node>, from: Ends, items: Array<Item>): Ends {
+    return nodes.reduce((ends, node) => this.place(node, ends, items), from)
+  }
+
+  private place(node: Node, from: Ends, items: Array<Item>): Ends {
+    switch (node._tag) {
+      case "Step":
+        return this.step(node, from, items)
+      case "Nested":
+        return this.group(
+          `${node.name}: saga ${node.program.name}`,
+          items,
+          (inside) => this.row(node.program.nodes, from, inside)
+        )
+      case "Parallel":
+        return this.parallel(node, from, items)
+    }
+  }
+
+  private step(step: StepNode, from: Ends, items: Array<Item>): Ends {
+    const { classification, name, path } = step
+    const isFirstFinal = classification === "Final" && this.firstFinal === undefined
+    const before = isFirstFinal ? this.pointOfNoReturn(from.forward, items) : from.forward
+    const compensation = this.compensations.get(path)
+    const id = this.box(items, classification, this.report === undefined ? classification : this.lookOf(path), [
+      ...lines(name),
+      step.when === undefined ? classification : `${classification}, conditional`,
+      ...this.whatBecameOf(path)
+    ])
+    this.placed.set(id, step)
+    this.armedBefore.set(id, from.armed)
+    if (isFirstFinal) this.firstFinal = id
+    this.forward(before, id, classification === "Final" && !isFirstFinal ? "Committed" : "Forward")
+    if (classification !== "Compensatable") return { forward: id, armed: from.armed }
+    const look = compensation === undefined ? this.unused("Undone") : lookOfCompensation[compensation.status]
+    this.arrows.push({ from: id, to: from.armed, kind: "Back", look, label: lines(`undo ${name}`) })
+    return { forward: id, armed: id }
+  }
+
+  /**
+   * Siblings stand between two dots. The way back enters the block at the lower one and leaves it at the upper one: a layout in rows
+   * keeps its direction only where every arrow back leads to a box that the way forward has come through.
+   */
+  private parallel(block: Parallel<StepNode | Nested>, from: Ends, items: Array<Item>): Ends {
+    if (block.nodes.length === 1) {
+      return this.group(titleOf(block), items, (inside) => this.row(block.nodes, from, inside))
+    }
+    const fork = this.dot(items)
+    this.forward(from.forward, fork)
+    const ends = this.group(
+      titleOf(block),
+      items,
+      (inside) => block.nodes.map((sibling) => this.place(sibling, { forward: fork, armed: fork }, inside))
+    )
+    const join = this.dot(items)
+    for (const end of ends) this.forward(end.forward, join)
+    if (!block.nodes.some(isUndoable)) return { forward: join, armed: from.armed }
+    const undone = block.nodes.flatMap(stepsIn).some(({ path }) => this.compensations.has(path))
+    this.arrows.push({
+      from: fork,
+      to: from.armed,
+      kind: "Back",
+      look: undone ? "Undone" : this.unused("Undone"),
+      label: []
+    })
+    return { forward: join, armed: join }
+  }
+
+  private pointOfNoReturn(before: string, items: Array<Item>): string {
+    const finals = this.report?.steps.filter(({ classification }) => classification === "Final")
+    const passed = finals === undefined
+      ? []
+      : finals.some(({ status }) => status === "Succeeded")
+      ? ["passed"]
+      : finals.some(({ status }) => status === "InDoubt" || status === "Started")
+      ? ["in doubt"]
+      : ["not passed"]
+    const id = this.box(items, "PointOfNoReturn", "PointOfNoReturn", ["point of no return", ...passed])
+    this.forward(before, id)
+    return id
+  }
+
+  private dot(items: Array<Item>): string {
+    return this.box(items, "Dot", "Dot", [])
+  }
+
+  /**
+   * Every step that fails leads to the way back. Where nothing has failed one arrow stands for all of them: from the first Final,
+   * or else from the end.
+   */
+  private turnBack(end: Ends) {
+    const culprits = this.report === undefined || !wentBack(this.report)
+      ? []
+      : Array.from(this.placed).flatMap(([id, { path }]) => {
+        const status = this.steps.get(path)?.status
+        return status === "Failed" || status === "InDoubt" ? [[id, status] as const] : []
+      })
+    for (const [id, status] of culprits) this.back(id, status, words[status])
+    if (culprits.length > 0) return
+    const id = this.firstFinal ?? end.forward
+    // The arrow of its own compensation begins at a Compensatable step, and no step is a block of several.
+    const step = this.placed.get(id)
+    if (step === undefined || step.classification === "Compensatable") return
+    this.back(id, this.report !== undefined && wentBack(this.report) ? "Undone" : this.unused("Undone"), "on failure")
+  }
+
+  private back(from: string, look: Look, label: string) {
+    this.arrows.push({ from, to: this.armedBefore.get(from)!, kind: "Back", look, label: [label] })
+  }
+
+  private forward(from: string, to: string, kind: Arrow["kind"] = "Forward") {
+    this.arrows.push({ from, to, kind, look: "Plain", label: [] })
+  }
+
+  private group<A>(title: string, items: Array<Item>, fill: (inside: Array<Item>) => A): A {
+    const inside: Array<Item> = []
+    items.push({ _tag: "Group", id: this.id("group"), title: wrapped(visible(title), 60), items: inside })
+    return fill(inside)
+  }
+
+  private box(items: Array<Item>, shape: Shape, look: Look, lines: ReadonlyArray<string>): string {
+    const id = this.id(prefixes[shape])
+    items.push({ _tag: "Box", id, shape, look, lines })
+    return id
+  }
+
+  private id(prefix: string): string {
+    const count = (this.counts.get(prefix) ?? 0) + 1
+    this.counts.set(prefix, count)
+    return `${prefix}${count}`
+  }
+
+  private lookOf(path: string): Look {
+    const compensation = this.compensations.get(path)
+    return compensation === undefined
+      ? this.steps.get(path)?.status ?? "NotStarted"
+      : lookOfCompensation[compensation.status]
+  }
+
+  /** A way that was not taken is grey in the picture of an execution. */
+  private unused(look: Look): Look {
+    return this.report === undefined ? look : "NotStarted"
+  }
+
+  private whatBecameOf(path: string): ReadonlyArray<string> {
+    if (this.report === undefined) return []
+    const step = this.steps.get(path)
+    const compensation = this.compensations.get(path)
+    return [
+      ...step === undefined ? [] : [told(step.status, words[step.status], step)],
+      ...compensation === undefined ? [] : [told(compensation.status, undoWords[compensation.status], compensation)]
+    ]
+  }
+}
+
+/** Wider than most names, and no wider than a box should be. */
+const lines = (text: string) => wrapped(visible(text), 32)
+
+const prefixes: { readonly [K in Shape]: string } = {
+  Saga: "saga",
+  ReadOnly: "step",
+  Compensatable: "step",
+  Final: "step",
+  PointOfNoReturn: "line",
+  Dot: "dot"
+}
+
+const told = (kind: Kind, what: string, { attempts, duration }: Timed): string => {
+  const took = kind === "Skipped" || duration === undefined ? "" : `, ${inWords(duration)}`
+  return `${signs[kind].unicode} ${what}${attempts > 1 ? `, ${attempts} attempts` : ""}${took}`
+}
+
+const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
+  Undone: "undone",
+  Failed: "undo failed",
+  NotTried: "undo not tried",
+  Started: "undo started"
+}
+
+const lookOfCompensation: { readonly [K in CompensationReport["status"]]: Look } = {
+  Undone: "Undone",
+  Failed: "UndoFailed",
+  NotTried: "NotTried",
+  Started: "Undoing"
+}
+
+const isUndoable = (node: StepNode | Nested): boolean =>
+  stepsIn(node).some(({ classification }) => classification === "Compensatable")
+
+const stepsIn = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag === "Step" ? [node] : node.program.steps
+
+const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =>
+  [
+    "parallel",
+    ...typeof concurrency === "number" ? [`${concurrency} at a time`] : [],
+    ...unwind === "parallel" ? ["undone in parallel"] : []
+  ].join(", ")
+
+const wentBack = ({ _tag, compensations, status }: Drawn): boolean =>
+  compensations.length > 0 || _tag === "Undone" || _tag === "PartlyUndone" || _tag === "InDoubt" ||
+  status === "Undone" || status === "Unwinding"
+
+const endOf = (report: Drawn): string => {
+  switch (report._tag) {
+    case "Succeeded":
+      return "succeeded"
+    case "Undone":
+      return "undone"
+    case "PartlyUndone":
+      return "partly undone"
+    case "CommittedThenFailed":
+      return "failed after its point of no return"
+    case "InDoubt":
+      return "in doubt"
+    case "Recorded":
+      return report.parked === undefined
+        ? (report.status ?? "").toLowerCase()
+        : `parked: ${parkedWords[report.parked]}`
+  }
+}
+
+const parkedWords: { readonly [K in ParkedReason]: string } = {
+  CompensationFailed: "undo failed",
+  FailedAfterCommit: "failed after its point of no return",
+  OutcomeUnknown: "in doubt"
+}
+
+const lookOf = ({ _tag, parked, status }: Drawn): Look => {
+  const ended = parked ?? (_tag === "Recorded" ? status : _tag)
+  switch (ended) {
+    case "Succeeded":
+      return "Succeeded"
+    case "Undone":
+      return "Undone"
+    case "PartlyUndone":
+    case "CompensationFailed":
+      return "UndoFailed"
+    case "CommittedThenFailed":
+    case "FailedAfterCommit":
+      return "Failed"
+    case "InDoubt":
+    case "OutcomeUnknown":
+      return "InDoubt"
+    default:
+      return "Started"
+  }
+}

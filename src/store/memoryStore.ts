@@ -1,0 +1,86 @@
+/** A store in this process. */
+import { Effect, Stream } from "effect"
+import type { Commit, Store, StoredCommit, Token, UnfinishedExecution } from "./store.ts"
+import type { Status } from "../Journal.ts"
+
+interface StoredExecution {
+  readonly commits: Array<StoredCommit>
+  readonly saga: string
+  readonly version: number
+  status: Status
+  token: Token | undefined
+  fence: number
+  endedAt: number | undefined
+}
+
+const isFinished = (status: Status): status is "Succeeded" | "Undone" => status === "Succeeded" || status === "Undone"
+
+export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (clock) => {
+  const now = () => clock.unsafeCurrentTimeMillis()
+  const executions = new Map<string, StoredExecution>()
+  const leases = new Map<Token, { readonly milliseconds: number; expiresAt: number }>()
+  let lastToken = 0
+  const lastsFor = (token: Token | undefined) =>
+    token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
+  const appendOne = ({ body, executionId, fence, saga, sequence, status, token, version }: Commit): boolean => {
+    const known = executions.get(executionId)
+    const mine = lastsFor(token) > 0 &&
+      (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
+    if (!mine || (known?.commits.length ?? 0) !== sequence) return false
+    const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined }
+    execution.commits.push({ sequence, body })
+    execution.status = status
+    execution.token = status === "Running" || status === "Unwinding" ? token : undefined
+    execution.endedAt = isFinished(status) ? now() : undefined
+    executions.set(executionId, execution)
+    return true
+  }
+  return {
+    append: (commits) => Effect.sync(() => commits.map(appendOne)),
+    load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
+    unfinished: ({ parked }) =>
+      Stream.suspend(() => {
+        const found: Array<UnfinishedExecution> = []
+        for (const [executionId, { saga, status, token, version }] of executions) {
+          if (isFinished(status) || (status === "Parked") !== parked) continue
+          found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token })
+        }
+        return Stream.fromIterable(found)
+      }),
+    acquire: ({ milliseconds }) =>
+      Effect.sync(() => {
+        leases.set(++lastToken, { milliseconds, expiresAt: now() + milliseconds })
+        return lastToken
+      }),
+    renew: (token) =>
+      Effect.sync(() => {
+        const lease = leases.get(token)
+        if (lease === undefined || lastsFor(token) === 0) return false
+        lease.expiresAt = now() + lease.milliseconds
+        return true
+      }),
+    release: (token, claims) =>
+      Effect.sync(() => {
+        if (claims === undefined) leases.delete(token)
+        for (const { executionId, fence } of claims ?? []) {
+          const execution = executions.get(executionId)
+          if (execution?.token === token && execution.fence === fence) execution.token = undefined
+        }
+      }),
+    claim: (executionId, token) =>
+      Effect.sync(() => {
+        const execution = executions.get(executionId)
+        if (execution === undefined || isFinished(execution.status) || lastsFor(token) === 0) return undefined
+        if (execution.token !== token && lastsFor(execution.token) > 0) return undefined
+        execution.token = token
+        return ++execution.fence
+      }),
+    prune: ({ milliseconds }) =>
+      Effect.sync(() => {
+        const before = now() - milliseconds
+        const old = Array.from(executions).filter(([, { endedAt }]) => endedAt !== undefined && endedAt < before)
+        for (const [executionId] of old) executions.delete(executionId)
+        return old.length
+      })
+  }
+})
