@@ -62,7 +62,7 @@ export const run = Saga.run(saga, { price: 1 })
 const checked = `
 export const effect: Effect.Effect<
   string,
-  Sold | SagaError.OutcomeUnknown | ParseResult.ParseError | SagaError.CompensationFailed<any>,
+  Sold | SagaError.OutcomeUnknown | ParseResult.ParseError | SagaError.PartlyUndone<any>,
   Shop
 > = run
 `

@@ -2,23 +2,24 @@
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
 import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
-import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
+import type { OwedToScoped } from "./definition/owed.ts"
+import { programOf } from "./definition/saga.ts"
 import * as durable from "./engine/durable.ts"
-import * as stored from "./engine/load.ts"
-import type { OwedToScoped } from "./definition/types.ts"
+import { failIfParked } from "./engine/load.ts"
 import * as Plan from "./plan/Plan.ts"
+import type { ToolExecutor } from "./plan/ToolExecutor.ts"
 import * as Saga from "./Saga.ts"
 import {
   CheckpointError,
-  CompensationFailed,
   DefinitionChanged,
   ExecutionConflict,
   ExecutionNotFound,
   FailedAfterCommit,
   JournalCorrupt,
-  OutcomeUnknown
+  OutcomeUnknown,
+  PartlyUndone
 } from "./SagaError.ts"
-import type { ToolExecutor } from "./plan/ToolExecutor.ts"
+import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
 
 /**
  * What became of one execution.
@@ -47,7 +48,7 @@ export interface Parked {
   readonly version: number
   /** Undefined where no saga of its name is among those given. */
   readonly error:
-    | CompensationFailed<unknown>
+    | PartlyUndone<unknown>
     | FailedAfterCommit<unknown>
     | OutcomeUnknown
     | DefinitionChanged
@@ -194,7 +195,7 @@ const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution):
       found === undefined ? Stream.succeed<Event>({ ...whose, _tag: "Unregistered" }) : Stream.concat(
         Stream.succeed<Event>({ ...whose, _tag: "Begun", status }),
         Stream.fromEffect(
-          Effect.map(Effect.exit(durable.resume(Saga.programOf(found), { executionId, suspend: true })), ended)
+          Effect.map(Effect.exit(durable.resume(programOf(found), { executionId, suspend: true })), ended)
         )
       )
   }))
@@ -217,7 +218,7 @@ export const outcomeOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "L
     return "LeftAsItWas"
   }
   if (Cause.isInterruptedOnly(cause)) return "LeftAsItWas"
-  if (is(CompensationFailed, FailedAfterCommit)) return "Parked"
+  if (is(PartlyUndone, FailedAfterCommit)) return "Parked"
   return error instanceof OutcomeUnknown && error.parked === true ? "Parked" : "Undone"
 }
 
@@ -234,7 +235,7 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
         const { executionId, saga: name, version } = execution
         const why = Effect.flatMap(
           definitionOf(sagas, execution),
-          (found) => found === undefined ? Effect.void : stored.inspect(Saga.programOf(found), executionId)
+          (found) => found === undefined ? Effect.void : failIfParked(programOf(found), executionId)
         )
         return Effect.matchCauseEffect(why, {
           onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),

@@ -50,7 +50,7 @@ export interface FailedCompensation {
  * `onCompensationFailure: "stop"`. A durable execution is `parked`: `Saga.resume` tries again what remains. In process
  * somebody must undo it by hand.
  */
-export class CompensationFailed<out E> extends Data.TaggedError("CompensationFailed")<{
+export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
   readonly saga: string
   readonly executionId: string
   readonly cause: Cause.Cause<E>
@@ -142,8 +142,8 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
  * - `NotADatabase`: the file is something else, or is damaged
  * - `InTransaction`: the caller is in a transaction of the same database, which could take the journal back; whoever wrote
  *   the call must make it outside
- * - `Encode`: an input or output is not what its schema encodes to plain JSON, and so cannot be stored; whoever wrote the
- *   schema or gave the value must act
+ * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
+ *   represent; the author of the saga must act
  *
  * No step was started whose intent is not stored, and nothing was undone after a decision that is not stored: what the
  * execution had stored stays for `Saga.resume` or `Recovery`. Whoever runs the store must act.
@@ -151,7 +151,7 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
 export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
   "CheckpointError",
   {
-    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "InTransaction", "Encode"),
+    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "InTransaction", "Rejected"),
     operation: Schema.Literal("open", "append", "load", "list", "lease", "prune"),
     executionId: Schema.optional(Schema.String),
     detail: Schema.String,
@@ -160,7 +160,6 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
 ) {
   override get message() {
     const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
-    if (this.reason === "Encode") return `${this.detail}. The journal${whose} is as it was`
     return `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
       (this.operation === "append"
         ? "The execution stopped where it was; what is stored of it stays for Saga.resume or Recovery"
@@ -171,29 +170,23 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
 /**
  * This call may not drive this execution, or not any longer; it has stopped, and what is stored stays.
  *
- * - `InvalidId`: the id is empty, longer than 800 characters, not well-formed text, or holds U+0000; the caller must choose another
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
  * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
  *   again later for what came of it
  * - `LeaseLost`: this process was paused, or out of touch with the store, for longer than its lease lasts; this call has
  *   stopped. What is stored stays for recovery, and another process may have gone on with it
- * - `NotInDoubt`: `Saga.resume` was told what somebody found out about a step that is not in doubt; the caller must look at
- *   the execution again
  */
 export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
   "ExecutionConflict",
   {
-    reason: Schema.Literal("InvalidId", "OtherSaga", "OtherInput", "OtherDriver", "LeaseLost", "NotInDoubt"),
+    reason: Schema.Literal("OtherSaga", "OtherInput", "OtherDriver", "LeaseLost"),
     saga: Schema.String,
-    executionId: Schema.String,
-    step: Schema.optional(Schema.String)
+    executionId: Schema.String
   }
 ) {
   override get message() {
     switch (this.reason) {
-      case "InvalidId":
-        return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, without U+0000`
       case "OtherSaga":
         return `execution ${this.executionId} belongs to another saga than ${this.saga}: choose another executionId`
       case "OtherInput":
@@ -204,10 +197,52 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
       case "LeaseLost":
         return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
           "is stored stays for recovery, by whichever process comes first"
-      case "NotInDoubt":
-        return `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt, so nothing can have been ` +
-          "found out about it: nothing was done"
     }
+  }
+}
+
+/**
+ * The id cannot identify an execution: it is empty, longer than 800 characters, not well-formed text, or holds U+0000. Nothing
+ * was done. The caller must choose another id.
+ */
+export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("effect-saga/InvalidExecutionId")(
+  "InvalidExecutionId",
+  { saga: Schema.String, executionId: Schema.String }
+) {
+  override get message() {
+    return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
+      "without U+0000"
+  }
+}
+
+/**
+ * A value cannot be stored: its schema does not encode it, or not to plain JSON. `value` says which value of the execution it is,
+ * `problem` why. An input or a finding is refused before anything is done; a step whose output cannot be stored is left in
+ * doubt (S12). The author of the schema, or whoever gave the value, must act.
+ */
+export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
+  saga: Schema.String,
+  executionId: Schema.String,
+  value: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `${this.value} cannot be stored: ${this.problem}. The journal of execution ${this.executionId} of ${this.saga} is as it was`
+  }
+}
+
+/**
+ * `Saga.resume` was told what somebody found out about a step that is not in doubt. Nothing was done. The caller must look at the
+ * execution again.
+ */
+export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-saga/StepNotInDoubt")("StepNotInDoubt", {
+  saga: Schema.String,
+  executionId: Schema.String,
+  step: Schema.String
+}) {
+  override get message() {
+    return `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
+      "nothing was done"
   }
 }
 
@@ -260,4 +295,56 @@ export class RecoveredFailure extends Schema.TaggedError<RecoveredFailure>("effe
   override get message() {
     return `${this.tag}: ${this.detail} (restored from the journal)`
   }
+}
+
+/**
+ * The errors that are about driving a stored execution, and say nothing of what became of it: it is as its journal says. Each
+ * of them means that this call has stopped, and that the execution is left for another time.
+ */
+export type DrivingError =
+  | CheckpointError
+  | ExecutionConflict
+  | ExecutionNotFound
+  | InvalidExecutionId
+  | NotStorable
+  | StepNotInDoubt
+  | DefinitionChanged
+  | JournalCorrupt
+
+/** The errors that say what stands of a saga that has ended, or that waits for a person. `E` is of its own steps. */
+export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown
+
+/** Every error of this library with which a durable run can end, besides the own errors of its steps. */
+export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure
+
+/** What `_tag` says of any value, also one of another copy of this package, or one whose `_tag` throws. */
+const tagOf = (value: unknown): unknown => {
+  try {
+    return typeof value === "object" && value !== null ? (value as { readonly _tag?: unknown })._tag : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value is this library's error of that tag: by its `_tag`, for its class may be that of another copy of the package. */
+export const is = <Tag extends DurableError["_tag"]>(
+  tag: Tag
+): (value: unknown) => value is Extract<DurableError, { readonly _tag: Tag }> =>
+(value): value is Extract<DurableError, { readonly _tag: Tag }> => tagOf(value) === tag
+
+const driving: { readonly [Tag in DrivingError["_tag"]]: true } = {
+  CheckpointError: true,
+  ExecutionConflict: true,
+  ExecutionNotFound: true,
+  InvalidExecutionId: true,
+  NotStorable: true,
+  StepNotInDoubt: true,
+  DefinitionChanged: true,
+  JournalCorrupt: true
+}
+
+/** Whether a value is a {@link DrivingError}. */
+export const isDrivingError = (value: unknown): value is DrivingError => {
+  const tag = tagOf(value)
+  return typeof tag === "string" && Object.hasOwn(driving, tag)
 }

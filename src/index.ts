@@ -17,7 +17,7 @@ export * as Recovery from "./Recovery.ts"
 export * as Saga from "./Saga.ts"
 
 /** The types of a saga while it is being written. */
-export * as SagaBuilder from "./definition/builder.ts"
+export * as SagaBuilder from "./definition/SagaBuilder.ts"
 
 /** Every error that a saga can end with, besides the errors of its own steps. */
 export * as SagaError from "./SagaError.ts"

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule, TestClock } from "effect"
 import { Checkpoint, Diagram, Journal, Saga, SagaError, SagaReport } from "effect-saga"
+import { programOf } from "../src/definition/saga.ts"
 import { visible, wrapped } from "../src/values/visible.ts"
 
 const takes = <E = never>(millis: number, then: Effect.Effect<void, E> = Effect.void) => () =>
@@ -146,8 +147,8 @@ describe("Diagram.mermaid", () => {
         yield* reported({ charge: Effect.fail("declined"), undoHotel: Effect.fail("stuck") })
       )
       expect(boxes(partly)).toMatchObject({
-        Trip: "undoFailed; partly undone, 1.7 s",
-        hotel: "undoFailed; ✓ done, 120 ms; ✗ undo failed, 20 ms",
+        Trip: "compensationFailed; partly undone, 1.7 s",
+        hotel: "compensationFailed; ✓ done, 120 ms; ✗ undo failed, 20 ms",
         car: "undone; ✓ done, 80 ms; ↩ undone, 25 ms"
       })
     }))
@@ -176,7 +177,7 @@ describe("Diagram.mermaid", () => {
 
   it("draws the fold of a journal, of an execution that runs or is parked", () => {
     const at = (event: unknown) => event as Journal.Event
-    const { fingerprint } = Saga.programOf(trip)
+    const { fingerprint } = programOf(trip)
     const events = [
       at({ _tag: "Started", saga: "Trip", version: 1, fingerprint, at: 0 }),
       at({ _tag: "StepStarted", step: "hotel", classification: "Compensatable", at: 10 }),
@@ -318,7 +319,7 @@ describe("a record of something else is refused, by its difference", () => {
     }))
 
   it("a journal of another definition, or with a step that its own definition does not have", () => {
-    const { fingerprint } = Saga.programOf(two)
+    const { fingerprint } = programOf(two)
     const fold = (fingerprint: string, step: string) =>
       Journal.fold([
         { _tag: "Started", saga: "Two", version: 1, fingerprint, at: 0 },

@@ -23,7 +23,7 @@ const undoFailed = (step: string): Journal.Event => ({
   attempts: 1,
   at
 })
-const parked: Journal.Event = { _tag: "Parked", reason: "CompensationFailed", at }
+const parked: Journal.Event = { _tag: "Parked", reason: "PartlyUndone", at }
 const resumed: Journal.Event = { _tag: "Resumed", at }
 const finished = (result: "Succeeded" | "Undone"): Journal.Event => ({ _tag: "Finished", result, at })
 
@@ -53,7 +53,7 @@ describe("the transition table takes", () => {
 
   it("a compensation that fails, parks the execution, and is tried again", () => {
     const events = [...hotelDone, unwinding, undoing("hotel"), undoFailed("hotel"), parked]
-    expect(statusAfter(...events)).toMatchObject({ status: "Parked", parked: "CompensationFailed", direction: "Back" })
+    expect(statusAfter(...events)).toMatchObject({ status: "Parked", parked: "PartlyUndone", direction: "Back" })
     expect(statusAfter(...events, resumed).status).toBe("Unwinding")
     expect(statusAfter(...events, resumed, undoing("hotel"), undone("hotel"), finished("Undone")).status).toBe("Undone")
   })

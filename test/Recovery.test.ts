@@ -222,7 +222,7 @@ describe("Recovery.parked", () => {
             version: 1,
             error: { _tag: "OutcomeUnknown", idempotencyKey: "t/charge/action" }
           },
-          { executionId: "o", saga: "Order", error: { _tag: "CompensationFailed", failed: [{ step: "guide" }] } },
+          { executionId: "o", saga: "Order", error: { _tag: "PartlyUndone", failed: [{ step: "guide" }] } },
           { executionId: "x", saga: "Other", error: undefined }
         ])
       expect(trip.world.log).toEqual(log)

@@ -266,7 +266,7 @@ describe("Saga.report", () => {
         .build()
       expect(yield* Saga.report(saga, undefined)).toMatchObject({
         _tag: "PartlyUndone",
-        error: { _tag: "CompensationFailed", undone: ["car"], notTried: ["hotel"], parked: false },
+        error: { _tag: "PartlyUndone", undone: ["car"], notTried: ["hotel"], parked: false },
         steps: [{}, {}, {}, { step: "check", status: "Failed" }, { step: "never", status: "NotStarted", attempts: 0 }],
         compensations: [
           { step: "car", status: "Undone" },
@@ -285,7 +285,7 @@ describe("Saga.report", () => {
         .final("email", { action: world.refuse("email"), retry: { times: 1 } })
         .build()
       expect(yield* Saga.report(saga, undefined)).toMatchObject({
-        _tag: "CommittedThenFailed",
+        _tag: "FailedAfterCommit",
         error: { step: "email", stands: ["charge"] },
         steps: [{ status: "Succeeded" }, { status: "Failed", attempts: 2 }],
         compensations: [],
@@ -301,7 +301,7 @@ describe("Saga.report", () => {
         .final("charge", { action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "?" })), inDoubt: "park" })
         .build()
       expect(yield* Saga.report(saga, undefined)).toMatchObject({
-        _tag: "InDoubt",
+        _tag: "OutcomeUnknown",
         error: { step: "charge", parked: false },
         steps: [{ status: "Succeeded" }, { status: "InDoubt" }],
         compensations: [{ step: "hotel", status: "Undone" }],
@@ -385,9 +385,9 @@ describe("Saga.execute", () => {
         .build()
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, { when: new Date() }, { executionId: "1" })))
       expect(error).toMatchObject({
-        _tag: "CheckpointError",
-        reason: "Encode",
-        detail: "the input cannot be stored: encoded by its schema, value.when is a Date, which is not plain JSON"
+        _tag: "NotStorable",
+        value: "the input",
+        problem: "after encoding, value.when is a Date, which is not plain JSON"
       })
       expect(world.log).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))

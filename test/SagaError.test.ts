@@ -19,13 +19,13 @@ describe("every message says what is true now and who must act", () => {
     stands: ["hotel", "charge"]
   }
   const messages: Record<string, readonly [{ readonly message: string }, string]> = {
-    "CompensationFailed in process": [
-      new SagaError.CompensationFailed({ ...compensationFailed, parked: false }),
+    "PartlyUndone in process": [
+      new SagaError.PartlyUndone({ ...compensationFailed, parked: false }),
       `Trip (7) was unwound because of Error: declined. Undone: "car". Not undone, and still in effect: "flight" (Error: ` +
       `airline is down), "hotel" (not tried). Somebody must undo the rest by hand`
     ],
-    "CompensationFailed, parked": [
-      new SagaError.CompensationFailed({ ...compensationFailed, undone: [], notTried: [], parked: true }),
+    "PartlyUndone, parked": [
+      new SagaError.PartlyUndone({ ...compensationFailed, undone: [], notTried: [], parked: true }),
       `Trip (7) was unwound because of Error: declined. Undone: nothing. Not undone, and still in effect: "flight" (Error: ` +
       `airline is down). The execution is parked: mend the cause, then Saga.resume tries again what remains`
     ],
@@ -77,18 +77,13 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
       "the store could not open the journal (NotADatabase): file is not a database. The execution was not touched"
     ],
-    "CheckpointError of a value": [
-      new SagaError.CheckpointError({
-        reason: "Encode",
-        operation: "append",
-        executionId: "7",
-        detail: "the input is odd"
-      }),
-      "the input is odd. The journal of execution 7 is as it was"
+    "NotStorable": [
+      new SagaError.NotStorable({ ...whose, value: "the input", problem: "it is odd" }),
+      "the input cannot be stored: it is odd. The journal of execution 7 of Trip is as it was"
     ],
-    "ExecutionConflict, NotInDoubt": [
-      new SagaError.ExecutionConflict({ ...whose, step: "charge", reason: "NotInDoubt" }),
-      `step "charge" of execution 7 of Trip is not in doubt, so nothing can have been found out about it: nothing was done`
+    "StepNotInDoubt": [
+      new SagaError.StepNotInDoubt({ ...whose, step: "charge" }),
+      `step "charge" of execution 7 of Trip is not in doubt: there is nothing to settle, and nothing was done`
     ],
     "ExecutionConflict, OtherDriver": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),
@@ -102,8 +97,8 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherSaga" }),
       "execution 7 belongs to another saga than Trip: choose another executionId"
     ],
-    "ExecutionConflict, InvalidId": [
-      new SagaError.ExecutionConflict({ saga: "Trip", executionId: "", reason: "InvalidId" }),
+    "InvalidExecutionId": [
+      new SagaError.InvalidExecutionId({ saga: "Trip", executionId: "" }),
       `"" cannot be an executionId of Trip: it must be well-formed text of 1 to 800 characters, without U+0000`
     ],
     "ExecutionNotFound": [new SagaError.ExecutionNotFound(whose), "no execution 7 of Trip is stored"],

@@ -144,7 +144,7 @@ describe("a run is told step by step, in order", () => {
         "CompensationSucceeded slow",
         "CompensationStarted inner/x",
         "CompensationFailed inner/x",
-        "Parked CompensationFailed"
+        "Parked PartlyUndone"
       ])
     }).pipe(Effect.provide(SagaEvents.layer())))
 

@@ -81,8 +81,8 @@ describe("Saga.inspect", () => {
       const parked = yield* Saga.inspect(saga, "1")
       expect(parked).toMatchObject({
         status: "Parked",
-        parked: "CompensationFailed",
-        summary: "Slow is parked (CompensationFailed): step \"c\" failed with Error",
+        parked: "PartlyUndone",
+        summary: "Slow is parked (PartlyUndone): step \"c\" failed with Error",
         compensations: [{ step: "b", status: "Undone" }, { step: "a", status: "Failed", reason: "string: stuck" }]
       })
       expect(parked.steps[2]).toMatchObject({ status: "Failed", reason: "Error: declined" })

@@ -169,7 +169,7 @@ describe("S8: parallel blocks", () => {
                 .compensatable("b", { ...step(world, "b"), compensate: world.refuse("undo b") }), { unwind })
             .readOnly("check", { action: world.refuse("check") })
             .build()
-          const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined))) as SagaError.CompensationFailed<never>
+          const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined))) as SagaError.PartlyUndone<never>
           expect(error.failed).toEqual([{ step: "b", cause: Cause.fail(new Refused({ step: "undo b" })) }])
           const undone = policy === "continue" ? ["a", "first"] : unwind === "parallel" ? ["a"] : []
           const notTried = policy === "continue" ? [] : unwind === "parallel" ? ["first"] : ["a", "first"]
@@ -455,7 +455,7 @@ describe("S8, interrupted or in doubt", () => {
         step: "b"
       })
       const report = yield* forAMinute(Saga.report(saga, undefined))
-      expect(report).toMatchObject({ value: { _tag: "InDoubt" } })
+      expect(report).toMatchObject({ value: { _tag: "OutcomeUnknown" } })
       const run = Saga.execute(saga, undefined, { executionId: "1" })
       for (const exit of [yield* forAMinute(run), yield* Effect.exit(run)]) {
         expect(failureOf(exit)).toMatchObject({ _tag: "OutcomeUnknown", step: "b", parked: true })
@@ -506,7 +506,7 @@ describe("S8, interrupted or in doubt", () => {
         )
         .build()
       expect(failureOf(yield* forAMinute(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
-        reason: "Encode"
+        _tag: "NotStorable"
       })
       const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
       expect(events.at(-1)).toMatchObject({ _tag: "StepSucceeded", step: "b" })
@@ -975,7 +975,7 @@ describe("timeouts", () => {
           .readOnly("check", { action: world.refuse("check") })
           .build()
       const stuck = failureOf(yield* forAMinute(Saga.run(saga(() => "9 seconds"), undefined)))
-      expect(stuck).toMatchObject({ _tag: "CompensationFailed", failed: [{ step: "hotel" }] })
+      expect(stuck).toMatchObject({ _tag: "PartlyUndone", failed: [{ step: "hotel" }] })
       const again = yield* forAMinute(Saga.run(saga((attempt) => attempt === 1 ? "9 seconds" : "1 second"), undefined))
       expect(failureOf(again)).toEqual(new Refused({ step: "check" }))
     }))

@@ -34,7 +34,7 @@ describe("an error whose own message throws", () => {
           .final("c", { success: Schema.String, action: () => Effect.fail(new Broken({})), inDoubt: "retry" })
           .build()
         const end = yield* run(saga)
-        expect(JSON.stringify(end)).toContain("CompensationFailed")
+        expect(JSON.stringify(end)).toContain("PartlyUndone")
         expect(world.standing()).toEqual(["b"])
       }).pipe(Effect.provide(Checkpoint.layerMemory)))
   }

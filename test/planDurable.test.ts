@@ -180,7 +180,7 @@ describe("a durable plan", () => {
       )
       expect(yield* Effect.flip(Saga.resume(yield* outer("two"), "1"))).toMatchObject({
         _tag: "DefinitionChanged",
-        difference: "the document of plan \"Report\" is another"
+        difference: "the document of plan \"Report\" has changed"
       })
       yield* Saga.resume(yield* outer("one"), "1")
       expect(world.standing()).toEqual(["one"])
@@ -222,7 +222,7 @@ describe("a durable plan", () => {
       expect(yield* recoverAll([Plan.stored])).toEqual([])
       const { runCollect } = yield* Effect.promise(() => import("effect/Stream"))
       const listed = Array.from(yield* runCollect(Recovery.parked([Plan.stored])))
-      expect(listed).toMatchObject([{ executionId: "1", saga: "Report", error: { _tag: "CompensationFailed" } }])
+      expect(listed).toMatchObject([{ executionId: "1", saga: "Report", error: { _tag: "PartlyUndone" } }])
       const unnamed = Array.from(yield* runCollect(Recovery.parked([])))
       expect(unnamed).toMatchObject([{ executionId: "1", error: undefined }])
     }).pipe(Effect.provide(layer))

@@ -29,7 +29,7 @@ const toldError = (error: unknown): unknown => {
     const { cause, parked, stands, step } = error
     return { step, stands, parked, cause: toldCause(cause) }
   }
-  if (error instanceof SagaError.CompensationFailed) {
+  if (error instanceof SagaError.PartlyUndone) {
     const { cause, failed, notTried, parked, undone } = error
     const failedFor = failed.map(({ cause, step }) => ({ step, cause: toldCause(cause) }))
     return { undone, failed: failedFor, notTried, parked, cause: toldCause(cause) }

@@ -176,6 +176,6 @@ describePostgres("a value that the database refuses", () => {
         Effect.exit(service.append(commitOf({ executionId, version: Number.MAX_SAFE_INTEGER, token })))
       const exits = yield* Effect.all(["a", "b\0", "c", "d"].map(append), { concurrency: "unbounded" })
       expect(exits.map(({ _tag }) => _tag)).toEqual(["Success", "Failure", "Success", "Success"])
-      expect(exits[1]).toMatchObject({ cause: { error: { _tag: "CheckpointError", reason: "Encode" } } })
+      expect(exits[1]).toMatchObject({ cause: { error: { _tag: "CheckpointError", reason: "Rejected" } } })
     }))
 })

@@ -74,7 +74,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         expect((state as Journal.ExecutionState).status).toBe(
           Exit.isSuccess(exit)
             ? "Succeeded"
-            : error instanceof SagaError.CompensationFailed || error instanceof SagaError.FailedAfterCommit
+            : error instanceof SagaError.PartlyUndone || error instanceof SagaError.FailedAfterCommit
             ? "Parked"
             : "Undone"
         )
@@ -159,7 +159,7 @@ describe("however often it is lost, resumed and interrupted, an execution ends w
         if (state.status === "Undone") expect(yield* ledger.standing).toEqual([])
         if (state.status === "Succeeded") expect(yield* undid).toEqual([])
         const done = Journal.steps(state).filter(({ classification, status }) =>
-          classification !== "ReadOnly" && (status === "Succeeded" || status === "UndoFailed")
+          classification !== "ReadOnly" && (status === "Succeeded" || status === "CompensationFailed")
         )
         if (state.status === "Parked" && !Journal.steps(state).some(Journal.isInDoubt)) {
           expect(done.map(({ step }) => lastOf(step)).sort()).toEqual([...(yield* ledger.standing)].sort())

@@ -174,12 +174,12 @@ describe("S2: an interruption arrives before an action or after its compensation
       )
       expect(failureOf(exit)).toEqual(new Refused({ step: "after" }))
       const [defect] = Array.from(Exit.isFailure(exit) ? Cause.defects(exit.cause) : [])
-      expect(defect).toBeInstanceOf(SagaError.CompensationFailed)
+      expect(defect).toBeInstanceOf(SagaError.PartlyUndone)
     }))
 })
 
 describe("S2, where another saga fails in the same scope", () => {
-  it.effect("its CompensationFailed is not taken for one's own", () =>
+  it.effect("its PartlyUndone is not taken for one's own", () =>
     Effect.gen(function*() {
       const world = makeWorld()
       const broken = Saga.make("Broken")
@@ -189,7 +189,7 @@ describe("S2, where another saga fails in the same scope", () => {
       const exit = yield* Effect.exit(Effect.scoped(
         Effect.andThen(Saga.scoped(reserve(world).build(), undefined), Saga.run(broken, undefined))
       ))
-      expect(failureOf(exit)).toMatchObject({ _tag: "CompensationFailed", saga: "Broken" })
+      expect(failureOf(exit)).toMatchObject({ _tag: "PartlyUndone", saga: "Broken" })
       expect(Exit.isFailure(exit) && Array.from(Cause.defects(exit.cause))).toEqual([])
       const report = yield* Saga.report(
         Saga.make("Outer")
@@ -321,7 +321,7 @@ describe("S5: a compensation that fails hides nothing", () => {
     Effect.gen(function*() {
       const world = makeWorld()
       const error = failureOf(yield* Effect.exit(Saga.run(broken(world, "continue"), undefined)))
-      expect(error).toBeInstanceOf(SagaError.CompensationFailed)
+      expect(error).toBeInstanceOf(SagaError.PartlyUndone)
       expect(error).toMatchObject({
         cause: Cause.fail(new Refused({ step: "check" })),
         undone: ["car", "hotel"],
@@ -632,18 +632,17 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
       const log = [...world.log]
       for (const step of ["Charge", "hotel", "nowhere"]) {
         const exit = yield* Effect.exit(Saga.resume(saga, "1", { found: { step, happened: false } }))
-        expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "NotInDoubt", step })
+        expect(failureOf(exit)).toMatchObject({ _tag: "StepNotInDoubt", step })
       }
       const found = { step: "charge", happened: true, output: "" } as const
       expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1", { found })))).toMatchObject({
-        _tag: "CheckpointError",
-        reason: "Encode"
+        _tag: "NotStorable"
       })
       expect(yield* store.load("1")).toEqual(commits)
       expect(world.log).toEqual(log)
       yield* Saga.resume(saga, "1", { found: { ...found, output: "receipt" } })
       const again = yield* Effect.exit(Saga.resume(saga, "1", { found }))
-      expect(failureOf(again)).toMatchObject({ reason: "NotInDoubt" })
+      expect(failureOf(again)).toMatchObject({ _tag: "StepNotInDoubt" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("durably, found not to have happened, it runs again", () =>
@@ -703,7 +702,7 @@ describe("S7: a doubt sticks until something settles it", () => {
       expect(died.error).toMatchObject({
         _tag: "OutcomeUnknown",
         parked: true,
-        reason: "the process ended before the outcome was stored; and, run again: TypeError: bug"
+        reason: "the process ended before the outcome was stored; run again, it ended with: TypeError: bug"
       })
       expect(died.log).toEqual(["+first", "+hotel"])
     }))
@@ -922,7 +921,7 @@ describe("S12: an outcome that happened but cannot be stored is never reported a
         })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
-      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+      expect(error).toMatchObject({ _tag: "NotStorable" })
       expect((error as Error).message).toContain(`the output of step "car" cannot be stored`)
       expect(world.standing()).toEqual(["hotel", "flight", "car"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -945,7 +944,7 @@ describe("S12, where storing does not fail but dies", () => {
         .final("charge", { success: throwing(Text), action: world.do("charge"), inDoubt: "retry" })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
-      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+      expect(error).toMatchObject({ _tag: "NotStorable" })
       expect(world.standing()).toEqual(["hotel", "flight", "charge"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -961,7 +960,7 @@ describe("S12, where storing does not fail but dies", () => {
         })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
-      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Encode" })
+      expect(error).toMatchObject({ _tag: "NotStorable" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("an error whose encoding throws does not keep the saga from unwinding", () =>
@@ -1061,9 +1060,9 @@ describe("S13: resuming is the same interpreter", () => {
         .readOnly("check", { error: Text, action: () => Effect.fail("no") })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
-      expect(error).toMatchObject({ _tag: "CompensationFailed", undone: ["car", "hotel"], parked: true })
+      expect(error).toMatchObject({ _tag: "PartlyUndone", undone: ["car", "hotel"], parked: true })
       expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
-        _tag: "CompensationFailed",
+        _tag: "PartlyUndone",
         cause: Cause.fail("no"),
         undone: ["car", "hotel"],
         failed: [{ step: "flight" }]
@@ -1187,9 +1186,15 @@ describe("S15: the same executionId twice", () => {
       expect(reason(yield* Effect.exit(Saga.execute(saga, { n: 2 }, { executionId: "1" })))).toBe("OtherInput")
       const other = reserve(makeWorld()).build()
       expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "1" })))).toBe("OtherSaga")
-      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "" })))).toBe("InvalidId")
-      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "\ud800" })))).toBe("InvalidId")
-      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "a\0" })))).toBe("InvalidId")
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "\ud800" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "a\0" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
       for (const executionId of ["", "\ud800", "a\0"]) {
         expect(failureOf(yield* Effect.exit(Saga.resume(other, executionId)))).toMatchObject({
           _tag: "ExecutionNotFound"

@@ -310,7 +310,7 @@ describe("faults, by hand", () => {
       expect(repeated.exit._tag).toBe("Success")
       const stuck = yield* run(Faults.failUndoAt(Faults.failAt(trip, "charge"), "flight"))
       expect(stuck.exit).toMatchObject({
-        cause: { error: { _tag: "CompensationFailed", failed: [{ step: "flight" }] } }
+        cause: { error: { _tag: "PartlyUndone", failed: [{ step: "flight" }] } }
       })
       expect(stuck.standing).toEqual(["flight"])
     }))

@@ -2,7 +2,7 @@
  * What a user writes for a step, and what the step's functions are given.
  */
 import type { Brand, Cause, Duration, Effect, Option, Schedule, Schema } from "effect"
-import type { EarlierOutputs, NotGiven } from "./types.ts"
+import type { EarlierOutputs, NotGiven } from "./owed.ts"
 
 /**
  * Identifies one side effect: the same over retries, resumes and recoveries of one execution, and never that of another

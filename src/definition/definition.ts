@@ -1,20 +1,29 @@
 /**
- * What a saga is: what its author says of it, and the frozen tree that is made of it: steps, parallel blocks and nested sagas.
+ * The definition of a saga as its author wrote it, and the frozen tree that is made of it: steps, parallel blocks and nested
+ * sagas.
  */
 import type { Duration, Effect, Option, Schema } from "effect"
 import type { Classification } from "../Journal.ts"
-import type { ActionContext, CompensationContext, InDoubtPolicy, RetryPolicy } from "./Step.ts"
+import type {
+  ActionContext,
+  CompensatableStep,
+  CompensationContext,
+  FinalStep,
+  InDoubtPolicy,
+  ReadOnlyStep,
+  RetryPolicy
+} from "./Step.ts"
 
 // The builder has checked these types; from here on a step's values are opaque, so `any` stands for "whatever the step says".
 type Opaque = any
 
-/** What a function that looks back is given: a condition, the input of a nested saga, a projection. */
+/** The context of a condition, of the input of a nested saga, and of a projection. */
 export interface Earlier {
   readonly input: Opaque
   readonly outputs: Opaque
 }
 
-/** Policies that hold for each step of a saga that has none of its own. */
+/** Policies for each step of a saga that has none of its own. */
 export interface Defaults {
   readonly retry?: RetryPolicy<Opaque, number, Opaque> | undefined
   readonly timeout?: Duration.DurationInput | undefined
@@ -23,7 +32,7 @@ export interface Defaults {
   readonly compensationTimeout?: Duration.DurationInput | undefined
 }
 
-/** What the builder says of a step. */
+/** A step as the builder or a plan describes it. */
 export interface StepDefinition extends Omit<Defaults, "inDoubt"> {
   readonly _tag: "Step"
   readonly name: string
@@ -40,11 +49,25 @@ export interface StepDefinition extends Omit<Defaults, "inDoubt"> {
     | ((context: ActionContext<Opaque, Opaque>) => Effect.Effect<Option.Option<unknown>, unknown, Opaque>)
     | undefined
   readonly interruptible?: boolean | undefined
-  /** Whether an error says that the action had no effect, under any earlier call of this key too; all do without it. */
+  /** Whether an error proves that no call under this key had an effect. Without this function every typed error does. */
   readonly isAnswer?: ((error: unknown) => boolean) | undefined
 }
 
-export interface StepNode extends StepDefinition {
+/** Each option that a user can give to a step has a member in {@link StepDefinition}: one that has not does not compile. */
+export type StepOption = Covered<
+  keyof StepDefinition,
+  | keyof ReadOnlyStep<any, any, any, any, any, any, any, any, any>
+  | keyof CompensatableStep<any, any, any, any, any, any, any, any, any, any, any, any>
+  | keyof FinalStep<any, any, any, any, any, any, any, any, any, any, any, any>
+>
+
+type Covered<All, Options extends All> = Options
+
+/**
+ * A step with its place in the tree. No member is optional, so that code that makes one and forgets a member of
+ * {@link StepDefinition} does not compile.
+ */
+export type StepNode = { readonly [Member in keyof StepDefinition]-?: StepDefinition[Member] } & {
   /** The names from the outermost saga down to the step, joined by "/": it identifies the step in the journal. */
   readonly path: string
   /** The path as a part of an idempotency key. */
@@ -57,10 +80,10 @@ export interface ParallelOptions {
   readonly unwind?: "sequential" | "parallel" | undefined
 }
 
-/** Steps, and nested sagas, none of which waits for another. */
-export interface Parallel<Node> extends ParallelOptions {
+/** Steps and nested sagas, none of which waits for another. */
+export interface Parallel<Sibling> extends ParallelOptions {
   readonly _tag: "Parallel"
-  readonly nodes: ReadonlyArray<Node>
+  readonly nodes: ReadonlyArray<Sibling>
 }
 
 /** A saga as a step of another. */
@@ -68,14 +91,14 @@ export interface Nested {
   readonly _tag: "Nested"
   readonly name: string
   readonly path: string
-  /** No error of its own. */
-  readonly error?: undefined
-  /** Its steps have their whole paths. */
+  /** A nested saga has no `error` schema: its steps have. */
+  readonly error: undefined
+  /** The paths of its steps start at the outermost saga. */
   readonly program: Program
   readonly nestedInput: (earlier: Earlier) => unknown
 }
 
-/** What stands in one row: a step or a nested saga. */
+/** One entry of a saga: a step, a nested saga or a parallel block. */
 export type NodeDefinition = StepDefinition | Nested | Parallel<StepDefinition | Nested>
 export type Node = StepNode | Nested | Parallel<StepNode | Nested>
 
@@ -88,16 +111,17 @@ interface Header {
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
   readonly project: (earlier: Earlier) => unknown
-  /** The document that it was made of, plain JSON: it is stored with each execution, which can be resumed by it alone. */
+  /** The plan's document, plain JSON. It is stored with each execution, so that one can be resumed without the code that made it. */
   readonly plan?: unknown
 }
 
-/** What the builder says of a saga. */
+/** A saga as the builder or a plan describes it. */
 export interface Definition extends Header {
   readonly defaults: Defaults
   readonly nodes: ReadonlyArray<NodeDefinition>
 }
 
+/** The frozen tree of a saga. Members that need a walk through all nested sagas are made when they are first read. */
 export interface Program extends Header {
   readonly nodes: ReadonlyArray<Node>
   /** All steps, of parallel blocks and nested sagas too, in declared order. */
@@ -106,4 +130,13 @@ export interface Program extends Header {
   readonly fingerprint: string
   /** Whether any of its steps may run at the same time. */
   readonly hasParallel: boolean
+  /** The path of its first Final step, if it has one, from this saga down. */
+  readonly firstFinal: string | undefined
+  /** The same saga at another place: `path` and `key` are the beginnings of the paths and keys of its steps. */
+  readonly at: (place: { readonly path: string; readonly key: string }) => Program
+  /** The saga with each of its steps replaced by one of the same path. */
+  readonly mapSteps: (replace: (step: StepNode) => StepNode) => Program
 }
+
+/** Begins the entry of a nested plan in a fingerprint. */
+export const planEntry = "the plan "

@@ -18,6 +18,15 @@ export type ReservedStepName<Name extends string> =
 export const reservedStepName = <Name extends string>(name: Name): ReservedStepName<Name> =>
   `step "${name}" cannot have this name: "/" separates the parts of a path, and "__proto__" is no ordinary property`
 
+/** The name is shown as JSON, for what is wrong with it may be invisible; and not all of it, for it may be long. */
+export const unfitStepName = (name: string) => {
+  const shown = JSON.stringify(name)
+  return `step ${
+    shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
+  } cannot have this name: it must be well-formed text of at most ` +
+    "800 characters, without U+0000, or it could not be stored"
+}
+
 export type WideStepName = "a step's name must be a string literal, so that later steps can read its output by name"
 
 export type NoSteps = "a saga needs at least one step"

@@ -1,19 +1,21 @@
 /**
- * Makes the frozen tree that every back end reads. The builder and plans do, and nothing else knows how a saga was written.
+ * Makes the frozen tree of a saga. The builder and plans use it; nothing downstream knows how a saga was written.
  */
 import { InvalidSaga } from "../SagaError.ts"
-import type {
-  Defaults,
-  Definition,
-  Nested,
-  Node,
-  NodeDefinition,
-  Program,
-  StepDefinition,
-  StepNode
-} from "./definition.ts"
 import { canonical } from "../values/json.ts"
+import {
+  type Defaults,
+  type Definition,
+  type Nested,
+  type Node,
+  type Parallel,
+  planEntry,
+  type Program,
+  type StepDefinition,
+  type StepNode
+} from "./definition.ts"
 import { brokenRules } from "./rules.ts"
+import type { IdempotencyKey } from "./Step.ts"
 
 /** Checks the rules that hold for every saga, however it was written, and freezes it. Throws `InvalidSaga`. */
 export const make = ({ defaults, ...definition }: Definition): Program => {
@@ -21,27 +23,108 @@ export const make = ({ defaults, ...definition }: Definition): Program => {
   if (problems.length > 0) {
     throw new InvalidSaga({ saga: definition.name, problems: problems.map(({ message }) => message) })
   }
-  return finish({
-    ...definition,
-    nodes: definition.nodes.map((node) => mapNode(node, (step) => place(step, defaults)))
-  })
+  return new FrozenProgram(definition, definition.nodes.map(placed(defaults)), atRoot)
 }
 
-const finish = (program: Omit<Program, "steps" | "fingerprint" | "hasParallel">): Program =>
-  Object.freeze({
-    ...program,
-    nodes: Object.freeze(program.nodes),
-    steps: Object.freeze(program.nodes.flatMap(stepsOf)),
-    fingerprint: JSON.stringify(program.nodes.flatMap(describeNode)),
-    hasParallel: program.nodes.some((node) =>
-      node._tag === "Parallel" || (node._tag === "Nested" && node.program.hasParallel)
-    )
+/**
+ * A case for each kind of node. Every walk through a tree is one of these, so that a new kind of node does not compile until each
+ * walk has a case for it.
+ */
+interface Cases<Step, A> {
+  readonly Step: (step: Step) => A
+  /** `inside` are the results for its nodes, made when they are asked for. */
+  readonly Nested: (nested: Nested, inside: () => ReadonlyArray<A>) => A
+  readonly Parallel: (block: Parallel<Step | Nested>, inside: ReadonlyArray<A>) => A
+}
+
+type Tree<Step> = Step | Nested | Parallel<Step | Nested>
+
+/** The one walk through a tree of nodes. A nested saga's own steps are always placed. */
+const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) => {
+  const walk = (node: Tree<Step | StepNode>): A => {
+    switch (node._tag) {
+      case "Step":
+        return cases.Step(node)
+      case "Nested":
+        return cases.Nested(node, () => node.program.nodes.map(walk))
+      case "Parallel":
+        return cases.Parallel(node, node.nodes.map(walk))
+    }
+  }
+  return walk as (node: Tree<Step>) => A
+}
+
+/** The same tree with its steps and nested sagas replaced. */
+const rebuild = <Step extends StepDefinition>(replace: {
+  readonly Step: (step: Step | StepNode) => StepNode
+  readonly Nested: (nested: Nested) => Nested
+}) =>
+  fold<Step, Node>({
+    Step: (step) => Object.freeze(replace.Step(step)),
+    Nested: (nested) => Object.freeze(replace.Nested(nested)),
+    // A block holds no block, so neither does what is made of it.
+    Parallel: (block, inside) =>
+      Object.freeze({ ...block, nodes: Object.freeze(inside as ReadonlyArray<StepNode | Nested>) })
   })
 
-const place = (step: StepDefinition, defaults: Defaults): StepNode => {
+const stepsOf = fold<StepNode, ReadonlyArray<StepNode>>({
+  Step: (step) => [step as StepNode],
+  Nested: (nested) => nested.program.steps,
+  Parallel: (_, inside) => inside.flat()
+})
+
+const hasParallel = fold<StepNode, boolean>({
+  Step: () => false,
+  Nested: ({ program }) => program.hasParallel,
+  Parallel: () => true
+})
+
+const firstFinal = fold<StepDefinition, string | undefined>({
+  Step: ({ classification, name }) => classification === "Final" ? name : undefined,
+  Nested: ({ name, program }) => program.firstFinal === undefined ? undefined : `${name}/${program.firstFinal}`,
+  Parallel: (_, inside) => inside.find((final) => final !== undefined)
+})
+
+const entriesOf = fold<StepNode, ReadonlyArray<string>>({
+  Step: (step) => [`${step.classification} "${(step as StepNode).path}"`],
+  Nested: ({ program: { plan } }, inside) => [
+    ...plan === undefined ? [] : [planEntry + canonical(plan)],
+    ...inside().flat()
+  ],
+  Parallel: (_, inside) => ["a parallel block", ...inside.flat(), "its end"]
+})
+
+/** The place of a saga in the outermost one: the beginning of the paths and keys of its steps. */
+interface Place {
+  readonly path: string
+  readonly key: string
+}
+
+const atRoot: Place = { path: "", key: "" }
+
+const inside = (place: Place, name: string): Place => ({
+  path: `${place.path}${name}/`,
+  key: `${place.key}${encodeURIComponent(name)}/`
+})
+
+/** The nodes of a definition as those of a saga that stands by itself, with the policies that its steps have by default. */
+const placed = (defaults: Defaults) =>
+  rebuild<StepDefinition>({
+    Step: (step) => placeStep(step, defaults),
+    Nested: (nested) => ({ ...nested, path: nested.name, program: nested.program.at(inside(atRoot, nested.name)) })
+  })
+
+const placeStep = (step: StepDefinition, defaults: Defaults): StepNode => {
   const { _tag, action, classification, compensate, error, interruptible, isAnswer, name, success, verify, when } = step
-  // All steps have one shape: the interpreter is faster where it sees no other.
-  return Object.freeze({
+  const policies: { readonly [Policy in keyof Defaults]-?: Defaults[Policy] } = {
+    retry: step.retry ?? defaults.retry,
+    timeout: step.timeout ?? defaults.timeout,
+    inDoubt: classification === "ReadOnly" ? undefined : defaults.inDoubt,
+    compensationRetry: step.compensationRetry ?? defaults.compensationRetry,
+    compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout
+  }
+  // Every step has all members in one order, so that V8 sees a single hidden class.
+  return {
     _tag,
     name,
     classification,
@@ -53,145 +136,94 @@ const place = (step: StepDefinition, defaults: Defaults): StepNode => {
     verify,
     interruptible,
     isAnswer,
-    retry: step.retry ?? defaults.retry,
-    timeout: step.timeout ?? defaults.timeout,
-    inDoubt: step.inDoubt ?? (classification === "ReadOnly" ? undefined : defaults.inDoubt),
-    compensationRetry: step.compensationRetry ?? defaults.compensationRetry,
-    compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout,
+    retry: policies.retry,
+    timeout: policies.timeout,
+    inDoubt: step.inDoubt ?? policies.inDoubt,
+    compensationRetry: policies.compensationRetry,
+    compensationTimeout: policies.compensationTimeout,
     path: name,
     key: encodeURIComponent(name)
-  })
-}
-
-/** The program with each of its steps replaced by one of the same path. */
-export const mapSteps = (program: Program, replace: (step: StepNode) => StepNode): Program => {
-  const inside = (node: StepNode | Nested): StepNode | Nested =>
-    node._tag === "Step" ? replace(node) : { ...node, program: mapSteps(node.program, replace) }
-  return finish({
-    ...program,
-    nodes: program.nodes.map((node) =>
-      node._tag === "Parallel" ? { ...node, nodes: node.nodes.map(inside) } : inside(node)
-    )
-  })
-}
-
-/** A node with its steps replaced; the steps of a nested saga get its name before their path. */
-const mapNode = (node: NodeDefinition, replace: (step: StepDefinition) => StepNode): Node => {
-  switch (node._tag) {
-    case "Step":
-      return replace(node)
-    case "Nested":
-      return nest(node)
-    case "Parallel":
-      return Object.freeze({
-        ...node,
-        nodes: Object.freeze(node.nodes.map((sibling) => sibling._tag === "Step" ? replace(sibling) : nest(sibling)))
-      })
   }
 }
 
-const nest = (nested: Nested): Nested => {
-  const inside = (node: Node): Node => {
-    switch (node._tag) {
-      case "Step":
-        return insideStep(node)
-      case "Nested":
-        return insideNested(node)
-      case "Parallel":
-        return Object.freeze({
-          ...node,
-          nodes: node.nodes.map((sibling) => sibling._tag === "Step" ? insideStep(sibling) : insideNested(sibling))
-        })
-    }
-  }
-  const insideStep = (step: StepNode): StepNode =>
-    Object.freeze({
-      ...step,
-      path: `${nested.name}/${step.path}`,
-      key: `${encodeURIComponent(nested.name)}/${step.key}`
-    })
-  const insideNested = (node: Nested): Nested =>
-    Object.freeze({
-      ...node,
-      path: node === nested ? node.name : `${nested.name}/${node.path}`,
-      program: finish({ ...node.program, nodes: node.program.nodes.map(inside) })
-    })
-  return insideNested(nested)
-}
-
-const stepsOf = (node: Node): ReadonlyArray<StepNode> => {
-  switch (node._tag) {
-    case "Step":
-      return [node]
-    case "Nested":
-      return node.program.steps
-    case "Parallel":
-      return node.nodes.flatMap(stepsOf)
-  }
-}
-
-const describeNode = (node: Node): ReadonlyArray<string> => {
-  switch (node._tag) {
-    case "Step":
-      return [`${node.classification} "${node.path}"`]
-    case "Nested": {
-      const { nodes, plan } = node.program
-      return [...plan === undefined ? [] : [planned + canonical(plan)], ...nodes.flatMap(describeNode)]
-    }
-    case "Parallel":
-      return ["a parallel block", ...node.nodes.flatMap(describeNode), "its end"]
-  }
-}
-
-/** Says where a stored definition and this one part, or nothing where they are the same. */
-export const difference = (
-  program: Program,
-  stored: { readonly version: number; readonly fingerprint: string; readonly plan: unknown }
-): string | undefined => {
-  if (stored.version !== program.version) {
-    return `it has version ${stored.version}, this definition has version ${program.version}`
-  }
-  if ((stored.plan === undefined) !== (program.plan === undefined)) {
-    return stored.plan === undefined
-      ? "it is of no plan, and this definition is one"
-      : "it is of a plan, and this definition is none"
-  }
-  if (stored.fingerprint === program.fingerprint) return differenceOfPlans(stored.plan, program.plan)
-  const before = describeSteps(stored.fingerprint)
-  const now = describeSteps(program.fingerprint)
-  const at = before.findIndex((step, index) => step !== now[index])
-  if (at === -1) return `this definition has more steps: ${now.slice(before.length).map(told).join(", ")}`
-  const [was, is] = [told(before[at]), told(now[at])]
-  return was === is ? `the document of ${was} is another` : `step ${at + 1} was ${was} and is ${is ?? "gone"}`
-}
-
-interface PlanDocument {
+/**
+ * A saga at its place in the outermost one. Its nodes are kept as those of a saga that stands by itself, and get their paths when
+ * they are first read: so a saga that is nested a thousand deep is walked through once, and not once for each level.
+ */
+class FrozenProgram implements Program {
   readonly name: string
-  readonly steps: ReadonlyArray<Readonly<Record<string, unknown>>>
-}
+  readonly version: number
+  readonly input: Program["input"]
+  readonly onCompensationFailure: Program["onCompensationFailure"]
+  readonly project: Program["project"]
+  readonly plan: unknown
+  readonly hasParallel: boolean
+  readonly firstFinal: string | undefined
+  private readonly own: ReadonlyArray<Node>
+  private readonly place: Place
+  private madeNodes: ReadonlyArray<Node> | undefined
+  private madeSteps: ReadonlyArray<StepNode> | undefined
+  private madeFingerprint: string | undefined
 
-/** Names the step and the members that differ, and not what is in them: that may be secret. */
-const differenceOfPlans = (stored: unknown, plan: unknown): string | undefined => {
-  if (stored === plan || canonical(stored) === canonical(plan)) return undefined
-  const [before, now] = [stored as PlanDocument, plan as PlanDocument]
-  const at = before.steps.findIndex((step, index) => canonical(step) !== canonical(now.steps[index]))
-  const [was, is] = [before.steps[at], now.steps[at]]
-  if (was === undefined || is === undefined) return "its plan has the same steps, and differs elsewhere"
-  const members = Array.from(new Set([...Object.keys(was), ...Object.keys(is)]))
-    .filter((member) => canonical(was[member]) !== canonical(is[member]))
-  return `step ${at + 1} of its plan has another ${members.join(", ")}`
-}
+  constructor(header: Omit<Definition, "nodes" | "defaults">, own: ReadonlyArray<Node>, place: Place) {
+    this.name = header.name
+    this.version = header.version
+    this.input = header.input
+    this.onCompensationFailure = header.onCompensationFailure
+    this.project = header.project
+    this.plan = header.plan
+    this.own = Object.freeze(own)
+    this.place = place
+    this.hasParallel = own.some(hasParallel)
+    this.firstFinal = own.map(firstFinal).find((final) => final !== undefined)
+  }
 
-const planned = "the plan "
+  get nodes(): ReadonlyArray<Node> {
+    return this.madeNodes ??= this.place === atRoot ? this.own : Object.freeze(this.own.map(nodesAt(this.place)))
+  }
 
-/** A step as it may be told: a nested plan by its name. */
-const told = (step: string | undefined): string | undefined =>
-  step?.startsWith(planned) === true ? `plan "${(JSON.parse(step.slice(planned.length)) as PlanDocument).name}"` : step
+  get steps(): ReadonlyArray<StepNode> {
+    return this.madeSteps ??= Object.freeze(this.nodes.flatMap(stepsOf))
+  }
 
-const describeSteps = (fingerprint: string): ReadonlyArray<string> => {
-  try {
-    return JSON.parse(fingerprint) as ReadonlyArray<string>
-  } catch {
-    return [fingerprint]
+  get fingerprint(): string {
+    return this.madeFingerprint ??= JSON.stringify(this.nodes.flatMap(entriesOf))
+  }
+
+  at(place: Place): Program {
+    return new FrozenProgram(this, this.own, place)
+  }
+
+  mapSteps(replace: (step: StepNode) => StepNode): Program {
+    const at = nodesAt(this.place)
+    const replaced = rebuild<StepNode>({
+      // What is replaced is the step at its place; where that is, the other one must not say.
+      Step: (step) => ({
+        ...replace(at(step as StepNode) as StepNode),
+        path: (step as StepNode).path,
+        key: (step as StepNode).key
+      }),
+      Nested: (nested) => ({ ...nested, program: nested.program.at(inside(this.place, nested.name)).mapSteps(replace) })
+    })
+    return new FrozenProgram(this, this.own.map(replaced), this.place)
   }
 }
+
+/** Nodes of a saga that stands by itself, at a place in another one. */
+const nodesAt = (place: Place) =>
+  rebuild<StepNode>({
+    Step: (step) => ({
+      ...step as StepNode,
+      path: place.path + (step as StepNode).path,
+      key: place.key + (step as StepNode).key
+    }),
+    Nested: (nested) => ({
+      ...nested,
+      path: place.path + nested.path,
+      program: nested.program.at(inside(place, nested.path))
+    })
+  })
+
+/** The idempotency key of a call (S10). Each part is percent-encoded: a key is ASCII, and two keys are equal only if their parts are. */
+export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>
+  `${execution}/${step.key}/${role}` as IdempotencyKey

@@ -36,9 +36,9 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   let final: string | undefined
   const check = (node: StepDefinition | Nested, where: ReadonlyArray<number>) => {
     if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
-    else if (node.name.includes("/") || node.name === "__proto__" || !isWellFormed(node.name)) {
+    else if (node.name.includes("/") || node.name === "__proto__") {
       breaks(where, "InvalidStepName", Message.reservedStepName(node.name))
-    }
+    } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
     if (names.has(node.name)) breaks(where, "DuplicateStep", Message.duplicateStep(node.name))
     names.add(node.name)
     const kind = node._tag === "Nested" ? "nested saga" : `${node.classification} step`
@@ -86,12 +86,12 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
 const finalOf = (node: StepDefinition | Nested): string | undefined =>
   node._tag === "Step"
     ? node.classification === "Final" ? node.name : undefined
-    : node.program.steps.find(({ classification }) => classification === "Final")?.path
+    : node.program.firstFinal
 
-// PostgreSQL has an entry of an index in a third of a page at most.
+// PostgreSQL limits an index entry to a third of a page, about 2,700 bytes.
 const longest = 800
 
-/** Fit to be part of a key, and to be stored everywhere: not empty, not too long, no lone surrogate in it, and no U+0000. */
+/** Whether a name can be part of a key, and be stored everywhere: not empty, not too long, no lone surrogate, no U+0000. */
 export const isWellFormed = (name: string): boolean => {
   try {
     return encodeURIComponent(name) !== "" && name.length <= longest && !name.includes("\0")

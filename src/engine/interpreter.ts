@@ -7,74 +7,76 @@
  * its action, at the cost of a push (S2).
  */
 import { Cause, Effect, FiberRef, Option } from "effect"
-import { tookEffect } from "../Journal.ts"
-import { Action, settleFirst } from "./action.ts"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
-import { andThen, haltOf, type Recorder, storeCause } from "./recorder.ts"
+import { tookEffect } from "../Journal.ts"
+import { andThen, validate } from "../values/schema.ts"
+import { Action, settleDoubt } from "./action.ts"
+import { inParallel, storeCause } from "./codec.ts"
+import { haltOf } from "./halt.ts"
+import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, Armed, type ArmedList, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
-import { validate } from "../values/secrets.ts"
-import { goBack } from "./unwind.ts"
+import { endAfterFailure } from "./unwind.ts"
 
-/** Drives a run to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
-export const drive = (run: Run): AnyEffect => Effect.uninterruptibleMask((restore) => driveWithin(run, restore))
+/** Runs a saga to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
+export const runSaga = (run: Run): AnyEffect => Effect.uninterruptibleMask((restore) => runSagaWithin(run, restore))
 
-/** The same, for a caller who has opened the region already. */
-export const driveWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
-  forwardWithin(
+/** Like {@link runSaga}, for a caller that is already uninterruptible. */
+export const runSagaWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
+  runWithin(
     run,
     restore,
     false,
     (output) => {
       const end = Effect.succeed(output)
-      return run.recorder === undefined ? end : finish(run.recorder, end)
+      return run.recorder === undefined ? end : recordSuccess(run.recorder, end)
     }
   )
 
-/** Nothing will be undone any more. */
-export const finish = (recorder: Recorder, end: AnyEffect): AnyEffect => {
+/** Records the successful end: from here on nothing is undone. */
+export const recordSuccess = (recorder: Recorder, end: AnyEffect): AnyEffect => {
   recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
   return recorder.commit(() => end)
 }
 
 /**
- * Goes forward, and back when that fails. When it succeeds, `keep` decides what becomes of the armed compensations, in the
- * same uninterruptible region, so that nothing can come between the last step and it.
+ * Runs the steps, and unwinds if one fails. On success `keep` disposes of the armed compensations, inside the same
+ * uninterruptible region.
  */
-export const goForward = (run: Run, keep: (output: unknown) => AnyEffect): AnyEffect =>
-  Effect.uninterruptibleMask((restore) => forwardWithin(run, restore, true, keep))
+export const runAndKeepArmed = (run: Run, keep: (output: unknown) => AnyEffect): AnyEffect =>
+  Effect.uninterruptibleMask((restore) => runWithin(run, restore, true, keep))
 
-const forwardWithin = (
+const runWithin = (
   run: Run,
   restore: Run["restore"],
   staysOpen: boolean,
   keep: (output: unknown) => AnyEffect
 ): AnyEffect => {
   run.restore = restore
-  const driven = Effect.matchCauseEffect(wayForward(run), {
+  const ran = Effect.matchCauseEffect(runForward(run), {
     onSuccess: keep,
-    onFailure: (cause) => goBack(run, cause)
+    onFailure: (cause) => endAfterFailure(run, cause)
   })
   const { recorder } = run
-  if (recorder === undefined) return driven
-  const ended = Effect.catchAllCause(driven, (cause) => {
+  if (recorder === undefined) return ran
+  const ended = Effect.catchAllCause(ran, (cause) => {
     const halt = haltOf(cause)
     return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
   })
   return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)
 }
 
-/** All steps, and what is made of their outputs. */
-export const wayForward = (run: Run): AnyEffect => {
-  const steps = inOrder(run, run, run.program.nodes)
+/** Runs all steps, then the projection of their outputs. */
+export const runForward = (run: Run): AnyEffect => {
+  const steps = runNodes(run, run, run.program.nodes)
   if (run.past?.state.direction === "Back") return Effect.zipRight(steps, Effect.failCause(run.past.cause))
-  // The projection counts as part of the way forward: when it throws, what can be undone still is.
+  // The projection may throw: then the steps are still unwound.
   const output = () => Effect.succeed(run.program.project(seen(run)))
   return Effect.flatMap(steps, () =>
     // An interruption that came during the last step arrives here, while what was done can still be undone.
     run.committed.length > 0 ? output() : unlessInterrupted(run, output))
 }
 
-/** Lets an interruption arrive that has come meanwhile. To ask whether there is one costs less than to open the region. */
+/** Delivers a pending interruption here. Checking for one first is cheaper than opening the region each time. */
 const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
   Effect.withFiberRuntime((fiber) =>
     Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
@@ -82,51 +84,70 @@ const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
       : Effect.flatMap(run.restore(Effect.void), next)
   )
 
-/** What a function that looks back is given. */
+/** The context of `when`, of a nested saga's `input`, and of a projection. */
 const seen = ({ input, outputs }: Frame): Earlier => ({ input, outputs })
 
-/** S1. */
-const inOrder = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect<void> => {
+/** Runs nodes in declared order (S1). */
+const runNodes = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect<void> => {
   let next = 0
   return Effect.whileLoop({
     while: () => next < nodes.length,
-    body: () => perform(run, frame, nodes[next]!),
+    body: () => runNode(run, frame, nodes[next]!),
     step: (output) => {
-      const node = nodes[next++]!
-      if (node._tag === "Parallel") return
-      if (node._tag === "Nested") frame.outputs[node.name] = output
-      else complete(run, frame, node, output)
+      complete(run, frame, nodes[next++]!, output)
     }
   })
 }
 
 const skipped = Symbol("skipped")
 
-/** In the same act in which a step's action is completed: its output is seen, its compensation armed. */
-const complete = (run: Run, frame: Frame, step: StepNode, output: unknown): void => {
+/**
+ * Runs in the same uninterruptible step as the end of a node: publishes its output, and arms the compensation of a step (S2). A
+ * parallel block has published its siblings' outputs itself.
+ */
+const complete = (run: Run, frame: Frame, node: Node, output: unknown): void => {
+  switch (node._tag) {
+    case "Step":
+      return completeStep(run, frame, node, output)
+    case "Nested":
+      frame.outputs[node.name] = output
+      return
+    case "Parallel":
+      return
+  }
+}
+
+const completeStep = (run: Run, frame: Frame, step: StepNode, output: unknown): void => {
   if (output === skipped) {
     frame.outputs[step.name] = Option.none()
     return
   }
   frame.outputs[step.name] = step.when === undefined ? output : Option.some(output)
-  if (step.classification === "Compensatable") frame.armed.push(new Armed(step, frame, output))
-  else if (step.classification === "Final") run.committed.push(step.path)
-}
-
-const perform = (run: Run, frame: Frame, node: Node): AnyEffect => {
-  switch (node._tag) {
-    case "Step":
-      return run.past === undefined ? begin(run, frame, node) : replay(run, run.past, frame, node)
-    case "Nested":
-      return performNested(run, frame, node)
-    case "Parallel":
-      return performParallel(run, frame, node)
+  switch (step.classification) {
+    case "ReadOnly":
+      return
+    case "Compensatable":
+      frame.armed.push(new Armed(step, frame, output))
+      return
+    case "Final":
+      run.committed.push(step.path)
   }
 }
 
-/** S9: a nested saga shares the compensations of its parent, and so is unwound with it. */
-const performNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
-  Effect.flatMap(pure(run, nested, () => nested.nestedInput(seen(parent))), (input) => {
+const runNode = (run: Run, frame: Frame, node: Node): AnyEffect => {
+  switch (node._tag) {
+    case "Step":
+      return run.past === undefined ? runStep(run, frame, node) : replayStep(run, run.past, frame, node)
+    case "Nested":
+      return runNested(run, frame, node)
+    case "Parallel":
+      return runParallel(run, frame, node)
+  }
+}
+
+/** Runs a nested saga. It arms its compensations in its parent's list, and so is unwound with it (S9). */
+const runNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
+  Effect.flatMap(callPure(run, nested, () => nested.nestedInput(seen(parent))), (input) => {
     const { program } = nested
     const frame: Frame = { input, outputs: {}, armed: parent.armed }
     const checked = program.input === undefined
@@ -134,18 +155,18 @@ const performNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
       : noteFailure(run, nested, validate(program.input, input))
     return Effect.zipRight(
       checked,
-      Effect.zipRight(inOrder(run, frame, program.nodes), pure(run, nested, () => program.project(seen(frame))))
+      Effect.zipRight(runNodes(run, frame, program.nodes), callPure(run, nested, () => program.project(seen(frame))))
     )
   })
 
-/** Calls one of the user's pure functions; where it throws, the run knows on whose behalf. */
-const pure = <A>(run: Run, on: FailedAt, call: () => A): AnyEffect<A> => noteFailure(run, on, Effect.sync(call))
+/** Calls a pure function of the user; if it throws, notes whose it is. */
+const callPure = <A>(run: Run, on: FailedAt, call: () => A): AnyEffect<A> => noteFailure(run, on, Effect.sync(call))
 
 /**
- * S8: whatever finishes first, compensations are armed in declared order; when one sibling fails, those that run are waited
- * for, those that have not begun do not begin, and all failures are kept.
+ * Runs siblings at the same time (S8). Whichever finishes first, compensations are armed in declared order; when one sibling
+ * fails, the running ones are waited for, the others do not begin, and all failures are kept.
  */
-const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Nested>): AnyEffect =>
+const runParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Nested>): AnyEffect =>
   Effect.suspend(() => {
     const { concurrency, nodes, unwind } = parallel
     const branches = nodes.map((node) => ({
@@ -156,21 +177,21 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
     }))
     let failed = false
     const enter = (branch: typeof branches[number]) =>
-      // All of it: an interruption between the mark and what it says has begun would forget the sibling.
+      // As a whole: an interruption between `begun = true` and the start of the sibling would lose the sibling.
       Effect.uninterruptible(Effect.suspend(() => {
         if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
         branch.begun = true
-        return Effect.catchAllCause(inOrder(run, branch.frame, [branch.node]), (cause) =>
+        return Effect.catchAllCause(runNodes(run, branch.frame, [branch.node]), (cause) =>
           Effect.sync(() => {
             failed = true
             branch.cause = cause
           }))
       }))
     const all = Effect.forEach(branches, enter, { concurrency: concurrency ?? "unbounded", discard: true })
-    // An interruption reaches the siblings through this fiber, which then waits for them; what they did is in the branches.
-    // A block that an earlier process is through with is only armed again, and nothing may come between.
-    const entered = Effect.exit(isOver(run, nodes) ? all : run.restore(all))
-    // What an earlier process began has to be armed again or settled, also after an interruption.
+    // An interruption reaches the siblings through this fiber, which then waits for them; their results are in the branches.
+    // A block that an earlier process finished is only armed again: keep that uninterruptible.
+    const entered = Effect.exit(isFinished(run, nodes) ? all : run.restore(all))
+    // Siblings that an earlier process began are armed again or settled, also after an interruption.
     const underWay = Effect.suspend(() => {
       failed = true
       return run.past === undefined ? Effect.void : Effect.forEach(branches, enter, { discard: true })
@@ -182,9 +203,10 @@ const performParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | N
       const causes = branches.flatMap(({ cause }) => cause === undefined ? [] : [cause])
       if (exit._tag === "Failure" && !causes.some(Cause.isInterrupted)) causes.push(exit.cause)
       if (causes.length > 0) {
-        // A doubt comes first: whoever takes the first error must not take one that means that everything was undone.
-        return Effect.failCause([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))]
-          .reduce((all, cause) => Cause.parallel(all, cause)))
+        // Doubts come first: a caller that reads only the first error must not read one that means "everything was undone".
+        return Effect.failCause(
+          inParallel([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))])
+        )
       }
       for (const { frame: { outputs }, node } of branches) frame.outputs[node.name] = outputs[node.name]
       return Effect.void
@@ -196,47 +218,47 @@ const isDoubt = ({ doubts }: Run) => (cause: Cause.Cause<unknown>): boolean =>
 
 const stepsOf = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag === "Step" ? [node] : node.program.steps
 
-/** Whether an earlier process is through with all of it. */
-const isOver = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
+/** Whether an earlier process finished every step of these nodes. */
+const isFinished = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
   past !== undefined &&
   (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) => {
     const step = past.state.steps.get(path)
     return step !== undefined && (tookEffect(step) || step.status === "Skipped")
   }))
 
-/** Whether an earlier process began it: then what it did has to be armed again or settled, whatever becomes of its siblings. */
+/** Whether an earlier process began this node: then it is armed again or settled, whatever becomes of its siblings. */
 const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
   past !== undefined && stepsOf(node).some(({ path }) => past.state.steps.has(path))
 
-/** Takes a step's outcome from the journal where it is there, and settles it where it is not (S13). */
-const replay = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
+/** Takes a step's outcome from the journal; settles it if it is not there (S13). */
+const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
   const recorded = past.state.steps.get(step.path)
   if (recorded !== undefined && tookEffect(recorded)) return Effect.succeed(past.outputs.get(step.path))
   if (recorded?.status === "Skipped") return Effect.succeed(skipped)
   if (past.state.direction === "Back") return Effect.failCause(past.cause)
-  if (recorded === undefined) return begin(run, frame, step)
+  if (recorded === undefined) return runStep(run, frame, step)
   if (recorded.status === "Failed") {
-    // A Final that failed after another, or an action that an interruption kept from its next attempt, has its chance again.
+    // Run again: a Final that failed after the point of no return, or an action that was interrupted between two attempts.
     const again = run.committed.length > 0 || recorded.failures.every(({ kind }) => kind === "Interrupt")
-    return again ? begin(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
+    return again ? runStep(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
   }
-  if (step.classification === "ReadOnly") return begin(run, frame, step)
+  if (step.classification === "ReadOnly") return runStep(run, frame, step)
   const action = new Action(run, frame, step)
   const { finding } = past
   if (finding?.step === step.path) {
     if (finding.happened) return recordOutcome(action, Effect.succeed(finding.output))
     const { recorder } = run
     recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
-    return begin(run, frame, step)
+    return runStep(run, frame, step)
   }
-  return recordOutcome(action, settleFirst(action, recorded.doubt ?? "the process ended before the outcome was stored"))
+  return recordOutcome(action, settleDoubt(action, recorded.doubt ?? "the process ended before the outcome was stored"))
 }
 
-const begin = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
+const runStep = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { when } = step
-  return when === undefined ? act(run, frame, step) : Effect.flatMap(
-    pure(run, step, () => when(seen(frame))),
-    (holds) => holds ? act(run, frame, step) : skip(run, step)
+  return when === undefined ? runAction(run, frame, step) : Effect.flatMap(
+    callPure(run, step, () => when(seen(frame))),
+    (holds) => holds ? runAction(run, frame, step) : skip(run, step)
   )
 }
 
@@ -245,23 +267,23 @@ const skip = ({ recorder }: Run, { classification, path }: StepNode): AnyEffect 
   return Effect.succeed(skipped)
 }
 
-const act = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
+const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { recorder } = run
   const action = new Action(run, frame, step)
   if (step.classification === "ReadOnly") {
-    const outcome = run.restore(action.reading)
+    const outcome = run.restore(action.runReadOnly())
     if (recorder === undefined) return outcome
     recordStart(recorder, step)
     return recordOutcome(action, outcome)
   }
   const now = () => {
     if (recorder === undefined) {
-      return step.classification === "Final" ? noteFailure(run, step, action.outcome) : action.outcome
+      return step.classification === "Final" ? noteFailure(run, step, action.run()) : action.run()
     }
     recordStart(recorder, step)
-    return recorder.commit(() => recordOutcome(action, action.outcome))
+    return recorder.commit(() => recordOutcome(action, action.run()))
   }
-  // Here an interruption may arrive. Past the point of no return there is no way but forward, and none arrives.
+  // An interruption may arrive here, but not after the point of no return, where the saga can only go forward.
   return run.committed.length > 0 ? now() : unlessInterrupted(run, now)
 }
 
@@ -272,7 +294,7 @@ const noteFailure = <A>(run: Run, step: FailedAt, outcome: AnyEffect<A>): AnyEff
   Effect.tapErrorCause(outcome, (cause) => Effect.sync(() => run.failed.push({ step, cause })))
 
 const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
-  const { run, step } = action
+  const { owner: run, step } = action
   const { recorder } = run
   if (recorder === undefined) return outcome
   const observed = recorder.observer === undefined ? outcome : recorder.observer.aroundCalls("action", action, outcome)

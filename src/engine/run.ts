@@ -1,20 +1,20 @@
-/** One execution while it is driven: what the parts of the interpreter share. */
+/** One execution while it is driven: the state that the parts of the engine share. */
 import type { Cause, Effect } from "effect"
+import { type Program, type StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
-import { type Program, type StepNode } from "../definition/definition.ts"
 import { emptyList } from "../values/emptyList.ts"
 import type { Recorder } from "./recorder.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.
 export type AnyEffect<A = unknown> = Effect.Effect<A, unknown, any>
 
-/** What somebody found out about a step in doubt. */
+/** What somebody found out about a step in doubt: that it happened, with its output, or that it did not. */
 export type Finding =
   | { readonly step: string; readonly happened: true; readonly output: unknown }
   | { readonly step: string; readonly happened: false }
 
-/** What an earlier process left: the sum of its journal, with what it stored made readable again. */
+/** The journal of an earlier process: its sum, with outputs and failures decoded. */
 export interface Past {
   readonly state: Journal.ExecutionState
   /** By path. */
@@ -26,7 +26,7 @@ export interface Past {
   readonly finding: Finding | undefined
 }
 
-/** A compensation that is owed. No literal, see {@link emptyList}. */
+/** A compensation to run if the saga unwinds. A class, not a literal: see {@link emptyList}. */
 export class Armed {
   readonly _tag = "Armed"
   readonly step: StepNode
@@ -40,7 +40,7 @@ export class Armed {
   }
 }
 
-/** Compensations that are run at the same time, a lane each. */
+/** Compensations that run at the same time, one lane for each sibling. */
 export interface ArmedLanes {
   readonly _tag: "Lanes"
   readonly lanes: ReadonlyArray<ArmedList>
@@ -49,24 +49,24 @@ export interface ArmedLanes {
 /** Oldest first. */
 export type ArmedList = Array<Armed | ArmedLanes>
 
-/** What the steps of one saga, or of one branch, see of each other. */
+/** The input and outputs that the steps of one saga, or of one branch, see. */
 export interface Frame {
   readonly input: unknown
   readonly outputs: Record<string, unknown>
   readonly armed: ArmedList
 }
 
-/** Where the way forward ended: a step, or a nested saga whose input or output could not be made. */
+/** What failed: a step, or a nested saga whose `input` or projection threw. */
 export type FailedAt = Pick<StepNode, "path" | "error">
 
-/** A class also because spreading the options costs as much as ten steps. */
+/** A class: spreading the options cost 4.4 µs a run. */
 export class Run implements Frame {
   readonly program: Program
   readonly executionId: string
   readonly input: unknown
   readonly recorder: Recorder | undefined
   readonly past: Past | undefined
-  /** Leave an interrupted execution as it is, for recovery, instead of unwinding it (S17). */
+  /** Whether an interruption leaves the execution for recovery, instead of unwinding it (S17). */
   readonly suspend: boolean
   /** The execution's part of its idempotency keys. */
   readonly key: string
@@ -74,9 +74,9 @@ export class Run implements Frame {
   readonly armed: ArmedList = emptyList()
   /** The Finals that have taken effect. Once there is one, there is no way back. */
   readonly committed: Array<string> = emptyList()
-  /** The steps that ended the way forward, and why, where the run has to name them. */
+  /** The steps that failed, and why. Filled only if the run has to name them. */
   readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = emptyList()
-  /** What is in doubt and could not be settled. */
+  /** The doubts that could not be settled. */
   readonly doubts: Array<OutcomeUnknown> = emptyList()
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
 

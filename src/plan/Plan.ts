@@ -3,31 +3,34 @@
  * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
  */
 import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
-import { Checkpoint } from "../store/Checkpoint.ts"
 import type { FinalInScope } from "../definition/messages.ts"
-import { read } from "./reader.ts"
+import { ofProgram } from "../definition/saga.ts"
 import { planOf } from "../engine/load.ts"
 import type { ExecutionState } from "../Journal.ts"
-import { Document } from "./document.ts"
-import { InvalidPlan, type UnresolvedReference } from "./problems.ts"
-import { explain as explainDocument, type Explanation } from "./explanation.ts"
-import { ofProgram, type Output, resume as resumeSaga, type ResumeOptions, type Saga } from "../Saga.ts"
+import { type Output, resume as resumeSaga, type ResumeOptions, type Saga } from "../Saga.ts"
 import {
   type CheckpointError,
-  type CompensationFailed,
   type DefinitionChanged,
   type ExecutionConflict,
   ExecutionNotFound,
   type FailedAfterCommit,
   type JournalCorrupt,
+  type NotStorable,
   type OutcomeUnknown,
-  type RecoveredFailure
+  type PartlyUndone,
+  type RecoveredFailure,
+  type StepNotInDoubt
 } from "../SagaError.ts"
+import { Checkpoint } from "../store/Checkpoint.ts"
+import { Document } from "./document.ts"
+import { explain as explainDocument, type Explanation } from "./explanation.ts"
+import { InvalidPlan, type UnresolvedReference } from "./problems.ts"
+import { read } from "./reader.ts"
 import { type ToolError, ToolExecutor } from "./ToolExecutor.ts"
 
 export { Call, CompensatableStep, Document, FinalStep, Parallel, ReadOnlyStep, Retry, Step } from "./document.ts"
-export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from "./problems.ts"
 export { type ExplainedCall, type ExplainedStep, type Explanation, pretty } from "./explanation.ts"
+export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from "./problems.ts"
 
 /** What a step of a plan can fail with: everything before it is undone then. */
 export type StepError = ToolError | UnresolvedReference | OutcomeUnknown | Cause.TimeoutException
@@ -114,13 +117,15 @@ export const resume = (
   | StepError
   | ParseResult.ParseError
   | FailedAfterCommit<StepError | RecoveredFailure>
-  | CompensationFailed<StepError | ParseResult.ParseError | RecoveredFailure>
+  | PartlyUndone<StepError | ParseResult.ParseError | RecoveredFailure>
   | RecoveredFailure
   | CheckpointError
   | ExecutionConflict
   | DefinitionChanged
   | JournalCorrupt
   | ExecutionNotFound
+  | NotStorable
+  | StepNotInDoubt
   | InvalidPlan,
   Checkpoint | ToolExecutor
 > =>

@@ -5,13 +5,13 @@
  * `OutcomeUnknown` when it cannot tell. It may be called again under the same idempotency key.
  */
 import { Cause, Context, Effect, Either, Layer, Option, ParseResult, Schema } from "effect"
+import type { MissingToolSuccess } from "../definition/messages.ts"
+import type { NotGiven } from "../definition/owed.ts"
+import type { IdempotencyKey } from "../definition/Step.ts"
+import { OutcomeUnknown } from "../SagaError.ts"
 import { decodeAll, told } from "../values/decode.ts"
 import { describe } from "../values/describe.ts"
 import { copied, notJson } from "../values/json.ts"
-import type { MissingToolSuccess } from "../definition/messages.ts"
-import type { NotGiven } from "../definition/types.ts"
-import { OutcomeUnknown } from "../SagaError.ts"
-import type { IdempotencyKey } from "../definition/Step.ts"
 
 /** What a call is for: to do a step, to undo it, or to ask whether it happened. */
 export type Role = "action" | "compensation" | "verify"

@@ -1,9 +1,9 @@
 /** What is wrong with the calls of a plan: their references, and their arguments as far as those are known. */
 import { Either, Option, type ParseResult, SchemaAST } from "effect"
-import type { Call } from "./document.ts"
-import type { Description } from "./ToolExecutor.ts"
 import { decodeAll, told, type Wrong } from "../values/decode.ts"
+import type { Call } from "./document.ts"
 import { type Reference, referencesIn, substitute } from "./reference.ts"
+import type { Description } from "./ToolExecutor.ts"
 
 /** What is known of a reference's value, if anything is. */
 export type Find = (tokens: ReadonlyArray<string>) => Option.Option<unknown>

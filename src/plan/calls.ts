@@ -1,13 +1,13 @@
 /** Holds the calls of a plan against the tools that there are, and against what their references can find. */
 import { Option, Schema } from "effect"
-import { type ExecutionState, tookEffect } from "../Journal.ts"
-import type { Description, Service } from "./ToolExecutor.ts"
-import { notJson } from "../values/json.ts"
 import * as Message from "../definition/messages.ts"
+import { type ExecutionState, tookEffect } from "../Journal.ts"
+import { notJson } from "../values/json.ts"
 import { type Find, wrongArguments } from "./arguments.ts"
 import { type Found, type FoundCall, type FoundStep, pointerTo, type Say } from "./parts.ts"
 import { lookUp, mayFind, type Reference, referencesIn } from "./reference.ts"
 import { callsOf, type Role, type Step } from "./steps.ts"
+import type { Description, Service } from "./ToolExecutor.ts"
 
 type Tools = Pick<Service, "describe">
 

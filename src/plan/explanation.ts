@@ -1,9 +1,9 @@
 /** What a plan would do: as data, and as text. `Plan` gives these to users. */
 import { Option } from "effect"
-import { lookUp, substitute } from "./reference.ts"
-import { printable } from "../values/visible.ts"
 import type { Classification } from "../Journal.ts"
+import { printable } from "../values/visible.ts"
 import type { Call, CompensatableStep, Document, FinalStep, ReadOnlyStep } from "./document.ts"
+import { lookUp, substitute } from "./reference.ts"
 
 /** A call as it would be made. A reference to what is known by then only is left as it is. */
 export interface ExplainedCall {

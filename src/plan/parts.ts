@@ -1,9 +1,9 @@
 /** The parts of a plan, each read by itself, as far as it can be. */
 import { Either, Option, type Schema } from "effect"
 import type { Classification } from "../Journal.ts"
+import { decodeAll, told } from "../values/decode.ts"
 import { Part } from "./document.ts"
 import type { Problem } from "./problems.ts"
-import { decodeAll, told } from "../values/decode.ts"
 import { type Role, roles, type Step } from "./steps.ts"
 
 export type Say = (tag: Problem["_tag"], at: string, message: string) => void

@@ -3,19 +3,19 @@
  * that what is wrong with one does not hide what is wrong with another.
  */
 import { Effect, Either, Option, Schema } from "effect"
-import type { ExecutionState } from "../Journal.ts"
-import { type Document, Part, Retry } from "./document.ts"
-import type { Problem } from "./problems.ts"
-import type { Service } from "./ToolExecutor.ts"
-import { decodeAll } from "../values/decode.ts"
 import type { Definition, NodeDefinition, Program, StepDefinition } from "../definition/definition.ts"
-import { frozen, notJson } from "../values/json.ts"
 import * as Message from "../definition/messages.ts"
 import { make } from "../definition/program.ts"
 import { brokenRules } from "../definition/rules.ts"
+import type { ExecutionState } from "../Journal.ts"
+import { decodeAll } from "../values/decode.ts"
+import { frozen, notJson } from "../values/json.ts"
 import { inputOf, sayCalls, sayMissingTools } from "./calls.ts"
+import { type Document, Part, Retry } from "./document.ts"
 import { decode, findPart, type Found, type FoundStep, has, listOf, memberOf, type Say, textOf } from "./parts.ts"
+import type { Problem } from "./problems.ts"
 import { retryOf, stepOf } from "./steps.ts"
+import type { Service } from "./ToolExecutor.ts"
 
 type Tools = Pick<Service, "describe">
 

@@ -1,13 +1,13 @@
 /** Makes of a plan's steps what the builder makes of those that are written in code: calls of the `ToolExecutor`. */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
+import type { StepDefinition } from "../definition/definition.ts"
+import type { ActionContext, CompensationContext, RetryPolicy } from "../definition/Step.ts"
+import { OutcomeUnknown } from "../SagaError.ts"
+import { copied } from "../values/json.ts"
 import type * as Document from "./document.ts"
 import { UnresolvedReference } from "./problems.ts"
-import { OutcomeUnknown } from "../SagaError.ts"
-import type { ActionContext, CompensationContext, RetryPolicy } from "../definition/Step.ts"
-import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
-import type { StepDefinition } from "../definition/definition.ts"
-import { copied } from "../values/json.ts"
 import { lookUp, substitute } from "./reference.ts"
+import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
 
 /** How a step's errors are stored. */
 const Failure = Schema.Union(ToolFailed, UnknownTool, InvalidArguments, UnresolvedReference, OutcomeUnknown)

@@ -7,14 +7,16 @@
  * of the definition and a record of one execution: nothing runs.
  */
 import type { Program } from "../definition/definition.ts"
+import { difference } from "../definition/difference.ts"
+import { programOf } from "../definition/saga.ts"
+import type { Any } from "../definition/SagaBuilder.ts"
+import type { ExecutionState } from "../Journal.ts"
+import { OtherSaga } from "../SagaError.ts"
 import { toDot } from "./diagram/dot.ts"
 import { graphOf } from "./diagram/graph.ts"
 import { toMermaid } from "./diagram/mermaid.ts"
-import { difference } from "../definition/program.ts"
-import type { ExecutionState } from "../Journal.ts"
-import { type Any, programOf } from "../Saga.ts"
-import { OtherSaga } from "../SagaError.ts"
-import * as SagaReport from "./SagaReport.ts"
+import { recordedOf } from "./fromRun.ts"
+import type * as SagaReport from "./SagaReport.ts"
 
 /**
  * What happened to one execution: the report of a run, what `Saga.inspect` says of a stored one, either of them as JSON, or the
@@ -51,7 +53,7 @@ const reportOf = (program: Program, record: Recording): Exclude<Recording, Execu
     ? "fingerprint" in record ? otherState(program, record) : otherReport(program, record)
     : `it is of saga "${record.saga}"`
   if (problem !== undefined) throw new OtherSaga({ saga: program.name, difference: problem })
-  return "fingerprint" in record ? SagaReport.ofState(program, "", record) : record
+  return "fingerprint" in record ? recordedOf(program, "", record) : record
 }
 
 const otherState = (program: Program, state: ExecutionState): string | undefined => {

@@ -3,8 +3,8 @@
  */
 import { Config, Console, Effect } from "effect"
 import { printable } from "../values/visible.ts"
-import { inWords, type Kind, signs, words } from "./words.ts"
 import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
+import { inWords, type Kind, signs, words } from "./words.ts"
 
 /** How a timeline is written. */
 export interface Options {

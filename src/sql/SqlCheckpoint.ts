@@ -5,8 +5,8 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import { type Duration, Effect, Layer, type Scope } from "effect"
-import * as Checkpoint from "../store/Checkpoint.ts"
 import type { CheckpointError } from "../SagaError.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
 import * as sqlStore from "./sqlStore.ts"
 
 /** How the store behaves. */

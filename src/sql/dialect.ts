@@ -1,6 +1,6 @@
 /** What the SQL of one database says differently from another's. */
-import type { Commit } from "../store/Checkpoint.ts"
 import type { CheckpointError } from "../SagaError.ts"
+import type { Commit } from "../store/Checkpoint.ts"
 
 /** A text with `?` where its parameters go. */
 export interface Statement {

@@ -141,5 +141,5 @@ export const postgres: Dialect = {
   },
   // Data exceptions, constraints and limits: of such a statement nothing has been stored.
   reasonOf: (code) =>
-    reasons.find(([known]) => code === known)?.[1] ?? (/^(22|23|54)...$/.test(code) ? "Encode" : undefined)
+    reasons.find(([known]) => code === known)?.[1] ?? (/^(22|23|54)...$/.test(code) ? "Rejected" : undefined)
 }

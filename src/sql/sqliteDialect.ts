@@ -129,7 +129,7 @@ const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect[
   ["SQLITE_FULL", "Full"],
   ["SQLITE_NOTADB", "NotADatabase"],
   ["SQLITE_CORRUPT", "NotADatabase"],
-  ["SQLITE_TOOBIG", "Encode"]
+  ["SQLITE_TOOBIG", "Rejected"]
 ]
 
 export const sqlite: Dialect = {

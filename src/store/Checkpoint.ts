@@ -6,11 +6,11 @@
  * process's lease is kept alive, and calls for one execution join.
  */
 import { Context, type Deferred, Duration, Effect, Layer, Schedule, type Scope } from "effect"
-import type { Claim, Commit, Store, Token } from "./store.ts"
+import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { groupCommits } from "./groupCommits.ts"
 import { makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
-import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import type { Claim, Commit, Store, Token } from "./store.ts"
 
 export type { Claim, Commit, Store, StoredCommit, Token, UnfinishedExecution } from "./store.ts"
 

@@ -1,8 +1,8 @@
 /** Commits of concurrent executions, in one write. */
 import { Cause, Effect, Option, type Scope } from "effect"
-import type { Commit, Store } from "./store.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Lease } from "./lease.ts"
+import type { Commit, Store } from "./store.ts"
 import { storeFailure } from "./storeFailure.ts"
 
 type Append = (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
@@ -40,9 +40,9 @@ export const groupCommits = (
       )
     }
     const failed = (group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> => {
-      const unstorable = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Encode")
+      const rejected = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
       // One value that cannot be stored is no reason to refuse the others.
-      if (unstorable && group.length > 1) return Effect.forEach(group, (one) => write([one]), { discard: true })
+      if (rejected && group.length > 1) return Effect.forEach(group, (one) => write([one]), { discard: true })
       return Effect.sync(() => {
         for (const { commit, resume } of group) resume(Effect.fail(storeFailure(commit.executionId, cause)))
       })

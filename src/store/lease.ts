@@ -1,7 +1,7 @@
 /** The lease of this process: begun when it is first needed, kept alive from then on, and given back at the end. */
 import { Clock, Duration, Effect, type Scope } from "effect"
-import type { Claim, Store, Token } from "./store.ts"
 import type { CheckpointError } from "../SagaError.ts"
+import type { Claim, Store, Token } from "./store.ts"
 
 export interface Lease {
   readonly token: Effect.Effect<Token, CheckpointError>

@@ -1,7 +1,7 @@
 /** A store in this process. */
 import { Effect, Stream } from "effect"
-import type { Commit, Store, StoredCommit, Token, UnfinishedExecution } from "./store.ts"
 import type { Status } from "../Journal.ts"
+import type { Commit, Store, StoredCommit, Token, UnfinishedExecution } from "./store.ts"
 
 interface StoredExecution {
   readonly commits: Array<StoredCommit>

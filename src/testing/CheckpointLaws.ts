@@ -3,9 +3,9 @@
  * runner can run it; our own stores are held to the same.
  */
 import { Chunk, Data, Effect, type Scope, Stream } from "effect"
+import type { CheckpointError } from "../SagaError.ts"
 import type { Commit, Store, Token } from "../store/Checkpoint.ts"
 import { canonical } from "../values/json.ts"
-import type { CheckpointError } from "../SagaError.ts"
 
 /** From a little before the place where a value and another part. */
 const inShort = (value: unknown, other: unknown) => {

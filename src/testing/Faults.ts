@@ -3,11 +3,11 @@
  * all of them.
  */
 import { Data, Effect } from "effect"
-import type * as Checkpoint from "../store/Checkpoint.ts"
 import type { StepNode } from "../definition/definition.ts"
-import { mapSteps } from "../definition/program.ts"
+import { ofProgram, programOf } from "../definition/saga.ts"
 import * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga, OutcomeUnknown } from "../SagaError.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
 import { CurrentStep, type Service as Ledger } from "./Ledger.ts"
 
 /** The error with which an action or a compensation fails or dies where a fault says so. */
@@ -127,7 +127,7 @@ export type Failing<S> = S extends Saga.Saga<infer Input, infer Output, infer Er
 export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): Failing<S> => injected(saga, faults)
 
 const injected = <S extends Saga.Any>(saga: Saga.Any, faults: ReadonlyArray<Fault>): S => {
-  const { name, steps } = Saga.programOf(saga)
+  const { name, steps } = programOf(saga)
   const problems = faults.flatMap((fault) => {
     if (fault._tag === "Crash") return []
     const step = steps.find(({ path }) => path === fault.step)
@@ -158,37 +158,41 @@ export const injectArmed = <S extends Saga.Any>(
   faults: ReadonlyArray<Armed>,
   interrupt: Effect.Effect<void>
 ): S =>
-  Saga.ofProgram(mapSteps(Saga.programOf(saga), (original) => {
-    let step = original
-    for (const fault of faults) {
-      if (fault.step !== original.path) continue
-      step = withFault(step, fault, interrupt)
-    }
-    return step
-  }))
+  ofProgram(
+    programOf(saga).mapSteps((original) => {
+      let step = original
+      for (const fault of faults) {
+        if (fault.step !== original.path) continue
+        step = withFault(step, fault, interrupt)
+      }
+      return step
+    })
+  )
 
 /**
  * @internal A saga that says during which of its steps an effect happens, and notes what its steps themselves come to: all that is
  * known of the world where no service writes to a ledger.
  */
 export const annotate = <S extends Saga.Any>(saga: S, outcomes: Ledger): S =>
-  Saga.ofProgram(mapSteps(Saga.programOf(saga), (step) => {
-    const { action, classification, compensate, path } = step
-    const during = (effect: Opaque) => Effect.provideService(effect, CurrentStep, path)
-    return {
-      ...step,
-      action: (context) => {
-        const acted = Effect.suspend(() => action(context))
-        return during(
-          classification === "ReadOnly" ? acted : Effect.tap(acted, () => outcomes.do(path, context.idempotencyKey))
-        )
-      },
-      ...(compensate === undefined ? {} : {
-        compensate: (context) =>
-          during(Effect.tap(Effect.suspend(() => compensate(context)), () => outcomes.undo(path)))
-      })
-    }
-  }))
+  ofProgram(
+    programOf(saga).mapSteps((step) => {
+      const { action, classification, compensate, path } = step
+      const during = (effect: Opaque) => Effect.provideService(effect, CurrentStep, path)
+      return {
+        ...step,
+        action: (context) => {
+          const acted = Effect.suspend(() => action(context))
+          return during(
+            classification === "ReadOnly" ? acted : Effect.tap(acted, () => outcomes.do(path, context.idempotencyKey))
+          )
+        },
+        ...(compensate === undefined ? {} : {
+          compensate: (context) =>
+            during(Effect.tap(Effect.suspend(() => compensate(context)), () => outcomes.undo(path)))
+        })
+      }
+    })
+  )
 
 /** A saga whose step of this path fails with {@link InjectedFault}, each time or so many times. */
 export const failAt = <S extends Saga.Any>(saga: S, step: string, calls = Infinity): Failing<S> =>

@@ -6,7 +6,7 @@
  */
 import { Cause, Data, Effect, Exit, FastCheck, Fiber, Option, Schema, TestClock } from "effect"
 import * as Saga from "../Saga.ts"
-import { CompensationFailed, FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import { FailedAfterCommit, OutcomeUnknown, PartlyUndone } from "../SagaError.ts"
 import { Ledger } from "./Ledger.ts"
 
 // Simplest first: a step shrinks to one that stands before it.
@@ -294,7 +294,7 @@ export class LawBroken extends Data.TaggedError("LawBroken")<{ readonly problems
 /**
  * Holds how a program's saga ended against the {@link Ledger}. Fails with {@link LawBroken} where the law of unwinding was broken:
  *
- * - what was done was undone, exactly once, newest first, by declared order, or is named in `CompensationFailed`; after a
+ * - what was done was undone, exactly once, newest first, by declared order, or is named in `PartlyUndone`; after a
  *   success, and with `FailedAfterCommit`, nothing was undone
  * - it failed if it had to, and its cause is the failure of a step that had to fail
  * - nothing was done twice, or again after it was undone, or undone without having been done
@@ -346,7 +346,7 @@ const problemsOf = (program: Program, exit: Exit.Exit<unknown, unknown>, afterCr
       return problems
     }
 
-    const named = error instanceof CompensationFailed
+    const named = error instanceof PartlyUndone
       ? [...error.failed.map(({ step }) => step), ...error.notTried].map(lastOf)
       : error instanceof FailedAfterCommit || Exit.isSuccess(exit)
       ? done
@@ -362,7 +362,7 @@ const problemsOf = (program: Program, exit: Exit.Exit<unknown, unknown>, afterCr
       for (const [name, sentence] of culprits) say(`it succeeded, although ${name} is a ${sentence}`)
       return problems
     }
-    const cause: Cause.Cause<unknown> = error instanceof CompensationFailed || error instanceof FailedAfterCommit
+    const cause: Cause.Cause<unknown> = error instanceof PartlyUndone || error instanceof FailedAfterCommit
       ? error.cause
       : exit.cause
     const reasons = [

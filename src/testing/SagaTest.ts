@@ -3,7 +3,8 @@
  */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
-import type { OwedElsewhere, OwedToScoped } from "../definition/types.ts"
+import type { OwedElsewhere, OwedToScoped } from "../definition/owed.ts"
+import { programOf } from "../definition/saga.ts"
 import * as Saga from "../Saga.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"
@@ -76,7 +77,7 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
         return Effect.map(runScenario(saga, options, faults, durable), (scenario) => void scenarios.push(scenario))
       })
 
-    const program = Saga.programOf(sagaOf(saga))
+    const program = programOf(sagaOf(saga))
     const single = actionFaultsOf(program)
     const undoing = compensationFaultsOf(program)
     const failure = failureOf(program)

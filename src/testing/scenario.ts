@@ -1,9 +1,11 @@
 /** Runs a saga once, with the faults of one scenario. */
 import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
-import * as Checkpoint from "../store/Checkpoint.ts"
-import type { OwedToScoped } from "../definition/types.ts"
+import type { OwedToScoped } from "../definition/owed.ts"
+import { programOf } from "../definition/saga.ts"
+import { recorded } from "../engine/inProcess.ts"
 import * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
 import * as Faults from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import { type Ended, follows, longest, type Violation, violationsOf } from "./violations.ts"
@@ -105,7 +107,7 @@ const stateAfterLives = (subject: Subject) =>
 
 const stateAfterRun = (subject: Subject) =>
   Effect.flatMap(
-    Saga.recorded(Saga.programOf(subject.saga()), subject.options.input),
+    recorded(programOf(subject.saga()), subject.options.input),
     ({ driven, state }) => Effect.map(untilItEnds(driven, subject), () => state() as Journal.ExecutionState | undefined)
   )
 
@@ -158,7 +160,7 @@ export const runScenario = (
   durable: boolean
 ): Effect.Effect<Scenario> =>
   Effect.gen(function*() {
-    const program = Saga.programOf(sagaOf(saga))
+    const program = programOf(sagaOf(saga))
     // What a fault keeps from being undone is left behind by those that come after it on the way back.
     const stuck = faults.flatMap((fault) => fault._tag === "Compensation" ? [fault.step] : [])
     const makeLedger = Ledger.make((later, earlier) =>

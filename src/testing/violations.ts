@@ -64,7 +64,7 @@ export const violationsOf = (
     const injected = faults.some((fault) =>
       fault._tag === "Compensation" && fault.step === step && fault.how !== "isRepeated"
     )
-    if (status !== "UndoFailed" || injected) continue
+    if (status !== "CompensationFailed" || injected) continue
     const why = undoFailures.map((failure) => failure.kind === "Interrupt" ? "it was interrupted" : failure.message)
       .join("; ")
     violations.push({ _tag: "CannotUndo", message: `the compensation of "${step}" failed: ${why}` })

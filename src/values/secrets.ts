@@ -1,14 +1,7 @@
-/** Keeps what a schema redacts out of what is said when a value does not match. */
-import { Option, ParseResult, Redacted, Schema, SchemaAST } from "effect"
+/** Removes the values that a schema redacts from its errors. */
+import { Option, ParseResult, Redacted, SchemaAST } from "effect"
 
-/**
- * Checks a value against its schema. The error has no redacted value in it, as Effect's own has: of a secret that is too long it
- * says what it is.
- */
-export const validate = <A>(schema: Schema.Schema<A, any, never>, value: unknown) =>
-  ParseResult.mapError(Schema.validate(schema)(value), withoutSecrets)
-
-/** The same error, with the values left out that its schema redacts. */
+/** The same error without the values that its schema redacts. */
 export const withoutSecrets = ({ issue }: ParseResult.ParseError): ParseResult.ParseError =>
   new ParseResult.ParseError({ issue: cut(issue) })
 

@@ -13,11 +13,11 @@ import {
   type MetricLabel,
   Tracer
 } from "effect"
+import type { Program, StepNode } from "../definition/definition.ts"
+import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
 import { type SagaEvent, SagaEvents } from "./SagaEvents.ts"
 import { SagaMetrics } from "./SagaMetrics.ts"
-import type { Program, StepNode } from "../definition/definition.ts"
-import { keyOf } from "../definition/key.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.
 type AnyEffect = Effect.Effect<unknown, unknown, any>

@@ -325,7 +325,7 @@ export const mutants = [
     says: "lets an execution end as undone in which a step stands",
     file: "src/Journal.ts",
     text: "return step.status === \"Undone\" || step.status === \"Failed\"",
-    replacement: "return step.status !== \"UndoFailed\"",
+    replacement: "return step.status !== \"CompensationFailed\"",
     tests: [journal]
   },
   {

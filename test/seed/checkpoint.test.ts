@@ -129,7 +129,7 @@ describe("a durable run keeps a journal", () => {
           { step: "notes", status: "Undone" },
           { step: "draft", status: "Failed", reason: expect.stringContaining("locked") }
         ])
-        expect(summary).toBe("Release is parked (CompensationFailed): step \"publish\" failed with ToolFailed")
+        expect(summary).toBe("Release is parked (PartlyUndone): step \"publish\" failed with ToolFailed")
       }).pipe(Effect.provide(Checkpoint.layerMemory))
     )
   )

@@ -115,7 +115,7 @@ describe("a run in process needs no store", () => {
         tools.refuse("publish", "no")
         const failure = yield* failureOf(store("draft"), store("notes"), store("index"), announce("publish"))
         expect(failure).toMatchObject({
-          _tag: "CompensationFailed",
+          _tag: "PartlyUndone",
           undone: ["index", "draft"],
           failed: [{ step: "notes", cause: Cause.fail(expect.objectContaining({ reason: "locked" })) }]
         })

@@ -417,7 +417,7 @@ describe("a run's type", () => {
         | CardDeclined
         | ParseResult.ParseError
         | SagaError.FailedAfterCommit<FlightFull>
-        | SagaError.CompensationFailed<CardDeclined | ParseResult.ParseError>,
+        | SagaError.PartlyUndone<CardDeclined | ParseResult.ParseError>,
         Bank
       >
     >()
@@ -430,11 +430,13 @@ describe("a run's type", () => {
         | CardDeclined
         | ParseResult.ParseError
         | SagaError.FailedAfterCommit<FlightFull | SagaError.RecoveredFailure>
-        | SagaError.CompensationFailed<CardDeclined | ParseResult.ParseError | SagaError.RecoveredFailure>
+        | SagaError.PartlyUndone<CardDeclined | ParseResult.ParseError | SagaError.RecoveredFailure>
         | SagaError.RecoveredFailure
         | SagaError.OutcomeUnknown
         | SagaError.CheckpointError
         | SagaError.ExecutionConflict
+        | SagaError.InvalidExecutionId
+        | SagaError.NotStorable
         | SagaError.DefinitionChanged
         | SagaError.JournalCorrupt,
         Bank | Checkpoint.Checkpoint
@@ -445,7 +447,7 @@ describe("a run's type", () => {
   test("as a report: what failed after a commit is told apart", () => {
     const reported = Saga.report(saga, "Rome")
     type Report = Effect.Effect.Success<typeof reported>
-    expect<Extract<Report, { readonly _tag: "CommittedThenFailed" }>["error"]>().type.toBe<
+    expect<Extract<Report, { readonly _tag: "FailedAfterCommit" }>["error"]>().type.toBe<
       SagaError.FailedAfterCommit<FlightFull> | SagaError.FailedAfterCommit<never>
     >()
     expect<Extract<Report, { readonly _tag: "Undone" }>["cause"]>().type.toBe<

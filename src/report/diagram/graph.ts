@@ -2,10 +2,10 @@
  * The picture of a saga as boxes, groups and arrows, and in it what happened, if something did. The formats of `Diagram` print
  * it, and decide nothing.
  */
-import type { ParkedReason, Status } from "../../Journal.ts"
-import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
 import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
+import type { ParkedReason, Status } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
+import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
 import { inWords, type Kind, signs, words } from "../words.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
@@ -18,7 +18,7 @@ export type Look =
   | "Dot"
   | Kind
   | "Undoing"
-  | "UndoFailed"
+  | "CompensationFailed"
   | "Plain"
 
 export interface Box {
@@ -282,7 +282,7 @@ const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
 
 const lookOfCompensation: { readonly [K in CompensationReport["status"]]: Look } = {
   Undone: "Undone",
-  Failed: "UndoFailed",
+  Failed: "CompensationFailed",
   NotTried: "NotTried",
   Started: "Undoing"
 }
@@ -300,7 +300,7 @@ const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =
   ].join(", ")
 
 const wentBack = ({ _tag, compensations, status }: Drawn): boolean =>
-  compensations.length > 0 || _tag === "Undone" || _tag === "PartlyUndone" || _tag === "InDoubt" ||
+  compensations.length > 0 || _tag === "Undone" || _tag === "PartlyUndone" || _tag === "OutcomeUnknown" ||
   status === "Undone" || status === "Unwinding"
 
 const endOf = (report: Drawn): string => {
@@ -311,9 +311,9 @@ const endOf = (report: Drawn): string => {
       return "undone"
     case "PartlyUndone":
       return "partly undone"
-    case "CommittedThenFailed":
+    case "FailedAfterCommit":
       return "failed after its point of no return"
-    case "InDoubt":
+    case "OutcomeUnknown":
       return "in doubt"
     case "Recorded":
       return report.parked === undefined
@@ -323,28 +323,29 @@ const endOf = (report: Drawn): string => {
 }
 
 const parkedWords: { readonly [K in ParkedReason]: string } = {
-  CompensationFailed: "undo failed",
+  PartlyUndone: "partly undone",
   FailedAfterCommit: "failed after its point of no return",
   OutcomeUnknown: "in doubt"
 }
 
+/** How the whole looks: by its end, or, of an execution that is stored, by why it is parked or by its status. */
 const lookOf = ({ _tag, parked, status }: Drawn): Look => {
-  const ended = parked ?? (_tag === "Recorded" ? status : _tag)
+  const ended: ParkedReason | Status | Exclude<Drawn["_tag"], "Recorded"> = parked ??
+    (_tag === "Recorded" ? status ?? "Running" : _tag)
   switch (ended) {
     case "Succeeded":
       return "Succeeded"
     case "Undone":
       return "Undone"
     case "PartlyUndone":
-    case "CompensationFailed":
-      return "UndoFailed"
-    case "CommittedThenFailed":
+      return "CompensationFailed"
     case "FailedAfterCommit":
       return "Failed"
-    case "InDoubt":
     case "OutcomeUnknown":
       return "InDoubt"
-    default:
+    case "Running":
+    case "Unwinding":
+    case "Parked":
       return "Started"
   }
 }

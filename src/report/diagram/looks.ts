@@ -28,6 +28,6 @@ export const looks: { readonly [K in Look]: Colors } = {
   InDoubt: { fill: "#fff8c5", stroke: "#bf8700", text: "#4d2d00", width: 3, dashed: true },
   Undone: { fill: "#fbefff", stroke: "#a475f9", text: "#3e1f79", width: 2 },
   Undoing: { fill: "#ddf4ff", stroke: "#a475f9", text: "#3e1f79", width: 2 },
-  UndoFailed: { fill: "#cf222e", stroke: "#82071e", text: "#ffffff", width: 3 },
+  CompensationFailed: { fill: "#cf222e", stroke: "#82071e", text: "#ffffff", width: 3 },
   NotTried: { fill: "#ffd8b5", stroke: "#bc4c00", text: "#5c2200", width: 3 }
 }

@@ -11,8 +11,7 @@ import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Message from "./messages.ts"
 
 /**
- * The default of a type parameter that says whether an option was given: not, where `undefined` is among what it may be, so
- * that an option that is there with the value `undefined` counts as left out.
+ * The type of an option that was not given. It is `undefined`, so that an explicit `undefined` counts as not given too.
  */
 export type NotGiven = undefined
 
@@ -28,7 +27,7 @@ export type StepName<Name extends string, Outputs> = Name extends keyof Outputs 
 
 export type SagaName<Name extends string> = Name extends "" ? Message.EmptySagaName : Name
 
-/** A version that the compiler can read must be a positive integer; one that it cannot is checked by `build()`. */
+/** A literal version must be a positive integer; a `number` is checked by `build()`. */
 export type Version<Value extends number> = number extends Value ? number
   : `${Value}` extends `-${string}` | `${string}.${string}` | `${string}e-${string}` | "0" ?
     Message.InvalidVersion<Value>
@@ -63,7 +62,7 @@ export type OwesRetry<Name extends string, Error, Times, RetryRequirements> = [E
   : IsNotGiven<Times> extends true ? IsNotGiven<RetryRequirements> extends true ? Message.MissingRetry<Name> : never
   : never
 
-/** What a saga may owe and still be taken by `Saga.run` and `Saga.report`. */
+/** What a saga may still lack and yet be run by `Saga.run` and `Saga.report`. */
 export type OwedElsewhere = OwedToExecute | OwedToScoped
 export type OwedToExecute = `Saga.execute ${string}`
 export type OwedToScoped = `Saga.scoped ${string}`
@@ -80,3 +79,6 @@ export type NestedFinal<Owed extends string> = Extract<Owed, Message.FinalInScop
 /** A nested saga may stand in a parallel block unless it has a Final. */
 export type NoFinal<Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never] ? unknown
   : Message.FinalInParallel<Name>
+
+/** The argument for a saga's input, which may be left out where the saga takes none. */
+export type InputArgument<Input> = [Input] extends [void] ? [input?: Input] : [input: Input]

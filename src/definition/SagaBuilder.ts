@@ -3,6 +3,10 @@
  * builder and leaves the old one as it was.
  */
 import type { Cause, Duration } from "effect"
+import type { Inspectable } from "effect/Inspectable"
+import type { Pipeable } from "effect/Pipeable"
+import type { Classification } from "../Journal.ts"
+import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
 import type { ParallelOptions } from "./definition.ts"
 import type { EmptyParallel, FinalInScope, NoSteps } from "./messages.ts"
 import type {
@@ -18,9 +22,7 @@ import type {
   OwesSuccess,
   StepName,
   WhenOutput
-} from "./types.ts"
-import type { Classification } from "../Journal.ts"
-import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+} from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
@@ -35,7 +37,9 @@ export type TypeId = typeof TypeId
  * - `Requirements`: the services that its actions and compensations need
  * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
  */
-export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never> {
+export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never>
+  extends Pipeable, Inspectable
+{
   readonly [TypeId]: {
     readonly _Input: (_: Input) => void
     readonly _Output: () => Output
@@ -68,7 +72,9 @@ export interface ProjectionContext<Input, Outputs> {
 }
 
 /** A saga before its first Final step: every kind of step may follow. */
-export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string> {
+export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
+  extends Pipeable
+{
   /** Adds a step without a side effect. When the saga is unwound there is nothing to undo, and it is skipped. */
   readOnly<
     const Name extends string,
@@ -234,7 +240,9 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
 }
 
 /** A saga from its first Final step on: only Final steps may follow. */
-export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string> {
+export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
+  extends Pipeable
+{
   /**
    * Adds a further Final step. When it fails the saga cannot go back: it is tried again as its `retry` says, and then the
    * run fails with `FailedAfterCommit`.
@@ -287,7 +295,9 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
  * The steps of a parallel block. Each sees the outputs of the steps before the block (`Seen`), and none of its siblings'
  * (`Outputs`).
  */
-export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requirements, out Owed extends string> {
+export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requirements, out Owed extends string>
+  extends Pipeable
+{
   /** Adds a step without a side effect. */
   readOnly<
     const Name extends string,

@@ -1,0 +1,90 @@
+/** The classes behind the types of the builder and of a built saga. */
+import { format, NodeInspectSymbol } from "effect/Inspectable"
+import { pipeArguments } from "effect/Pipeable"
+import { hasProperty } from "effect/Predicate"
+import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, StepDefinition } from "./definition.ts"
+import { make as makeProgram } from "./program.ts"
+import { type Any, type Saga, TypeId } from "./SagaBuilder.ts"
+
+/** Collects the nodes of a saga. Its public type is `SagaBuilder`, which tracks names, errors and what is owed. */
+export class Builder {
+  private readonly header: Omit<Definition, "nodes" | "project">
+  readonly nodes: Definition["nodes"]
+  constructor(header: Omit<Definition, "nodes" | "project">, nodes: Definition["nodes"]) {
+    this.header = header
+    this.nodes = nodes
+  }
+  private with(node: NodeDefinition) {
+    return new Builder(this.header, [...this.nodes, node])
+  }
+  readOnly(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "ReadOnly" })
+  }
+  compensatable(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "Compensatable" })
+  }
+  final(name: string, step: StepDefinition) {
+    return this.with({ ...step, _tag: "Step", name, classification: "Final" })
+  }
+  saga(name: string, nested: Any, { input }: { readonly input: Nested["nestedInput"] }) {
+    return this.with({
+      _tag: "Nested",
+      name,
+      path: name,
+      error: undefined,
+      program: programOf(nested),
+      nestedInput: input
+    })
+  }
+  parallel(branches: (branch: Builder) => Builder, options?: ParallelOptions) {
+    const nodes = branches(new Builder(this.header, [])).nodes
+    // The type of a branch has no `parallel`, and no `final`; the rest is checked by `build()`.
+    return this.with({ ...options, _tag: "Parallel", nodes: nodes as ReadonlyArray<StepDefinition | Nested> })
+  }
+  build(project: Definition["project"] = ({ outputs }) => outputs) {
+    return new SagaImpl(makeProgram({ ...this.header, nodes: this.nodes, project }))
+  }
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const typeParameters: any = {}
+
+class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
+  readonly [TypeId] = typeParameters
+  readonly name: string
+  readonly version: number
+  declare readonly program: Program
+  constructor(program: Program) {
+    // Not enumerable, so that comparing or copying a saga does not walk through its schemas and functions.
+    Object.defineProperty(this, "program", { value: program })
+    this.name = program.name
+    this.version = program.version
+  }
+  get steps(): Any["steps"] {
+    return this.program.steps.map(({ classification, path }) => ({ name: path, classification }))
+  }
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+  toJSON() {
+    const { name, steps, version } = this
+    return { _id: "Saga", name, version, steps }
+  }
+  toString() {
+    return format(this.toJSON())
+  }
+  [NodeInspectSymbol]() {
+    return this.toJSON()
+  }
+}
+
+/** Whether a value is a built saga. */
+export const isSaga = (value: unknown): value is Any => hasProperty(value, TypeId)
+
+/** The program tree of a saga. */
+export const programOf = (saga: Any): Program => (saga as SagaImpl).program
+
+/** Wraps a program as a saga of the type of the saga that it was derived from. */
+export const ofProgram = <S extends Any>(program: Program): S => new SagaImpl(program) as Any as S

@@ -1,0 +1,184 @@
+/** Records the events of a run in a checkpoint: one commit for all events since the last one. */
+import { Cause, Effect, Option } from "effect"
+import type { Program, StepNode } from "../definition/definition.ts"
+import * as Journal from "../Journal.ts"
+import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
+import { diedAppending } from "../store/storeFailure.ts"
+import { emptyList } from "../values/emptyList.ts"
+import * as schemas from "../values/schema.ts"
+import type { Observer } from "../watch/observer.ts"
+import { encodeValue } from "./codec.ts"
+import { Halt } from "./halt.ts"
+import { add, type Recorder } from "./recorder.ts"
+
+export interface Destination {
+  readonly store: Pick<Checkpoint.Service, "append" | "holds">
+  /** The claim under which the execution is driven. */
+  readonly claim: Checkpoint.Claim
+  readonly program: Program
+  readonly executionId: string
+  readonly state: Journal.ExecutionState | undefined
+  /** The sequence of the next commit. */
+  readonly sequence: number
+  readonly now: () => number
+  readonly observer: Observer | undefined
+}
+
+export class CheckpointRecorder implements Recorder {
+  readonly durable = true
+  readonly now: () => number
+  readonly claim: Checkpoint.Claim
+  readonly program: Program
+  readonly executionId: string
+  readonly observer: Observer | undefined
+  private readonly store: Destination["store"]
+  private readonly sum: Journal.Sum
+  private sequence: number
+  private pending: Array<Journal.Event> = emptyList()
+  /** Intents and decisions, of which observers hear once they are stored. */
+  private tellLater: Array<Journal.Event> = emptyList()
+  private recordedCount = 0
+  private appendedCount = 0
+  private halted: Halt | undefined
+  private readonly inTurn: ReturnType<Effect.Semaphore["withPermits"]> | undefined
+
+  constructor(to: Destination) {
+    this.store = to.store
+    this.claim = to.claim
+    this.program = to.program
+    this.executionId = to.executionId
+    this.observer = to.observer
+    this.now = to.now
+    this.sum = new Journal.Sum(to.state)
+    this.sequence = to.sequence
+    this.inTurn = to.program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
+  }
+
+  state() {
+    return this.sum.state
+  }
+
+  record(event: Journal.Event) {
+    const { observer } = this
+    add(this.sum, event)
+    this.pending.push(event)
+    this.recordedCount++
+    if (observer === undefined) return
+    if (isToldOnceStored(event)) this.tellLater.push(event)
+    else observer.tell(event, this.sum.state!)
+  }
+
+  commit<A, E, R>(next: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | Halt, R> {
+    const { inTurn, recordedCount } = this
+    return Effect.matchCauseEffect(
+      inTurn === undefined
+        ? this.append(recordedCount)
+        // When siblings commit at the same time, the first appends the events of all of them.
+        : Effect.zipRight(Effect.yieldNow(), inTurn(Effect.suspend(() => this.append(recordedCount)))),
+      { onSuccess: next, onFailure: (cause) => Effect.fail(this.halt(cause)) }
+    )
+  }
+
+  encodeOutput(step: StepNode, output: unknown): Effect.Effect<unknown, Halt> {
+    const { executionId, program: { name: saga } } = this
+    const encoded = encodeValue(step.success, output, {
+      saga,
+      executionId,
+      value: `the output of step "${step.path}"`
+    })
+    return schemas.mapError(encoded, (error) => new Halt(error))
+  }
+
+  mustStop() {
+    const { claim, executionId, program, store } = this
+    if (this.halted === undefined && !store.holds(claim.token)) {
+      this.halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+    }
+    return this.halted
+  }
+
+  /** Stores the pending events, unless a sibling has stored the caller's already. */
+  private append(upTo: number): Effect.Effect<void, Halt["error"]> {
+    const { state } = this.sum
+    if (this.halted !== undefined) return Effect.fail(this.halted.error)
+    if (this.appendedCount >= upTo || state === undefined) return Effect.void
+    try {
+      const body = Journal.encodeCommit(this.pending)
+      this.pending = emptyList()
+      this.appendedCount = this.recordedCount
+      const appended = this.store.append(new Commit(this, this.sequence++, state.status, body))
+      return this.tellLater.length === 0 ? appended : this.tellOnceStored(appended, state)
+    } catch (thrown) {
+      // A store that throws synchronously must not look like a failed step.
+      return Effect.die(thrown)
+    }
+  }
+
+  private tellOnceStored(appended: ReturnType<Checkpoint.Service["append"]>, state: Journal.ExecutionState) {
+    const { observer, tellLater } = this
+    this.tellLater = emptyList()
+    return Effect.map(appended, () => {
+      for (const event of tellLater) observer?.tell(event, state)
+    })
+  }
+
+  private halt(cause: Cause.Cause<Halt["error"]>): Halt {
+    return this.halted ??= new Halt(
+      Option.getOrElse(
+        Cause.failureOption(cause),
+        (): CheckpointError => diedAppending(this.executionId, cause)
+      )
+    )
+  }
+}
+
+/** A commit as the store is given it. A class, not a literal: see {@link emptyList}. */
+class Commit implements Checkpoint.Commit {
+  readonly executionId: string
+  readonly saga: string
+  readonly version: number
+  readonly sequence: number
+  readonly status: Journal.Status
+  readonly body: string
+  readonly token: Checkpoint.Token
+  readonly fence: number
+
+  constructor(
+    { claim, executionId, program }: Pick<Destination, "claim" | "executionId" | "program">,
+    sequence: number,
+    status: Journal.Status,
+    body: string
+  ) {
+    this.executionId = executionId
+    this.saga = program.name
+    this.version = program.version
+    this.sequence = sequence
+    this.status = status
+    this.body = body
+    this.token = claim.token
+    this.fence = claim.fence
+  }
+}
+
+/** Whether an event announces an intent or a decision: it is true only once it is stored. */
+const isToldOnceStored = (event: Journal.Event): boolean => {
+  switch (event._tag) {
+    case "StepStarted":
+      return event.classification !== "ReadOnly"
+    case "UnwindingStarted":
+    case "CompensationStarted":
+    case "Parked":
+    case "Finished":
+      return true
+    case "Started":
+    case "StepSkipped":
+    case "StepSucceeded":
+    case "StepFailed":
+    case "StepInDoubt":
+    case "CompensationSucceeded":
+    case "CompensationFailed":
+    case "Resumed":
+      return false
+  }
+}

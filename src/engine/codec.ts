@@ -1,0 +1,84 @@
+/**
+ * Step inputs, outputs and failures as they are stored, and back.
+ */
+import { Cause, Effect, Exit, Option, type Schema } from "effect"
+import type { Program, StepNode } from "../definition/definition.ts"
+import type * as Journal from "../Journal.ts"
+import { NotStorable, RecoveredFailure } from "../SagaError.ts"
+import { describe } from "../values/describe.ts"
+import { notJson } from "../values/json.ts"
+import * as schemas from "../values/schema.ts"
+
+/** Encodes a value with its schema to plain JSON, at once where the schema can, or fails with why it cannot be stored. */
+export const encodeValue = (
+  schema: Schema.Schema<any, any> | undefined,
+  value: unknown,
+  of: { readonly saga: string; readonly executionId: string; readonly value: string }
+): Effect.Effect<unknown, NotStorable> => {
+  if (schema === undefined) return Exit.succeed(undefined)
+  return schemas.mapError(
+    schemas.andThen(schemas.encode(schema, value), plain),
+    (problem) => new NotStorable({ ...of, problem })
+  )
+}
+
+const plain = (encoded: unknown): Exit.Exit<unknown, string> => {
+  const problem = encoded === undefined ? undefined : notJson(encoded)
+  return problem === undefined
+    ? Exit.succeed(encoded)
+    : Exit.fail(`after encoding, ${problem}, which is not plain JSON`)
+}
+
+/** A cause as it is stored: all of its failures, each through the `error` schema of the step. */
+export const storeCause = (
+  step: Pick<StepNode, "path" | "error"> | undefined,
+  cause: Cause.Cause<unknown>
+): ReadonlyArray<Journal.StoredFailure> => {
+  const stored: Array<Journal.StoredFailure> = []
+  for (const error of Cause.failures(cause)) {
+    stored.push({ kind: "Fail", step: step?.path ?? "", ...describe(error), ...encodedError(step, error) })
+  }
+  for (const defect of Cause.defects(cause)) stored.push({ kind: "Die", ...describe(defect) })
+  if (Cause.isInterrupted(cause)) stored.push({ kind: "Interrupt" })
+  return stored
+}
+
+/** An error that cannot be encoded is stored by its tag and message only: why a saga failed must not keep it from unwinding. */
+const encodedError = (step: Pick<StepNode, "error"> | undefined, error: unknown): { readonly encoded?: unknown } => {
+  if (step?.error === undefined) return {}
+  return Option.match(schemas.encodeNow(step.error, error), {
+    onNone: () => ({}),
+    onSome: (encoded) => notJson(encoded) === undefined ? { encoded } : {}
+  })
+}
+
+/** The cause that was stored as these failures. */
+export const restoreCause = (
+  program: Program,
+  failures: ReadonlyArray<Journal.StoredFailure>
+): Cause.Cause<unknown> => inParallel(failures.map((failure) => restoreFailure(program, failure)))
+
+/** Joins causes that came about independently of each other. */
+export const inParallel = <E>(causes: ReadonlyArray<Cause.Cause<E>>): Cause.Cause<E> =>
+  causes.length === 0 ? Cause.empty : causes.reduce((all, cause) => Cause.parallel(all, cause))
+
+const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause.Cause<unknown> => {
+  switch (failure.kind) {
+    case "Interrupt":
+      // Restored as an error: a later caller was not interrupted, and an interruption would bypass its handlers.
+      return Cause.fail(
+        new RecoveredFailure({ tag: "Interrupted", detail: "the driver of the execution was interrupted" })
+      )
+    case "Die":
+      return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))
+    case "Fail": {
+      const schema = program.steps.find(({ path }) => path === failure.step)?.error
+      const restored = schema === undefined || failure.encoded === undefined
+        ? Option.none()
+        : schemas.decodeNow(schema, failure.encoded)
+      return Cause.fail(
+        Option.getOrElse(restored, () => new RecoveredFailure({ tag: failure.tag, detail: failure.message }))
+      )
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/** Stopping a run where it is. */
+import { Cause, Chunk, Option } from "effect"
+import type { CheckpointError, ExecutionConflict, NotStorable } from "../SagaError.ts"
+
+/** Stops a run where it is: no step follows, and nothing is undone. */
+export class Halt {
+  readonly error: CheckpointError | ExecutionConflict | NotStorable
+  constructor(error: Halt["error"]) {
+    this.error = error
+  }
+}
+
+// The class decides here: a halt never leaves the run that it stops.
+const isHalt = (error: unknown): error is Halt => error instanceof Halt
+
+/** The `Halt` in a cause, if there is one. Inside an action it travels as a defect, because a failure would be retried. */
+export const haltOf = (cause: Cause.Cause<unknown>): Halt | undefined =>
+  Option.getOrUndefined(Option.orElse(
+    Chunk.findFirst(Cause.failures(cause), isHalt),
+    () => Chunk.findFirst(Cause.defects(cause), isHalt)
+  ))

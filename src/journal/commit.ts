@@ -1,0 +1,36 @@
+/** The text of a commit: some events and the number of their format. */
+import { Effect, ParseResult, Schema } from "effect"
+import { Event } from "./events.ts"
+
+/** The number of the format that this release writes. */
+export const format = 1
+
+/** The events that one commit adds to a journal, with the number of their format. */
+export const Commit = Schema.parseJson(Schema.Struct({
+  format: Schema.Number,
+  events: Schema.Array(Event)
+}))
+
+/** The text that is stored for a commit. */
+export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.stringify({ format, events })
+
+const formatOf = Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ format: Schema.Number })))
+
+/** Reads the text of a commit, or says in one line why it cannot be read. */
+export const decodeCommit = (body: string): Effect.Effect<ReadonlyArray<Event>, string> =>
+  Effect.flatMap(Effect.mapError(formatOf(body), firstProblem), (commit) =>
+    // First the number: what a newer format holds is nobody's business here.
+    commit.format > format
+      ? Effect.fail(`it has format ${commit.format}, and this release reads up to ${format}`)
+      : Effect.mapBoth(Schema.decodeUnknown(Commit)(body), {
+        onSuccess: ({ events }) => events,
+        onFailure: firstProblem
+      }))
+
+/** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
+const firstProblem = (error: ParseResult.ParseError): string => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return issue === undefined
+    ? "it does not match"
+    : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`
+}

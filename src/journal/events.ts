@@ -1,0 +1,121 @@
+/** The events of a journal: what happened to one execution, in order, as plain JSON. */
+import { Schema } from "effect"
+
+const Timestamp = Schema.Number
+
+/** A failure, defect or interruption as it is stored. `encoded` is there when the step's `error` schema encoded it. */
+export const StoredFailure = Schema.Union(
+  Schema.Struct({
+    kind: Schema.Literal("Fail"),
+    step: Schema.String,
+    tag: Schema.String,
+    message: Schema.String,
+    encoded: Schema.optional(Schema.Unknown)
+  }),
+  Schema.Struct({ kind: Schema.Literal("Die"), tag: Schema.String, message: Schema.String }),
+  Schema.Struct({ kind: Schema.Literal("Interrupt") })
+)
+export type StoredFailure = typeof StoredFailure.Type
+
+/** How a step is classified: what can be done about it once it has happened. */
+export const Classification = Schema.Literal("ReadOnly", "Compensatable", "Final")
+export type Classification = typeof Classification.Type
+
+/** Why an execution waits for a person or a retry. */
+export const ParkedReason = Schema.Literal("PartlyUndone", "FailedAfterCommit", "OutcomeUnknown")
+export type ParkedReason = typeof ParkedReason.Type
+
+const Failures = Schema.Array(StoredFailure)
+const Attempts = Schema.Number
+
+/** The execution exists from here on. Always the first event, and only the first. */
+export const Started = Schema.TaggedStruct("Started", {
+  saga: Schema.String,
+  version: Schema.Number,
+  fingerprint: Schema.String,
+  /** The document of a plan, by which it can be resumed. */
+  plan: Schema.optional(Schema.Unknown),
+  input: Schema.optional(Schema.Unknown),
+  at: Timestamp
+})
+/** The intent to run a step's action. For a step with a side effect it is on disk before the action starts. */
+export const StepStarted = Schema.TaggedStruct("StepStarted", {
+  step: Schema.String,
+  classification: Classification,
+  at: Timestamp
+})
+/** The action succeeded. `output` is as the step's `success` schema encodes it. */
+export const StepSucceeded = Schema.TaggedStruct("StepSucceeded", {
+  step: Schema.String,
+  output: Schema.optional(Schema.Unknown),
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The step's condition did not hold: its action is not run, now or on any resume. */
+export const StepSkipped = Schema.TaggedStruct("StepSkipped", {
+  step: Schema.String,
+  classification: Classification,
+  at: Timestamp
+})
+/** The action failed and had no effect. */
+export const StepFailed = Schema.TaggedStruct("StepFailed", {
+  step: Schema.String,
+  failures: Failures,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The action ended without anybody knowing whether it had an effect. */
+export const StepInDoubt = Schema.TaggedStruct("StepInDoubt", {
+  step: Schema.String,
+  reason: Schema.String,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The decision to go back, on disk before the first compensation starts. From here on the execution never goes forward. */
+export const UnwindingStarted = Schema.TaggedStruct("UnwindingStarted", { failures: Failures, at: Timestamp })
+/** The intent to run a step's compensation, on disk before it starts. */
+export const CompensationStarted = Schema.TaggedStruct("CompensationStarted", { step: Schema.String, at: Timestamp })
+/** The step is undone. */
+export const CompensationSucceeded = Schema.TaggedStruct("CompensationSucceeded", {
+  step: Schema.String,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The compensation failed for good; the step's effect stands. */
+export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
+  step: Schema.String,
+  failures: Failures,
+  attempts: Attempts,
+  at: Timestamp
+})
+/** The execution waits for a person or a retry. `failures` says why where no step does. */
+export const Parked = Schema.TaggedStruct("Parked", {
+  reason: ParkedReason,
+  failures: Schema.optional(Failures),
+  at: Timestamp
+})
+/** Somebody set a parked execution going again, in the direction it had. */
+export const Resumed = Schema.TaggedStruct("Resumed", { at: Timestamp })
+/** The end: everything took effect, or everything was undone. Nothing follows. */
+export const Finished = Schema.TaggedStruct("Finished", {
+  result: Schema.Literal("Succeeded", "Undone"),
+  at: Timestamp
+})
+
+/** One thing that happened to an execution. Its encoded form is its own form: `JSON.stringify` stores it. */
+export const Event = Schema.Union(
+  Started,
+  StepStarted,
+  StepSkipped,
+  StepSucceeded,
+  StepFailed,
+  StepInDoubt,
+  UnwindingStarted,
+  CompensationStarted,
+  CompensationSucceeded,
+  CompensationFailed,
+  Parked,
+  Resumed,
+  Finished
+)
+export type Event = typeof Event.Type

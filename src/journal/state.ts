@@ -1,0 +1,132 @@
+/** The state of an execution: the sum of its events. */
+import { Schema } from "effect"
+import type { Classification, ParkedReason, Started, StepSkipped, StepStarted, StoredFailure } from "./events.ts"
+
+/**
+ * Where an execution is.
+ *
+ * - `Running`: it goes forward
+ * - `Unwinding`: it goes back
+ * - `Parked`: it waits for a person or a retry
+ * - `Succeeded`, `Undone`: it is finished
+ */
+export const Status = Schema.Literal("Running", "Unwinding", "Parked", "Succeeded", "Undone")
+export type Status = typeof Status.Type
+
+/** What the journal knows of one step. */
+export interface StepState {
+  readonly step: string
+  /** The place of this step among those that have started, counted from 0. */
+  readonly index: number
+  readonly classification: Classification
+  readonly status:
+    | "Skipped"
+    | "Started"
+    | "InDoubt"
+    | "Succeeded"
+    | "Failed"
+    | "Undoing"
+    | "Undone"
+    | "CompensationFailed"
+  readonly output: unknown
+  readonly startedAt: number
+  /** When the action ended, whichever way. */
+  readonly endedAt: number | undefined
+  readonly attempts: number
+  readonly failures: ReadonlyArray<StoredFailure>
+  readonly doubt: string | undefined
+  readonly undoStartedAt: number | undefined
+  readonly undoEndedAt: number | undefined
+  readonly undoAttempts: number
+  readonly undoFailures: ReadonlyArray<StoredFailure>
+}
+
+/** What the journal knows of an execution: the sum of its events. */
+export interface ExecutionState {
+  readonly saga: string
+  readonly version: number
+  readonly fingerprint: string
+  /** The document, where the execution is one of a plan. */
+  readonly plan: unknown
+  readonly input: unknown
+  readonly status: Status
+  /** Which way it goes, or went when it was parked. */
+  readonly direction: "Forward" | "Back"
+  /** By step, in the order in which they started. */
+  readonly steps: ReadonlyMap<string, StepState>
+  /** Why it was unwound, or is parked where no step says why. */
+  readonly failures: ReadonlyArray<StoredFailure>
+  readonly parked: ParkedReason | undefined
+  readonly startedAt: number
+  readonly endedAt: number | undefined
+}
+
+/** The steps of an execution in the order in which they started. */
+export const steps = (state: ExecutionState): ReadonlyArray<StepState> => Array.from(state.steps.values())
+
+/** Whether a step's action has succeeded, whatever became of it later. */
+export const tookEffect = ({ status }: StepState): boolean =>
+  status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "CompensationFailed"
+
+/** Whether a step's action has started, and nobody has said how it ended. */
+export const isInDoubt = ({ classification, status }: StepState): boolean =>
+  classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
+
+export const none: ReadonlyArray<StoredFailure> = []
+
+/** A state that is this module's own, and so may be changed in place. Of classes, for the reason that `emptyList` gives. */
+export class Draft implements ExecutionState {
+  readonly saga: string
+  readonly version: number
+  readonly fingerprint: string
+  readonly plan: unknown
+  readonly input: unknown
+  status: Status = "Running"
+  direction: "Forward" | "Back" = "Forward"
+  steps: Map<string, StepDraft> = new Map()
+  failures: ReadonlyArray<StoredFailure> = none
+  parked: ParkedReason | undefined = undefined
+  readonly startedAt: number
+  endedAt: number | undefined = undefined
+
+  constructor(started: typeof Started.Type) {
+    this.saga = started.saga
+    this.version = started.version
+    this.fingerprint = started.fingerprint
+    this.plan = started.plan
+    this.input = started.input
+    this.startedAt = started.at
+  }
+}
+
+export class StepDraft implements StepState {
+  readonly step: string
+  readonly index: number
+  readonly classification: Classification
+  status: StepState["status"]
+  output: unknown = undefined
+  readonly startedAt: number
+  endedAt: number | undefined = undefined
+  attempts: number
+  failures: ReadonlyArray<StoredFailure> = none
+  doubt: string | undefined
+  undoStartedAt: number | undefined = undefined
+  undoEndedAt: number | undefined = undefined
+  undoAttempts = 0
+  undoFailures: ReadonlyArray<StoredFailure> = none
+
+  constructor(event: typeof StepStarted.Type | typeof StepSkipped.Type, known: StepState | undefined, index: number) {
+    this.step = event.step
+    this.index = known?.index ?? index
+    this.classification = event.classification
+    this.status = event._tag === "StepStarted" ? "Started" : "Skipped"
+    this.startedAt = known?.startedAt ?? event.at
+    this.attempts = known?.attempts ?? 0
+    this.doubt = known?.doubt
+  }
+}
+
+export const draftOf = (state: ExecutionState): Draft => ({
+  ...state,
+  steps: new Map(Array.from(state.steps, ([path, step]) => [path, { ...step }]))
+})

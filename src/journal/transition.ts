@@ -1,0 +1,198 @@
+/** The transition table: which event may follow which state. */
+import { Data } from "effect"
+import type {
+  CompensationFailed,
+  CompensationStarted,
+  CompensationSucceeded,
+  Event,
+  StepFailed,
+  StepInDoubt,
+  StepSkipped,
+  StepStarted,
+  StepSucceeded
+} from "./events.ts"
+import { Draft, draftOf, type ExecutionState, none, StepDraft, steps, type StepState } from "./state.ts"
+
+/** An event that cannot follow the state it was applied to: the journal was not written by this library, or is damaged. */
+export class InvalidTransition extends Data.TaggedClass("InvalidTransition")<{
+  readonly event: Event["_tag"]
+  readonly problem: string
+}> {}
+
+const invalid = (event: Event, problem: string) => new InvalidTransition({ event: event._tag, problem })
+
+/**
+ * The transition table: the state after an event, or what is wrong with it.
+ *
+ * Pure, and the only place that says what a journal may hold. The interpreter passes every event through it before the
+ * event is stored, and a resume folds the stored ones with it.
+ */
+export const transition = (
+  state: ExecutionState | undefined,
+  event: Event
+): ExecutionState | InvalidTransition => advance(state === undefined ? undefined : draftOf(state), event)
+
+/** The state after all events, or what is wrong with the first that does not fit. `undefined` for no events. */
+export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransition | undefined => {
+  const sum = new Sum(undefined)
+  for (const event of events) {
+    const problem = sum.add(event)
+    if (problem !== undefined) return problem
+  }
+  return sum.state
+}
+
+/**
+ * @internal Adds up events as `transition` does, but changes one state in place: a copy for each event would cost more than
+ * what the event says.
+ */
+export class Sum {
+  private draft: Draft | undefined
+  constructor(initial: ExecutionState | undefined) {
+    this.draft = initial === undefined ? undefined : draftOf(initial)
+  }
+  get state(): ExecutionState | undefined {
+    return this.draft
+  }
+  add(event: Event): InvalidTransition | undefined {
+    const next = advance(this.draft, event)
+    if (next instanceof InvalidTransition) return next
+    this.draft = next
+  }
+}
+
+/** The table itself. Changes the draft it is given, and only where the event fits. */
+const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransition => {
+  if (event._tag === "Started") {
+    if (state !== undefined) return invalid(event, "the execution has started before")
+    return new Draft(event)
+  }
+  if (state === undefined) return invalid(event, "the journal does not begin with Started")
+  if (state.status === "Succeeded" || state.status === "Undone") return invalid(event, "the execution is finished")
+
+  if (event._tag === "Resumed") {
+    if (state.status !== "Parked") return invalid(event, "the execution is not parked")
+    state.parked = undefined
+    if (state.direction === "Forward") {
+      state.status = "Running"
+      state.failures = none
+    } else state.status = "Unwinding"
+    return state
+  }
+  if (state.status === "Parked") return invalid(event, "the execution is parked")
+
+  switch (event._tag) {
+    case "StepStarted":
+    case "StepSkipped":
+      return stepStarted(state, event)
+    case "StepSucceeded":
+    case "StepFailed":
+    case "StepInDoubt":
+      return stepEnded(state, event)
+    case "CompensationStarted":
+    case "CompensationSucceeded":
+    case "CompensationFailed":
+      return compensation(state, event)
+    case "UnwindingStarted": {
+      if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
+      const committed = committedFinal(state)
+      if (committed !== undefined) return invalid(event, `Final step "${committed.step}" has taken effect`)
+      state.status = "Unwinding"
+      state.direction = "Back"
+      state.failures = event.failures
+      return state
+    }
+    case "Parked":
+      state.status = "Parked"
+      state.parked = event.reason
+      state.failures = event.failures ?? state.failures
+      return state
+    case "Finished": {
+      if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
+        return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
+      }
+      for (const step of state.steps.values()) {
+        if (!isClosed(step, event.result)) return invalid(event, `step "${step.step}" is ${step.status}`)
+      }
+      state.status = event.result
+      state.endedAt = event.at
+      return state
+    }
+  }
+}
+
+const committedFinal = (state: ExecutionState): StepState | undefined =>
+  steps(state).find((step) => step.classification === "Final" && step.status === "Succeeded")
+
+const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean => {
+  if (step.status === "Skipped") return true
+  if (result === "Succeeded") return step.status === "Succeeded"
+  if (step.classification === "ReadOnly") return true
+  return step.status === "Undone" || step.status === "Failed"
+}
+
+const stepStarted = (
+  state: Draft,
+  event: typeof StepStarted.Type | typeof StepSkipped.Type
+): Draft | InvalidTransition => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound")
+  const known = state.steps.get(event.step)
+  const open = known === undefined || known.status === "Started" || known.status === "InDoubt" ||
+    known.status === "Failed"
+  if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
+  state.steps.set(event.step, new StepDraft(event, known, state.steps.size))
+  return state
+}
+
+const stepEnded = (
+  state: Draft,
+  event: typeof StepSucceeded.Type | typeof StepFailed.Type | typeof StepInDoubt.Type
+): Draft | InvalidTransition => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound")
+  const step = state.steps.get(event.step)
+  if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
+  if (step.status !== "Started" && step.status !== "InDoubt") {
+    return invalid(event, `step "${event.step}" is ${step.status}`)
+  }
+  step.endedAt = event.at
+  step.attempts = event.attempts
+  switch (event._tag) {
+    case "StepSucceeded":
+      step.status = "Succeeded"
+      step.output = event.output
+      return state
+    case "StepFailed":
+      step.status = "Failed"
+      step.failures = event.failures
+      return state
+    case "StepInDoubt":
+      step.status = "InDoubt"
+      step.doubt = event.reason
+      return state
+  }
+}
+
+const compensation = (
+  state: Draft,
+  event: typeof CompensationStarted.Type | typeof CompensationSucceeded.Type | typeof CompensationFailed.Type
+): Draft | InvalidTransition => {
+  if (state.direction === "Forward") return invalid(event, "no decision to unwind has been stored")
+  const step = state.steps.get(event.step)
+  if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
+  if (event._tag === "CompensationStarted") {
+    const armed = step.status === "Succeeded" || step.status === "CompensationFailed" || step.status === "Undoing"
+    if (step.classification !== "Compensatable" || !armed) {
+      return invalid(event, `${step.classification} step "${event.step}" is ${step.status}`)
+    }
+    step.status = "Undoing"
+    step.undoStartedAt ??= event.at
+    return state
+  }
+  if (step.status !== "Undoing") return invalid(event, `step "${event.step}" is ${step.status}`)
+  const failed = event._tag === "CompensationFailed"
+  step.status = failed ? "CompensationFailed" : "Undone"
+  step.undoEndedAt = event.at
+  step.undoAttempts = event.attempts
+  step.undoFailures = failed ? event.failures : none
+  return state
+}
