@@ -18,6 +18,8 @@ export default defineConfig({
     globalSetup: ["test/support/postgresServer.ts", "test/support/chromiumBinary.ts"],
     // Of two cores vitest would leave one to itself.
     maxWorkers: 2,
-    testTimeout: 15_000
+    // Long, for other processes may load the machine: no test depends on being quick.
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

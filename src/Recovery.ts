@@ -1,7 +1,7 @@
 /**
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
-import { Cause, type Duration, Effect, Exit, Layer, Schedule, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Layer, Option, Stream } from "effect"
 import type { OwedToScoped } from "./definition/owed.ts"
 import { programOf } from "./definition/saga.ts"
 import * as durable from "./engine/durable.ts"
@@ -10,14 +10,16 @@ import * as Plan from "./plan/Plan.ts"
 import type { ToolExecutor } from "./plan/ToolExecutor.ts"
 import * as Saga from "./Saga.ts"
 import {
-  CheckpointError,
-  DefinitionChanged,
-  ExecutionConflict,
-  ExecutionNotFound,
-  FailedAfterCommit,
-  JournalCorrupt,
-  OutcomeUnknown,
-  PartlyUndone
+  type CheckpointError,
+  type DefinitionChanged,
+  type DrivingError,
+  type ExecutionConflict,
+  type FailedAfterCommit,
+  is,
+  type JournalCorrupt,
+  type KeepsFailing,
+  type OutcomeUnknown,
+  type PartlyUndone
 } from "./SagaError.ts"
 import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
 
@@ -51,6 +53,7 @@ export interface Parked {
     | PartlyUndone<unknown>
     | FailedAfterCommit<unknown>
     | OutcomeUnknown
+    | KeepsFailing
     | DefinitionChanged
     | JournalCorrupt
     | ExecutionConflict
@@ -85,6 +88,16 @@ export interface Options {
   readonly concurrency?: number
   /** Whether parked executions are set going again, which is a retry of what they are parked on. `false` by default. */
   readonly parked?: boolean
+  /**
+   * After how many claims without a new event an execution is parked (`KeepsFailing`) instead of driven, so that one that ends its
+   * process each time cannot keep a service from starting. 10 by default.
+   */
+  readonly maxClaims?: number
+  /**
+   * For how long at the most the leases of other processes are waited for. An execution whose lease lasts longer is left to the
+   * next recovery. A minute by default.
+   */
+  readonly leaseWait?: Duration.DurationInput
 }
 
 /** How recovery goes about it in the background. */
@@ -129,9 +142,11 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
       // These first: what is parked on the way is not tried a second time.
       ? Stream.concat(checkpoint.unfinished({ parked: true }), checkpoint.unfinished({ parked: false }))
       : checkpoint.unfinished({ parked: false })
+    const longestWait = Duration.toMillis(options?.leaseWait ?? "1 minute")
     const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
       if (checkpoint.driven.has(executionId)) return false
       if (leasedFor === 0 || token === undefined || token === ours) return true
+      if (leasedFor > longestWait) return false
       leases.add(token)
       wait = Math.max(wait, leasedFor)
       return false
@@ -145,10 +160,12 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
     )
     // A little longer than they last, for the store's clock and ours do not tick at once.
     const untilTheyEnd = Stream.suspend(() =>
-      leases.size > 0 && Number.isFinite(wait) ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
+      leases.size > 0 ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
     )
     const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
-    return Stream.flatMap(open, (execution) => recover(sagas, execution), { concurrency: options?.concurrency ?? 16 })
+    return Stream.flatMap(open, (execution) => recover(sagas, execution, options), {
+      concurrency: options?.concurrency ?? 16
+    })
   })) as Stream.Stream<any, CheckpointError, any>
 
 /**
@@ -180,46 +197,57 @@ const definitionOf = (
     : Effect.map(Plan.ofExecution(executionId), (plan) => plan ?? found)
 }
 
-const recover = (sagas: ReadonlyArray<Durable>, execution: UnfinishedExecution): Stream.Stream<Event, never, any> => {
-  const { executionId, saga: name, status, version } = execution
+const recover = (
+  sagas: ReadonlyArray<Durable>,
+  execution: UnfinishedExecution,
+  options: Options | undefined
+): Stream.Stream<Event, never, any> => {
+  const { executionId, fence, saga: name, status, version } = execution
   const whose = { executionId, saga: name, version }
-  const ended = (exit: Exit.Exit<unknown, unknown>): Recovered =>
-    Exit.isSuccess(exit)
-      ? { ...whose, _tag: "Succeeded", output: exit.value }
-      : isElsewhere(exit.cause)
-      ? { ...whose, _tag: "Elsewhere" }
-      : { ...whose, _tag: outcomeOf(exit.cause), cause: exit.cause }
+  const maxClaims = options?.maxClaims ?? durable.defaultMaxClaims
   return Stream.unwrap(Effect.matchCause(definitionOf(sagas, execution), {
     onFailure: (cause) => Stream.succeed<Event>({ ...whose, _tag: "LeftAsItWas", cause }),
-    onSuccess: (found) =>
-      found === undefined ? Stream.succeed<Event>({ ...whose, _tag: "Unregistered" }) : Stream.concat(
+    onSuccess: (found) => {
+      if (found === undefined) return Stream.succeed<Event>({ ...whose, _tag: "Unregistered" })
+      const wakes = status === "Parked" ? fence : undefined
+      const driving = Effect.exit(durable.recover(programOf(found), { executionId, wakes, maxClaims }))
+      return Stream.concat(
         Stream.succeed<Event>({ ...whose, _tag: "Begun", status }),
-        Stream.fromEffect(
-          Effect.map(Effect.exit(durable.resume(programOf(found), { executionId, suspend: true })), ended)
-        )
+        Stream.fromEffect(Effect.map(driving, (exit): Recovered => ({ ...whose, ...becameOf(exit) })))
       )
+    }
   }))
 }
 
-const isElsewhere = (cause: Cause.Cause<unknown>): boolean => {
-  const error = Cause.squash(cause)
-  return error instanceof ExecutionConflict && error.reason === "OtherDriver"
-}
+type Became =
+  | { readonly _tag: "Succeeded"; readonly output: unknown }
+  | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Elsewhere" }
 
 /**
- * What a durable run that ended so has come to, whichever way it was started: `Undone` (all of it, or nothing was done), `Parked`, or
- * `LeftAsItWas`, where the error is not about the execution but about driving it.
+ * What became of an execution: by its journal, never by the error that it ended with, which may be another execution's. An
+ * execution that could not be driven is left as it was, whatever the reason.
  */
-export const outcomeOf = (cause: Cause.Cause<unknown>): "Undone" | "Parked" | "LeftAsItWas" => {
-  const error = Cause.squash(cause)
-  const is = (...classes: ReadonlyArray<abstract new(...args: Array<never>) => unknown>) =>
-    classes.some((tag) => error instanceof tag)
-  if (is(CheckpointError, ExecutionConflict, ExecutionNotFound, DefinitionChanged, JournalCorrupt, Plan.InvalidPlan)) {
-    return "LeftAsItWas"
+const becameOf = (driving: Exit.Exit<durable.Driven, DrivingError>): Became => {
+  if (Exit.isFailure(driving)) {
+    const error = Option.getOrUndefined(Cause.failureOption(driving.cause))
+    return error?._tag === "ExecutionConflict" && error.reason === "OtherDriver"
+      ? { _tag: "Elsewhere" }
+      : { _tag: "LeftAsItWas", cause: driving.cause }
   }
-  if (Cause.isInterruptedOnly(cause)) return "LeftAsItWas"
-  if (is(PartlyUndone, FailedAfterCommit)) return "Parked"
-  return error instanceof OutcomeUnknown && error.parked === true ? "Parked" : "Undone"
+  const { exit, status } = driving.value
+  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value }
+  const { cause } = exit
+  switch (status) {
+    case "Undone":
+    case "Parked":
+      return { _tag: status, cause }
+    // A projection that throws now leaves what succeeded as it was.
+    case "Succeeded":
+    case "Running":
+    case "Unwinding":
+      return { _tag: "LeftAsItWas", cause }
+  }
 }
 
 /**
@@ -241,7 +269,7 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
           onSuccess: () => Effect.succeed({ executionId, saga: name, version, error: undefined }),
           onFailure: (cause) => {
             const error = Cause.squash(cause) as NonNullable<Parked["error"]> | CheckpointError
-            return error instanceof CheckpointError
+            return is("CheckpointError")(error)
               ? Effect.fail(error)
               : Effect.succeed({ executionId, saga: name, version, error })
           }
@@ -279,7 +307,8 @@ export const layer = <const Sagas extends ReadonlyArray<Durable>>(
     const look = Effect.forkScoped(logged)
     return Effect.zipRight(
       Effect.forkScoped(Effect.zipRight(logParked, look)),
-      Effect.forkScoped(Effect.schedule(look, Schedule.spaced(options?.interval ?? "1 minute")))
+      // No schedule: each of its fibers would keep the one before alive through what the schedule says of its iteration.
+      Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(options?.interval ?? "1 minute"), look)))
     )
   }))
 

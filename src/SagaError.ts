@@ -133,6 +133,27 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
 }
 
 /**
+ * An execution was claimed again and again, and nothing new was stored of it: its processes end, or its step's outcome cannot be
+ * stored. It is parked so that it cannot keep a service from starting; nothing was undone. `claims` counts the claims since the
+ * last stored event; `step` is the step that was started and has no outcome, if there is one; the effects of the steps in `stands`
+ * stand. Somebody must find out why: then `Saga.resume` goes on.
+ */
+export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/KeepsFailing")("KeepsFailing", {
+  saga: Schema.String,
+  executionId: Schema.String,
+  claims: Schema.Number,
+  step: Schema.optional(Schema.String),
+  stands: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    const where = this.step === undefined ? "" : ` at step "${this.step}"`
+    return `${this.saga} (${this.executionId}) was tried ${this.claims} times${where}, and nothing new was stored of it. ` +
+      `The execution is parked; in effect: ${quoted(this.stands) || "nothing"}. ` +
+      "Find out what ends its process, or why its outcome cannot be stored: then Saga.resume goes on"
+  }
+}
+
+/**
  * The store could not do what it was asked to.
  *
  * - `Unavailable`: the store cannot be reached or opened
@@ -174,13 +195,15 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
  *   caller must choose another id
  * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
  *   again later for what came of it
+ * - `WaitsForItself`: the call was made by a step of the same execution, directly or through other executions, and would wait
+ *   for itself; the author of the saga must act
  * - `LeaseLost`: this process was paused, or out of touch with the store, for longer than its lease lasts; this call has
  *   stopped. What is stored stays for recovery, and another process may have gone on with it
  */
 export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
   "ExecutionConflict",
   {
-    reason: Schema.Literal("OtherSaga", "OtherInput", "OtherDriver", "LeaseLost"),
+    reason: Schema.Literal("OtherSaga", "OtherInput", "OtherDriver", "WaitsForItself", "LeaseLost"),
     saga: Schema.String,
     executionId: Schema.String
   }
@@ -194,6 +217,9 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
       case "OtherDriver":
         return `execution ${this.executionId} of ${this.saga} is driven by another process, or was when this call asked for it: ` +
           "this call has stopped, and may ask again later what came of it"
+      case "WaitsForItself":
+        return `execution ${this.executionId} of ${this.saga} was asked for by one of its own steps, and would wait for itself: ` +
+          "this call has done nothing; give what the step runs another executionId"
       case "LeaseLost":
         return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
           "is stored stays for recovery, by whichever process comes first"
@@ -312,7 +338,7 @@ export type DrivingError =
   | JournalCorrupt
 
 /** The errors that say what stands of a saga that has ended, or that waits for a person. `E` is of its own steps. */
-export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown
+export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown | KeepsFailing
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */
 export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure

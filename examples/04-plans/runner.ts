@@ -22,11 +22,25 @@ const Line = Schema.parseJson(Schema.Struct({
 }))
 
 const execute = ({ id, input, plan }: typeof Line.Type) =>
-  Effect.flatMap(
-    Plan.decode(plan),
-    // A runner that is told to stop leaves its plans to the next one.
-    (plan) => Saga.execute(plan, input, { executionId: id, onInterrupt: "suspend" })
-  )
+  Effect.matchCauseEffect(Plan.decode(plan), {
+    onFailure: (cause) => Effect.succeed(whyNot("Refused", cause)),
+    onSuccess: (plan) =>
+      Effect.matchCauseEffect(
+        // A runner that is told to stop leaves its plans to the next one.
+        Saga.execute(plan, input, { executionId: id, onInterrupt: "suspend" }),
+        {
+          onFailure: (cause) => Effect.map(becameOf(plan, id), (ended) => whyNot(ended, cause)),
+          onSuccess: (output) => Effect.succeed({ ended: "Succeeded", output })
+        }
+      )
+  })
+
+/** By its journal: an error alone does not tell, for a tool may fail with that of another execution. */
+const becameOf = (plan: Plan.Plan, executionId: string) =>
+  Effect.match(Saga.inspect(plan, executionId), {
+    onFailure: () => "LeftAsItWas" as const,
+    onSuccess: ({ status }) => status === "Undone" || status === "Parked" ? status : "LeftAsItWas"
+  })
 
 const malformed = (error: ParseResult.ParseError) => ({
   ended: "Refused",
@@ -38,12 +52,12 @@ const malformed = (error: ParseResult.ParseError) => ({
 })
 
 /** A tool that dies has its plan undone too, and must not end the other plans. */
-const whyNot = (cause: Cause.Cause<Effect.Effect.Error<ReturnType<typeof execute>>>) => {
+const whyNot = (ended: string, cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   if (error instanceof Plan.InvalidPlan) return { ended: "Refused", problems: error.problems }
   if (ParseResult.isParseError(error)) return malformed(error)
   const message = error instanceof Error ? error.message : String(error)
-  return { ended: Recovery.outcomeOf(cause), error: { ...hasTag(error) ? { _tag: error._tag } : {}, message } }
+  return { ended, error: { ...hasTag(error) ? { _tag: error._tag } : {}, message } }
 }
 
 const hasTag = Predicate.hasProperty("_tag")
@@ -51,11 +65,7 @@ const hasTag = Predicate.hasProperty("_tag")
 const answer = (text: string, line: number) =>
   Effect.matchEffect(Schema.decode(Line)(text), {
     onFailure: (error) => Effect.succeed({ line, ...malformed(error) }),
-    onSuccess: (read) =>
-      execute(read).pipe(
-        Effect.matchCause({ onFailure: whyNot, onSuccess: (output) => ({ ended: "Succeeded", output }) }),
-        Effect.map((ended) => ({ id: read.id, ...ended }))
-      )
+    onSuccess: (read) => Effect.map(execute(read), (ended) => ({ id: read.id, ...ended }))
   })
 
 /** Reads no further than it has places. `Stream.mapEffect`, unordered, would say the same in a line, and cost a third more. */

@@ -8,7 +8,7 @@ import { diedAppending } from "../store/storeFailure.ts"
 import { emptyList } from "../values/emptyList.ts"
 import * as schemas from "../values/schema.ts"
 import type { Observer } from "../watch/observer.ts"
-import { encodeValue } from "./codec.ts"
+import { capture, type Captured } from "./codec.ts"
 import { Halt } from "./halt.ts"
 import { add, type Recorder } from "./recorder.ts"
 
@@ -35,7 +35,8 @@ export class CheckpointRecorder implements Recorder {
   private readonly store: Destination["store"]
   private readonly sum: Journal.Sum
   private sequence: number
-  private pending: Array<Journal.Event> = emptyList()
+  /** As text: what is stored is what the event said when it was recorded, whatever becomes of the values in it. */
+  private pending: Array<string> = emptyList()
   /** Intents and decisions, of which observers hear once they are stored. */
   private tellLater: Array<Journal.Event> = emptyList()
   private recordedCount = 0
@@ -62,7 +63,7 @@ export class CheckpointRecorder implements Recorder {
   record(event: Journal.Event) {
     const { observer } = this
     add(this.sum, event)
-    this.pending.push(event)
+    this.pending.push(Journal.encodeEvent(event))
     this.recordedCount++
     if (observer === undefined) return
     if (isToldOnceStored(event)) this.tellLater.push(event)
@@ -80,14 +81,14 @@ export class CheckpointRecorder implements Recorder {
     )
   }
 
-  encodeOutput(step: StepNode, output: unknown): Effect.Effect<unknown, Halt> {
+  captureOutput(step: StepNode, output: unknown): Effect.Effect<Captured, Halt> {
     const { executionId, program: { name: saga } } = this
-    const encoded = encodeValue(step.success, output, {
+    const captured = capture(step.success, output, {
       saga,
       executionId,
       value: `the output of step "${step.path}"`
     })
-    return schemas.mapError(encoded, (error) => new Halt(error))
+    return schemas.mapError(captured, (error) => new Halt(error))
   }
 
   mustStop() {
@@ -104,7 +105,7 @@ export class CheckpointRecorder implements Recorder {
     if (this.halted !== undefined) return Effect.fail(this.halted.error)
     if (this.appendedCount >= upTo || state === undefined) return Effect.void
     try {
-      const body = Journal.encodeCommit(this.pending)
+      const body = Journal.commitOf(this.pending, this.claim.fence)
       this.pending = emptyList()
       this.appendedCount = this.recordedCount
       const appended = this.store.append(new Commit(this, this.sequence++, state.status, body))

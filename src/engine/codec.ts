@@ -6,7 +6,7 @@ import type { Program, StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import { NotStorable, RecoveredFailure } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
-import { notJson } from "../values/json.ts"
+import { copied, notJson } from "../values/json.ts"
 import * as schemas from "../values/schema.ts"
 
 /** Encodes a value with its schema to plain JSON, at once where the schema can, or fails with why it cannot be stored. */
@@ -21,6 +21,32 @@ export const encodeValue = (
     (problem) => new NotStorable({ ...of, problem })
   )
 }
+
+/** A value at the moment at which it was given: later changes of the object that it was do not reach it. */
+export interface Captured {
+  /** As it is stored. */
+  readonly encoded: unknown
+  /** As the steps see it. */
+  readonly value: unknown
+}
+
+/**
+ * Encodes a value, and decodes it again where it is an object that its owner could change. A value that cannot be decoded is
+ * handed on as it is: it is stored, and so it is not lost; a resume will say what is wrong with it.
+ */
+export const capture = (
+  schema: Schema.Schema<any, any> | undefined,
+  value: unknown,
+  of: Parameters<typeof encodeValue>[2]
+): Effect.Effect<Captured, NotStorable> =>
+  schemas.andThen(encodeValue(schema, value, of), (encoded): Effect.Effect<Captured> => {
+    if (schema === undefined || typeof value !== "object" || value === null) return Exit.succeed({ encoded, value })
+    const detached = copied(encoded)
+    return schemas.match(schemas.decode(schema, detached), {
+      onFailure: () => ({ encoded: detached, value }),
+      onSuccess: (value) => ({ encoded: detached, value })
+    })
+  })
 
 const plain = (encoded: unknown): Exit.Exit<unknown, string> => {
   const problem = encoded === undefined ? undefined : notJson(encoded)

@@ -1,24 +1,44 @@
 /**
  * Durable executions. A call goes through four phases: it joins a call of this process that drives the execution already
  * ({@link joinOrDrive}); else it loads the journal, and starts the execution or resumes the stored one ({@link start},
- * {@link resumeStored}); claims it; and drives it ({@link driveClaimed}).
+ * {@link resumeStored}); claims it ({@link claimAndDrive}); and drives it ({@link driveClaimed}).
+ *
+ * Each phase fails with a `DrivingError` if the execution cannot be driven, or not to its end. An execution that was driven, or
+ * that had ended before, is {@link Driven}: its status, by the journal, and the exit of the saga. All phases are uninterruptible,
+ * and restore the caller's interruptibility where they wait: an interruption must not replace the exit of a saga.
  */
-import { Deferred, Effect, Exit, FiberId } from "effect"
+import { Context, Deferred, Effect, Exit, FiberId } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
-import { ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
+import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
-import { encodeValue } from "./codec.ts"
+import { capture, encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
 import { load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
+
+/** What a call found an execution to be, or brought it to. */
+export interface Driven {
+  /** By the journal. */
+  readonly status: Journal.Status
+  /** How the saga ended, in its own errors. */
+  readonly exit: Exit.Exit<unknown, unknown>
+}
+
+type Driving = Effect.Effect<Driven, DrivingError, any>
+
+/** Makes an effect as interruptible as the caller is. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** After how many claims without a new event an execution is parked, see {@link Resume.maxClaims}. */
+export const defaultMaxClaims = 10
 
 /** Starts an execution, or joins it, resumes it or returns its result if there is one of this id (S15). */
 export const execute = (
@@ -31,39 +51,82 @@ export const execute = (
     const saga = program.name
     if (!isWellFormed(executionId)) return Effect.fail(new InvalidExecutionId({ saga, executionId }))
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
-    const encoding = andThen(
+    const capturing = andThen(
       validated,
-      () => encodeValue(program.input, input, { saga, executionId, value: "the input" })
+      () => capture(program.input, input, { saga, executionId, value: "the input" })
     )
-    return andThen(encoding, (encoded) => {
+    return andThen(capturing, ({ encoded, value }) => {
       const call = { executionId, input: canonical(encoded), shares: true }
-      return joinOrDrive(program, call, (store) =>
-        Effect.flatMap(load(store, program, executionId), (loaded) => {
-          if (loaded === undefined) return start(store, program, { executionId, suspend, input, encoded })
+      const drive = (store: Checkpoint.Service, restore: Restore) =>
+        Effect.flatMap(restore(load(store, program, executionId)), (loaded): Driving => {
+          if (loaded === undefined) {
+            return start(store, program, { executionId, suspend, input: value, encoded }, restore)
+          }
           if (canonical(loaded.past.state.input) !== call.input) {
             return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga, executionId }))
           }
-          return resumeStored(store, program, loaded, { executionId, suspend, wakes: false, finding: undefined })
-        }))
+          return resumeStored(store, program, loaded, { ...asItIs, executionId, suspend }, restore)
+        })
+      return joinOrDrive(program, call, drive, exitOf)
     })
   })
 
 /** Resumes a stored execution, also a parked one. */
 export const resume = (
   program: Program,
-  options: { readonly executionId: string; readonly suspend: boolean; readonly finding?: Finding | undefined }
-): AnyEffect => {
-  const { executionId, finding, suspend } = options
-  return joinOrDrive(
-    program,
-    { executionId, input: undefined, shares: finding === undefined },
-    (store) =>
-      Effect.flatMap(
-        loadKnown(store, program, executionId),
-        (loaded) => resumeStored(store, program, loaded, { executionId, suspend, wakes: true, finding })
-      )
-  )
+  { executionId, finding, suspend }: {
+    readonly executionId: string
+    readonly suspend: boolean
+    readonly finding?: Finding | undefined
+  }
+): AnyEffect =>
+  resumeKnown(program, { ...asItIs, executionId, suspend, wakes: true, finding, maxClaims: Infinity }, exitOf)
+
+const exitOf = ({ exit }: Driven): Effect.Effect<unknown, unknown> => exit
+
+/**
+ * Resumes an execution that was listed as unfinished. A parked one is set going again only if `wakes` is the fence with which it
+ * was listed, and no other process has claimed it since.
+ */
+export const recover = (
+  program: Program,
+  { executionId, maxClaims, wakes }: {
+    readonly executionId: string
+    readonly wakes: number | undefined
+    readonly maxClaims: number
+  }
+): Driving =>
+  resumeKnown(program, { ...asItIs, executionId, suspend: true, wakes: wakes ?? false, maxClaims }, Effect.succeed)
+
+/** How a stored execution is resumed. */
+interface Resume {
+  readonly executionId: string
+  /** Whether an interruption leaves it for recovery. */
+  readonly suspend: boolean
+  /** Whether a parked execution is set going again: always, never, or if this was the fence of the last claim before ours. */
+  readonly wakes: boolean | number
+  readonly finding: Finding | undefined
+  /** S25: after how many claims without a new event it is parked instead of driven. */
+  readonly maxClaims: number
 }
+
+const asItIs = { wakes: false, finding: undefined, maxClaims: defaultMaxClaims } as const
+
+const resumeKnown = <A, E>(
+  program: Program,
+  options: Resume,
+  finish: (driven: Driven) => Effect.Effect<A, E>
+): Effect.Effect<A, E | DrivingError, any> =>
+  joinOrDrive(
+    program,
+    { executionId: options.executionId, input: undefined, shares: options.finding === undefined },
+    (store, restore) =>
+      Effect.flatMap(
+        restore(loadKnown(store, program, options.executionId)),
+        (loaded) => resumeStored(store, program, loaded, options, restore)
+      ),
+    finish
+  )
 
 interface Call {
   readonly executionId: string
@@ -73,21 +136,27 @@ interface Call {
   readonly shares: boolean
 }
 
+/** The executions whose steps this code runs in, the outermost first. */
+class Inside extends Context.Reference<Inside>()("effect-saga/Inside", {
+  defaultValue: (): ReadonlyArray<string> => []
+}) {}
+
 /**
  * Drives an execution unless this process does so already: then it waits, and shares the result if both calls are known to ask
- * for the same. In any other case it loads the journal afterwards, which is then the judge.
+ * for the same. In any other case it loads the journal afterwards, which is then the judge. Ends as `finish` says.
  */
-const joinOrDrive = (
+const joinOrDrive = <A, E>(
   program: Program,
   call: Call,
-  drive: (store: Checkpoint.Service) => AnyEffect
-): AnyEffect =>
+  drive: (store: Checkpoint.Service, restore: Restore) => Driving,
+  finish: (driven: Driven) => Effect.Effect<A, E, any>
+): Effect.Effect<A, E | DrivingError, any> =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
     // Uninterruptible: an entry that is never removed would be joined forever.
     Effect.uninterruptibleMask((restore) => {
       const { executionId, input, shares } = call
       const driven = store.driven.get(executionId)
-      if (driven === undefined) return driveAlone(store, program, call, restore(drive(store)))
+      if (driven === undefined) return Effect.flatMap(driveAlone(store, program, call, drive(store, restore)), finish)
       const conflict = driven.saga !== program.name
         ? "OtherSaga"
         : input !== undefined && driven.input !== undefined && input !== driven.input
@@ -98,33 +167,46 @@ const joinOrDrive = (
       }
       const asksTheSame = shares && difference(program, driven) === undefined &&
         (input === undefined || input === driven.input)
-      const result = driven.result ??= Deferred.unsafeMake(FiberId.none)
-      return restore(Effect.flatMap(
-        Effect.exit(Deferred.await(result)),
-        (exit) => asksTheSame && !Exit.isInterrupted(exit) ? exit : joinOrDrive(program, call, drive)
-      ))
+      return Effect.flatMap(Inside, (inside): Effect.Effect<A, E | DrivingError, any> => {
+        if (inside.includes(executionId)) {
+          return Effect.fail(new ExecutionConflict({ reason: "WaitsForItself", saga: program.name, executionId }))
+        }
+        const result = (driven.result ??= Deferred.unsafeMake(FiberId.none)) as Deferred.Deferred<Driven, DrivingError>
+        return Effect.flatMap(Effect.exit(restore(Deferred.await(result))), (exit) => {
+          if (!asksTheSame || wasInterrupted(exit)) return restore(joinOrDrive(program, call, drive, finish))
+          return Exit.isSuccess(exit) ? finish(exit.value) : exit as Exit.Exit<never, DrivingError>
+        })
+      })
     }))
 
-/** Lets other calls join while the execution is driven. The caller must be uninterruptible. */
-const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: AnyEffect): AnyEffect => {
+const wasInterrupted = (exit: Exit.Exit<Driven, unknown>): boolean =>
+  Exit.isSuccess(exit) ? Exit.isInterrupted(exit.value.exit) : Exit.isInterrupted(exit)
+
+/** Lets other calls join while the execution is driven. */
+const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: Driving): Driving => {
   const { fingerprint, name: saga, plan, version } = program
+  const { executionId } = call
   const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, plan, input: call.input, result: undefined }
-  store.driven.set(call.executionId, entry)
-  const end = (exit: Exit.Exit<unknown, unknown>) => {
-    store.driven.delete(call.executionId)
+  store.driven.set(executionId, entry)
+  const end = (exit: Exit.Exit<Driven, DrivingError>) => {
+    store.driven.delete(executionId)
     if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
     return exit
   }
-  return Effect.matchCauseEffect(drive, {
+  const inside = Effect.flatMap(
+    Inside,
+    (outer) => Effect.provideService(drive, Inside, [...outer, executionId])
+  )
+  return Effect.matchCauseEffect(inside, {
     onFailure: (cause) => end(Exit.failCause(cause)),
-    onSuccess: (output) => end(Exit.succeed(output))
+    onSuccess: (driven) => end(Exit.succeed(driven))
   })
 }
 
-const withObserver = <A>(
+const withObserver = <A, E>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
-  use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => AnyEffect<A>
-): AnyEffect<A> =>
+  use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => Effect.Effect<A, E, any>
+): Effect.Effect<A, E, any> =>
   Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: observerOf(fiber, execution, true) }))
 
 interface Start {
@@ -134,12 +216,12 @@ interface Start {
   readonly encoded: unknown
 }
 
-const start = (store: Checkpoint.Service, program: Program, options: Start): AnyEffect => {
+const start = (store: Checkpoint.Service, program: Program, options: Start, restore: Restore): Driving => {
   const { encoded, executionId, input, suspend } = options
   return withObserver(
     { program, executionId, resumed: false },
     ({ now, observer }) =>
-      Effect.flatMap(store.token, (token) => {
+      Effect.flatMap(restore(store.token), (token) => {
         const claim = { token, fence: 0 }
         const destination = { store, claim, program, executionId, state: undefined, sequence: 0, now, observer }
         const recorder = new CheckpointRecorder(destination)
@@ -154,82 +236,136 @@ const start = (store: Checkpoint.Service, program: Program, options: Start): Any
           at: now()
         })
         const run = new Run({ program, executionId, input, recorder, suspend })
-        return Effect.uninterruptibleMask((restore) => driveClaimed(store, claim, run, restore))
+        return driveClaimed(store, claim, run, restore)
       })
   )
 }
 
-/** Drives a claimed execution, and releases the claim if it does not finish. The caller must be uninterruptible. */
+/** Drives a claimed execution, and releases the claim if it does not finish. */
 const driveClaimed = (
   store: Checkpoint.Service,
   claim: Checkpoint.Claim,
   run: Run,
-  restore: Run["restore"]
-): AnyEffect =>
-  Effect.catchAllCause(runSagaWithin(run, restore), (cause) => {
-    const status = run.recorder?.state()?.status
-    const ended = Effect.failCause(cause)
+  restore: Restore
+): Driving =>
+  Effect.flatMap(Effect.exit(runSagaWithin(run, restore)), (exit) => {
+    const status = run.recorder?.state()?.status ?? "Running"
+    const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.fail(run.halt.error)
     return status === "Running" || status === "Unwinding"
       ? Effect.zipRight(store.letGo(run.executionId, claim), ended)
       : ended
   })
 
-interface Resume {
-  readonly executionId: string
-  readonly suspend: boolean
-  /** Whether a parked execution is set going again. */
-  readonly wakes: boolean
-  readonly finding: Finding | undefined
-}
-
-const resumeStored = (store: Checkpoint.Service, program: Program, loaded: Loaded, options: Resume): AnyEffect => {
-  const { executionId } = options
-  const { input, past } = loaded
-  const resumable = checkResumable(program, loaded, options)
-  switch (past.state.status) {
+/** What is known of an execution that this call must not drive; undefined where it is to be driven. */
+const asRecorded = (
+  program: Program,
+  { input, past }: Loaded,
+  { executionId }: Pick<Resume, "executionId">,
+  wakes: boolean
+): Effect.Effect<Driven> | undefined => {
+  const { status } = past.state
+  const ended = (exit: AnyEffect): Effect.Effect<Driven> =>
+    Effect.map(Effect.exit(exit as Effect.Effect<unknown, unknown>), (exit) => ({ status, exit }))
+  switch (status) {
     case "Succeeded":
       // Every output is in the journal; only the projections run again.
-      return Effect.zipRight(resumable, runForward(new Run({ program, executionId, input, past })))
+      return ended(runForward(new Run({ program, executionId, input, past })))
     case "Undone":
-      return Effect.zipRight(resumable, Effect.failCause(past.cause))
+      return ended(Effect.failCause(past.cause))
+    case "Parked":
+      return wakes ? undefined : ended(failAsParked(program, executionId, past))
     case "Running":
     case "Unwinding":
-    case "Parked":
-      return Effect.zipRight(resumable, claimAndDrive(store, program, options))
+      return undefined
   }
 }
 
-const claimAndDrive = (store: Checkpoint.Service, program: Program, options: Resume): AnyEffect => {
+const resumeStored = (
+  store: Checkpoint.Service,
+  program: Program,
+  loaded: Loaded,
+  options: Resume,
+  restore: Restore
+): Driving => {
+  const { executionId, finding, wakes } = options
+  return Effect.zipRight(
+    checkFinding(program, executionId, loaded.past.state, finding),
+    asRecorded(program, loaded, options, wakes !== false) ?? claimAndDrive(store, program, options, restore)
+  )
+}
+
+const claimAndDrive = (
+  store: Checkpoint.Service,
+  program: Program,
+  options: Resume,
+  restore: Restore
+): Driving => {
   const { executionId } = options
-  const loadAgain = loadKnown(store, program, executionId)
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
-      onSuccess: (claim) =>
-        Effect.matchCauseEffect(
-          // Load again: the journal may have changed before the claim succeeded.
-          restore(Effect.flatMap(loadAgain, (again) => makeResumedRun(store, claim, program, again, options))),
-          {
-            onFailure: (cause) => Effect.zipRight(store.letGo(executionId, claim), Effect.failCause(cause)),
-            onSuccess: (run) => driveClaimed(store, claim, run, restore)
-          }
-        ),
-      // The other driver may have finished in the meantime.
-      onFailure: (error) =>
-        restore(Effect.flatMap(
-          loadAgain,
-          (again) => isFinished(again) ? resumeStored(store, program, again, options) : Effect.fail(error)
-        ))
+  const loadAgain = restore(loadKnown(store, program, executionId))
+  return Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
+    onSuccess: (claim) => {
+      const release = store.letGo(executionId, claim)
+      // Load again: the journal may have changed before the claim succeeded, and after it too, if this process was paused.
+      return Effect.matchCauseEffect(loadAgain, {
+        onFailure: (cause) => Effect.zipRight(release, Effect.failCause(cause)),
+        onSuccess: (again) => driveResumed(store, claim, program, again, options, restore)
+      })
+    },
+    // The other driver may have finished in the meantime.
+    onFailure: (error) =>
+      Effect.flatMap(loadAgain, (again): Driving => {
+        const { status } = again.past.state
+        return status === "Succeeded" || status === "Undone"
+          ? resumeStored(store, program, again, options, restore)
+          : Effect.fail(error)
+      })
+  })
+}
+
+/** Drives an execution that was loaded under this claim, unless its journal says that it must not be. */
+const driveResumed = (
+  store: Checkpoint.Service,
+  claim: Checkpoint.Claim,
+  program: Program,
+  loaded: Loaded,
+  options: Resume,
+  restore: Restore
+): Driving => {
+  const { executionId, finding, maxClaims, suspend, wakes } = options
+  const { input, past, sequence } = loaded
+  const { state } = past
+  const release = store.letGo(executionId, claim)
+  const recorded = asRecorded(program, loaded, options, wakes === true || wakes === claim.fence - 1)
+  if (recorded !== undefined) return Effect.zipRight(release, recorded)
+  return Effect.zipRight(
+    Effect.onError(checkFinding(program, executionId, state, finding), () => release),
+    withObserver({ program, executionId, resumed: true }, ({ now, observer }) => {
+      const recorder = new CheckpointRecorder({ store, claim, program, executionId, state, sequence, now, observer })
+      const claims = claim.fence - loaded.fence
+      if (state.status !== "Parked" && claims > maxClaims) return parkAsKeepsFailing(program, loaded, recorder, claims)
+      if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+      const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
+      return driveClaimed(store, claim, run, restore)
     })
   )
 }
 
-const isFinished = ({ past: { state } }: Loaded) => state.status === "Succeeded" || state.status === "Undone"
-
-/** Whether this call may resume the execution: it wakes a parked one, or brings a finding about a step in doubt. */
-const checkResumable = (program: Program, { past }: Loaded, { executionId, finding, wakes }: Resume): AnyEffect<void> =>
-  past.state.status === "Parked" && !wakes
-    ? failAsParked(program, executionId, past)
-    : checkFinding(program, executionId, past.state, finding)
+/** S25: parks an execution that was claimed so often without a new event. */
+const parkAsKeepsFailing = (
+  program: Program,
+  { past }: Loaded,
+  recorder: CheckpointRecorder,
+  claims: number
+): Driving => {
+  recorder.record({ _tag: "Parked", reason: "KeepsFailing", claims, at: recorder.now() })
+  const parked = Effect.suspend(() =>
+    Effect.exit(failAsParked(program, recorder.executionId, { ...past, state: recorder.state() ?? past.state }))
+  )
+  return Effect.catchAll(
+    recorder.commit(() => Effect.map(parked, (exit) => ({ status: "Parked", exit } as const))),
+    (halt) => Effect.fail(halt.error)
+  ) as Driving
+}
 
 /** A finding must be about a step in doubt, and must be storable, before anything is done with it. */
 const checkFinding = (
@@ -237,7 +373,7 @@ const checkFinding = (
   executionId: string,
   state: Journal.ExecutionState,
   finding: Finding | undefined
-): AnyEffect<void> => {
+): Effect.Effect<void, DrivingError> => {
   if (finding === undefined) return Effect.void
   const saga = program.name
   const step = program.steps.find(({ path }) => path === finding.step)
@@ -249,25 +385,4 @@ const checkFinding = (
   return finding.happened
     ? Effect.asVoid(encodeValue(step.success, finding.output, { saga, executionId, value }))
     : Effect.void
-}
-
-const makeResumedRun = (
-  store: Checkpoint.Service,
-  claim: Checkpoint.Claim,
-  program: Program,
-  loaded: Loaded,
-  options: Resume
-): AnyEffect<Run> => {
-  const { executionId, finding, suspend } = options
-  return withObserver(
-    { program, executionId, resumed: true },
-    ({ now, observer }) =>
-      Effect.map(checkResumable(program, loaded, options), () => {
-        const { input, past, sequence } = loaded
-        const { state } = past
-        const recorder = new CheckpointRecorder({ store, claim, program, executionId, state, sequence, now, observer })
-        if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-        return new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
-      })
-  )
 }

@@ -6,7 +6,7 @@ import { Cause, Effect } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import * as Journal from "../Journal.ts"
-import { FailedAfterCommit, type FailedCompensation, OutcomeUnknown, PartlyUndone } from "../SagaError.ts"
+import { FailedAfterCommit, type FailedCompensation, KeepsFailing, OutcomeUnknown, PartlyUndone } from "../SagaError.ts"
 import { inParallel, restoreCause } from "./codec.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Past, type Run } from "./run.ts"
 
@@ -55,6 +55,23 @@ export const outcomeUnknown = (run: Run, step: StepNode, reason: string): Outcom
   return new OutcomeUnknown({
     ...doubted(run, step, reason),
     ...(parked || run.committed.length === 0 ? { parked } : undefined)
+  })
+}
+
+/** S25: the execution was claimed again and again without a new event. */
+const keepsFailing = (
+  execution: { readonly executionId: string; readonly program: Program },
+  { claims, steps }: Journal.ExecutionState
+): KeepsFailing => {
+  const known = Array.from(steps.values())
+  const open = known.find(({ status }) => status === "Started" || status === "Undoing")
+  return new KeepsFailing({
+    ...whose(execution),
+    claims,
+    ...(open === undefined ? undefined : { step: open.step }),
+    stands: known
+      .filter((step) => step.classification !== "ReadOnly" && Journal.tookEffect(step) && step.status !== "Undone")
+      .map(({ step }) => step)
   })
 }
 
@@ -118,6 +135,8 @@ export const failAsParked = (program: Program, executionId: string, { cause, sta
         })
       )
     }
+    case "KeepsFailing":
+      return Effect.fail(keepsFailing(execution, state))
     case undefined:
       return Effect.dieMessage(`execution ${executionId} of ${program.name} is not parked`)
   }

@@ -59,8 +59,8 @@ const runWithin = (
   const { recorder } = run
   if (recorder === undefined) return ran
   const ended = Effect.catchAllCause(ran, (cause) => {
-    const halt = haltOf(cause)
-    return Effect.failCause(halt === undefined ? cause : Cause.fail(halt.error))
+    run.halt = haltOf(cause)
+    return Effect.failCause(run.halt === undefined ? cause : Cause.fail(run.halt.error))
   })
   return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)
 }
@@ -300,10 +300,10 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const observed = recorder.observer === undefined ? outcome : recorder.observer.aroundCalls("action", action, outcome)
   return Effect.matchCauseEffect(observed, {
     onSuccess: (output) =>
-      andThen(recorder.encodeOutput(step, output), (encoded) => {
+      andThen(recorder.captureOutput(step, output), ({ encoded, value }) => {
         const { attempt: attempts } = action
         recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() })
-        return Effect.succeed(output)
+        return Effect.succeed(value)
       }),
     onFailure: (cause) => {
       run.failed.push({ step, cause })

@@ -22,6 +22,8 @@ export interface Loaded {
   readonly input: unknown
   /** The sequence of the next commit. */
   readonly sequence: number
+  /** The fence of the claim under which the last commit was stored. */
+  readonly fence: number
 }
 
 type Unreadable = JournalCorrupt | ExecutionConflict | DefinitionChanged
@@ -120,7 +122,8 @@ const readBack = (
         finding: undefined
       },
       input,
-      sequence: commits.length
+      sequence: commits.length,
+      fence: Journal.fenceOf(commits[commits.length - 1]!.body)
     }
   })
 

@@ -1,10 +1,11 @@
 /**
  * Records the events of a run. A run without a recorder records nothing and pays nothing.
  */
-import { Effect } from "effect"
+import { type Effect, Exit } from "effect"
 import type { StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type { Observer } from "../watch/observer.ts"
+import type { Captured } from "./codec.ts"
 import type { Halt } from "./halt.ts"
 
 export interface Recorder {
@@ -16,8 +17,8 @@ export interface Recorder {
   readonly record: (event: Journal.Event) => void
   /** Stores the noted events, then runs `next`. One effect does both, because every step pays for each. */
   readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
-  /** A step's output as it is stored. */
-  readonly encodeOutput: (step: StepNode, output: unknown) => Effect.Effect<unknown, Halt>
+  /** A step's output as it is stored, and as later steps see it. */
+  readonly captureOutput: (step: StepNode, output: unknown) => Effect.Effect<Captured, Halt>
   readonly observer: Observer | undefined
   /** Why no further attempt may begin; undefined where one may. */
   readonly mustStop: () => Halt | undefined
@@ -43,7 +44,7 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
       observer?.tell(event, sum.state!)
     },
     commit: (next) => next(),
-    encodeOutput: (_, output) => Effect.succeed(output),
+    captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output }),
     mustStop: () => undefined,
     now
   }

@@ -4,6 +4,7 @@ import { type Program, type StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import { emptyList } from "../values/emptyList.ts"
+import type { Halt } from "./halt.ts"
 import type { Recorder } from "./recorder.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.
@@ -78,6 +79,8 @@ export class Run implements Frame {
   readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = emptyList()
   /** The doubts that could not be settled. */
   readonly doubts: Array<OutcomeUnknown> = emptyList()
+  /** Why the run stopped where it was, if it did. */
+  halt: Halt | undefined = undefined
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
 
   constructor(options: {

@@ -12,7 +12,17 @@ export const Commit = Schema.parseJson(Schema.Struct({
 }))
 
 /** The text that is stored for a commit. */
-export const encodeCommit = (events: ReadonlyArray<Event>): string => JSON.stringify({ format, events })
+export const encodeCommit = (events: ReadonlyArray<Event>): string => commitOf(events.map(encodeEvent))
+
+/** The text of an event. */
+export const encodeEvent = (event: Event): string => JSON.stringify(event)
+
+/** The text of a commit of such events; `fence` is that of the claim under which they are stored. */
+export const commitOf = (events: ReadonlyArray<string>, fence = 0): string =>
+  `{"format":${format},${fence === 0 ? "" : `"fence":${fence},`}"events":[${events.join(",")}]}`
+
+/** The fence of the claim under which a commit, whose text has been read, was stored. */
+export const fenceOf = (body: string): number => (JSON.parse(body) as { readonly fence?: number }).fence ?? 0
 
 const formatOf = Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ format: Schema.Number })))
 

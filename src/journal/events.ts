@@ -21,8 +21,8 @@ export type StoredFailure = typeof StoredFailure.Type
 export const Classification = Schema.Literal("ReadOnly", "Compensatable", "Final")
 export type Classification = typeof Classification.Type
 
-/** Why an execution waits for a person or a retry. */
-export const ParkedReason = Schema.Literal("PartlyUndone", "FailedAfterCommit", "OutcomeUnknown")
+/** Why an execution waits for a person or a retry: the tag of the error that says what stands. */
+export const ParkedReason = Schema.Literal("PartlyUndone", "FailedAfterCommit", "OutcomeUnknown", "KeepsFailing")
 export type ParkedReason = typeof ParkedReason.Type
 
 const Failures = Schema.Array(StoredFailure)
@@ -88,10 +88,14 @@ export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
   attempts: Attempts,
   at: Timestamp
 })
-/** The execution waits for a person or a retry. `failures` says why where no step does. */
+/**
+ * The execution waits for a person or a retry. `failures` says why where no step does; `claims` counts the claims without a new
+ * event before it, where they are why.
+ */
 export const Parked = Schema.TaggedStruct("Parked", {
   reason: ParkedReason,
   failures: Schema.optional(Failures),
+  claims: Schema.optional(Schema.Number),
   at: Timestamp
 })
 /** Somebody set a parked execution going again, in the direction it had. */

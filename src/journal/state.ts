@@ -57,6 +57,8 @@ export interface ExecutionState {
   /** Why it was unwound, or is parked where no step says why. */
   readonly failures: ReadonlyArray<StoredFailure>
   readonly parked: ParkedReason | undefined
+  /** How often it had been claimed without a new event when it was parked for that. */
+  readonly claims: number
   readonly startedAt: number
   readonly endedAt: number | undefined
 }
@@ -86,6 +88,7 @@ export class Draft implements ExecutionState {
   steps: Map<string, StepDraft> = new Map()
   failures: ReadonlyArray<StoredFailure> = none
   parked: ParkedReason | undefined = undefined
+  claims = 0
   readonly startedAt: number
   endedAt: number | undefined = undefined
 

@@ -73,6 +73,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
   if (event._tag === "Resumed") {
     if (state.status !== "Parked") return invalid(event, "the execution is not parked")
     state.parked = undefined
+    state.claims = 0
     if (state.direction === "Forward") {
       state.status = "Running"
       state.failures = none
@@ -105,6 +106,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     case "Parked":
       state.status = "Parked"
       state.parked = event.reason
+      state.claims = event.claims ?? 0
       state.failures = event.failures ?? state.failures
       return state
     case "Finished": {

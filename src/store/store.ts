@@ -50,6 +50,8 @@ export interface UnfinishedExecution {
   readonly leasedFor: number
   /** The lease under which it is or was driven, unless that let go of it. */
   readonly token: Token | undefined
+  /** The fence of its last claim: another number later on means that it was claimed in the meantime. */
+  readonly fence: number
 }
 
 /** What a store has to do. Hand one to `Checkpoint.make`. Time, wherever it matters, is the store's own. */

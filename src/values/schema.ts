@@ -84,3 +84,10 @@ export const mapError = <A, E, R, E2>(
   hasSucceeded(effect) ? effect as Exit.Exit<A, never> : Exit.isExit(effect)
     ? Exit.mapError(effect as Exit.Exit<A, E>, change)
     : Effect.mapError(effect, change)
+
+/** `Effect.match` that answers at once where the effect has ended already. */
+export const match = <A, E, R, B, C>(
+  effect: Effect.Effect<A, E, R>,
+  on: { readonly onFailure: (error: E) => B; readonly onSuccess: (value: A) => C }
+): Effect.Effect<B | C, never, R> =>
+  hasSucceeded(effect) ? Exit.succeed(on.onSuccess(effect.value)) : Effect.match(effect, on)

@@ -325,7 +325,8 @@ const endOf = (report: Drawn): string => {
 const parkedWords: { readonly [K in ParkedReason]: string } = {
   PartlyUndone: "partly undone",
   FailedAfterCommit: "failed after its point of no return",
-  OutcomeUnknown: "in doubt"
+  OutcomeUnknown: "in doubt",
+  KeepsFailing: "keeps failing"
 }
 
 /** How the whole looks: by its end, or, of an execution that is stored, by why it is parked or by its status. */
@@ -343,6 +344,8 @@ const lookOf = ({ _tag, parked, status }: Drawn): Look => {
       return "Failed"
     case "OutcomeUnknown":
       return "InDoubt"
+    case "KeepsFailing":
+      return "Failed"
     case "Running":
     case "Unwinding":
     case "Parked":
