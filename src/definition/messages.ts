@@ -71,10 +71,18 @@ export const missingFinalInDoubt = <Name extends string>(name: Name): MissingFin
 export type FinalInScope<Name extends string> =
   `Saga.scoped cannot undo Final step "${Name}" when the surrounding scope fails`
 
-export type EndlessRetry<Name extends string> =
-  `the retry of step "${Name}" needs times or a schedule: without both it would try for ever, without a pause`
-export const endlessRetry = <Name extends string>(name: Name): EndlessRetry<Name> =>
-  `the retry of step "${name}" needs times or a schedule: without both it would try for ever, without a pause`
+/** `of` names a step, or the defaults of a saga. */
+export const endlessRetry = (of: string) =>
+  `the retry of ${of} needs times or a schedule: without both it would try for ever, without a pause`
+export const relentlessRetry = (of: string) =>
+  `the retry of ${of} needs a schedule: without one it tries again without a pause, and may at most 1000 times`
+export const invalidRetry = (of: string, problem: string) => `the retry of ${of} cannot be followed: times ${problem}`
+export const invalidTimeout = (of: string, problem: string) => `the timeout of ${of} cannot be kept: ${problem}`
+
+export const unstorableSuccess = (name: string, part: string) =>
+  `the output of step "${name}" could never be stored: as its success schema encodes it, ${part}, which JSON cannot hold`
+export const unstorableInput = (part: string) =>
+  `the input of this saga could never be stored: as its schema encodes it, ${part}, which JSON cannot hold`
 
 export type EmptyParallel = "a parallel block needs at least one step"
 export const emptyParallel: EmptyParallel = "a parallel block needs at least one step"

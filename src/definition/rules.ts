@@ -2,6 +2,8 @@
  * The rules that hold for every saga, however it was written: those that the builder's types state, checked where there are
  * no types.
  */
+import { countProblem, durationProblem } from "../values/numbers.ts"
+import { unstorablePart } from "../values/storable.ts"
 import type { Definition, Nested, Parallel, StepDefinition } from "./definition.ts"
 import * as Message from "./messages.ts"
 
@@ -19,6 +21,9 @@ export type Rule =
   | "MissingCompensation"
   | "MissingVerify"
   | "EndlessRetry"
+  | "InvalidRetry"
+  | "InvalidTimeout"
+  | "NotStorable"
 
 export interface BrokenRule {
   readonly rule: Rule
@@ -27,9 +32,77 @@ export interface BrokenRule {
   readonly where: ReadonlyArray<number>
 }
 
+type Policies = Pick<StepDefinition, "retry" | "timeout" | "compensationRetry" | "compensationTimeout">
+
+/** The rules about policies, of a step or of the defaults of a saga; `of` names which. */
+const policyRules: ReadonlyArray<{
+  readonly rule: Rule
+  readonly problemOf: (policies: Policies, of: string) => string | undefined
+}> = [
+  {
+    rule: "EndlessRetry",
+    problemOf: ({ compensationRetry, retry }, of) => {
+      for (const policy of [retry, compensationRetry]) {
+        if (policy === undefined || policy.schedule !== undefined) continue
+        if (policy.times === undefined) return Message.endlessRetry(of)
+        if (policy.times > 1000) return Message.relentlessRetry(of)
+      }
+      return undefined
+    }
+  },
+  {
+    rule: "InvalidRetry",
+    problemOf: ({ compensationRetry, retry }, of) => {
+      for (const times of [retry?.times, compensationRetry?.times]) {
+        const problem = times === undefined ? undefined : countProblem(times, 0)
+        if (problem !== undefined) return Message.invalidRetry(of, problem)
+      }
+      return undefined
+    }
+  },
+  {
+    rule: "InvalidTimeout",
+    problemOf: ({ compensationTimeout, timeout }, of) => {
+      for (const duration of [timeout, compensationTimeout]) {
+        const problem = duration === undefined ? undefined : durationProblem(duration)
+        if (problem !== undefined) return Message.invalidTimeout(of, problem)
+      }
+      return undefined
+    }
+  }
+]
+
+/** The rules about a step by itself. */
+const stepRules: ReadonlyArray<{
+  readonly rule: Rule
+  readonly problemOf: (step: StepDefinition) => string | undefined
+}> = [
+  {
+    rule: "MissingCompensation",
+    problemOf: ({ classification, compensate, name }) =>
+      classification === "Compensatable" && compensate === undefined ? Message.missingCompensation(name) : undefined
+  },
+  {
+    rule: "MissingVerify",
+    problemOf: ({ inDoubt, name, verify }) =>
+      inDoubt === "verify" && verify === undefined ? Message.missingVerify(name) : undefined
+  },
+  ...policyRules.map(({ problemOf, rule }) => ({
+    rule,
+    problemOf: (step: StepDefinition) => problemOf(step, `step "${step.name}"`)
+  })),
+  {
+    rule: "NotStorable",
+    problemOf: ({ name, success }) => {
+      const part = success === undefined ? undefined : unstorablePart(success)
+      return part === undefined ? undefined : Message.unstorableSuccess(name, part)
+    }
+  }
+]
+
 /** Every rule that a definition breaks. */
 export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> => {
-  const { name, nodes, version } = definition
+  const { defaults, input, name, nodes, version } = definition
   const broken: Array<BrokenRule> = []
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
@@ -50,16 +123,9 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     if (node._tag === "Step") checkStep(node, where)
   }
   const checkStep = (step: StepDefinition, where: ReadonlyArray<number>) => {
-    if (step.classification === "Compensatable" && step.compensate === undefined) {
-      breaks(where, "MissingCompensation", Message.missingCompensation(step.name))
-    }
-    if (step.inDoubt === "verify" && step.verify === undefined) {
-      breaks(where, "MissingVerify", Message.missingVerify(step.name))
-    }
-    for (const retry of [step.retry, step.compensationRetry]) {
-      if (retry !== undefined && retry.times === undefined && retry.schedule === undefined) {
-        breaks(where, "EndlessRetry", Message.endlessRetry(step.name))
-      }
+    for (const { rule, problemOf } of stepRules) {
+      const message = problemOf(step)
+      if (message !== undefined) breaks(where, rule, message)
     }
   }
   const checkParallel = (block: Parallel<StepDefinition | Nested>, where: ReadonlyArray<number>) => {
@@ -78,6 +144,12 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   else if (!isWellFormed(name)) breaks([], "InvalidSagaName", Message.unfitSagaName)
   if (!Number.isSafeInteger(version) || version < 1) breaks([], "InvalidVersion", Message.invalidVersion(version))
   if (nodes.length === 0) breaks([], "NoSteps", Message.noSteps)
+  for (const { problemOf, rule } of policyRules) {
+    const message = problemOf(defaults, "the defaults of this saga")
+    if (message !== undefined) breaks([], rule, message)
+  }
+  const part = input === undefined ? undefined : unstorablePart(input)
+  if (part !== undefined) breaks([], "NotStorable", Message.unstorableInput(part))
   nodes.forEach((node, index) => node._tag === "Parallel" ? checkParallel(node, [index]) : check(node, [index]))
   return broken
 }

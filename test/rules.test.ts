@@ -1,0 +1,151 @@
+/** Numbers, durations and schemas that `build()` refuses, before any saga runs with them. */
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect, Schedule, Schema } from "effect"
+import { Saga, SagaError, type Step } from "effect-saga"
+
+type Policies = {
+  readonly retry?: Step.RetryPolicy<unknown, number, never>
+  readonly compensationRetry?: Step.RetryPolicy<unknown, number, never>
+  readonly timeout?: Duration.DurationInput
+  readonly compensationTimeout?: Duration.DurationInput
+}
+
+const saga = (policies: Policies) =>
+  Saga.make("Pay").compensatable("hotel", {
+    action: () => Effect.void,
+    compensate: () => Effect.void,
+    inDoubt: "retry",
+    ...policies
+  })
+
+const problemsOf = (build: () => unknown): ReadonlyArray<string> => {
+  try {
+    build()
+    return []
+  } catch (error) {
+    return (error as SagaError.InvalidSaga).problems
+  }
+}
+
+describe("build() refuses a retry", () => {
+  for (const [times, said] of [[NaN, "NaN"], [-1, "-1"], [1.5, "1.5"], ["3" as never, "\"3\""]] as const) {
+    it(`of ${said} times, of an action and of a compensation`, () => {
+      const problem = `the retry of step "hotel" cannot be followed: times ${said} is no whole number of at least 0`
+      const schedule = Schedule.spaced("1 second")
+      expect(problemsOf(() => saga({ retry: { times, schedule } }).build())).toEqual([problem])
+      expect(problemsOf(() => saga({ compensationRetry: { times, schedule } }).build())).toEqual([problem])
+    })
+  }
+  it("that would try more than 1000 times without a pause", () => {
+    const problem =
+      `the retry of step "hotel" needs a schedule: without one it tries again without a pause, and may at most 1000 times`
+    expect(problemsOf(() => saga({ retry: { times: 1001 } }).build())).toEqual([problem])
+    expect(problemsOf(() => saga({ retry: { times: Infinity } }).build())).toEqual([problem])
+    expect(problemsOf(() => saga({ compensationRetry: { times: 9e15 } }).build())).toEqual([problem])
+    expect(problemsOf(() => saga({ retry: { times: 1000 } }).build())).toEqual([])
+    expect(problemsOf(() => saga({ retry: { times: Infinity, schedule: Schedule.spaced(1) } }).build())).toEqual([])
+  })
+})
+
+describe("build() refuses a timeout", () => {
+  const wrong: ReadonlyArray<readonly [Duration.DurationInput, string]> = [
+    [NaN, "NaN"],
+    [0, "0"],
+    [-5, "-5"],
+    [Duration.zero, "0"],
+    ["5 secs" as never, "\"5 secs\""],
+    [undefined as never, "none"]
+  ]
+  for (const [duration, said] of wrong) {
+    it(`of ${said}`, () => {
+      const problem = said === "none"
+        ? []
+        : [`the timeout of step "hotel" cannot be kept: ${said} is no duration longer than zero`]
+      expect(problemsOf(() => saga({ timeout: duration }).build())).toEqual(problem)
+      expect(problemsOf(() => saga({ compensationTimeout: duration }).build())).toEqual(problem)
+    })
+  }
+  it("also among the defaults, once", () => {
+    const defaults = { timeout: NaN, inDoubt: "retry", retry: { times: NaN, schedule: Schedule.spaced(1) } } as const
+    const problems = problemsOf(() =>
+      Saga.make("Pay", { defaults }).readOnly("a", { action: () => Effect.void })
+        .readOnly("b", { action: () => Effect.void }).build()
+    )
+    expect(problems).toEqual([
+      "the retry of the defaults of this saga cannot be followed: times NaN is no whole number of at least 0",
+      "the timeout of the defaults of this saga cannot be kept: NaN is no duration longer than zero"
+    ])
+  })
+})
+
+describe("build() refuses a schema whose values could never be stored", () => {
+  const problemOf = (success: Schema.Schema<any, any>) =>
+    problemsOf(() => Saga.make("Pay").readOnly("look", { success, action: () => Effect.void as never }).build())
+  const never: ReadonlyArray<readonly [string, Schema.Schema<any, any>, string]> = [
+    ["a Date", Schema.DateFromSelf, "value is a DateFromSelf"],
+    ["a Date within a struct", Schema.Struct({ at: Schema.DateFromSelf }), "value.at is a DateFromSelf"],
+    ["a valid Date", Schema.ValidDateFromSelf, "value is a DateFromSelf"],
+    ["a list of bigints", Schema.Array(Schema.BigIntFromSelf), "value[…] is a bigint"],
+    ["nothing but what cannot be", Schema.Union(Schema.DateFromSelf, Schema.SymbolFromSelf), "value is a DateFromSelf"],
+    ["an Option of its own kind", Schema.OptionFromSelf(Schema.String), "value is an Option"]
+  ]
+  for (const [name, schema, part] of never) {
+    it(`: ${name}`, () => {
+      expect(problemOf(schema)).toEqual([
+        `the output of step "look" could never be stored: as its success schema encodes it, ${part}, which JSON cannot hold`
+      ])
+    })
+  }
+  it("and of the input", () => {
+    expect(
+      problemsOf(() =>
+        Saga.make("Pay", { input: Schema.BigIntFromSelf }).readOnly("a", { action: () => Effect.void }).build()
+      )
+    ).toEqual([
+      "the input of this saga could never be stored: as its schema encodes it, value is a bigint, which JSON cannot hold"
+    ])
+  })
+  interface Tree {
+    readonly branches: ReadonlyArray<Tree>
+  }
+  const Tree: Schema.Schema<Tree> = Schema.Struct({ branches: Schema.Array(Schema.suspend(() => Tree)) })
+  const fit: ReadonlyArray<readonly [string, Schema.Schema<any, any>]> = [
+    ["a date as text", Schema.Date],
+    ["a bigint as text", Schema.BigInt],
+    ["anything", Schema.Unknown],
+    ["what may be left out", Schema.Struct({ at: Schema.optional(Schema.DateFromSelf) })],
+    ["a union with a member that can be", Schema.Union(Schema.DateFromSelf, Schema.String)],
+    ["nothing", Schema.Void],
+    ["a tree", Tree],
+    ["a class", class A extends Schema.Class<A>("A")({ a: Schema.NumberFromString }) {}]
+  ]
+  for (const [name, schema] of fit) it(`but not ${name}`, () => expect(problemOf(schema)).toEqual([]))
+})
+
+describe("build() refuses a name", () => {
+  it("that is too long or no text, in a sentence of its own", () => {
+    const long = "a".repeat(801)
+    const problems = problemsOf(() => Saga.make("Pay").readOnly(long as "a", { action: () => Effect.void }).build())
+    expect(problems).toEqual([
+      `step "${
+        "a".repeat(59)
+      }… cannot have this name: it must be well-formed text of at most 800 characters, without U+0000, ` +
+      "or it could not be stored"
+    ])
+    const lone = problemsOf(() => Saga.make("Pay").readOnly("a\ud800", { action: () => Effect.void }).build())
+    expect(lone).toEqual([
+      `step "a\\ud800" cannot have this name: it must be well-formed text of at most 800 characters, without U+0000, or it could ` +
+      "not be stored"
+    ])
+  })
+})
+
+it("a saga that is nested a thousand deep is built in a moment, and its innermost step has its whole path", () => {
+  let nested: Saga.Saga<void, unknown, never, never> = Saga.make("S0").readOnly("look", {
+    action: () => Effect.succeed("found")
+  }).build() as never
+  for (let depth = 1; depth <= 1000; depth++) {
+    nested = Saga.make(`S${depth}`).saga("n", nested, { input: () => undefined }).build() as never
+  }
+  expect(nested.steps).toEqual([{ name: `${"n/".repeat(1000)}look`, classification: "ReadOnly" }])
+})
