@@ -99,7 +99,7 @@ const shapes: Record<string, { readonly make: (world: World, fails: boolean) => 
             },
             inDoubt: "verify",
             verify: ({ idempotencyKey }) =>
-              Effect.succeed(world.has(idempotencyKey) ? Option.some("charge-output") : Option.none())
+              Effect.map(world.has(idempotencyKey), (has) => has ? Option.some("charge-output") : Option.none())
           })
           .build()
       }

@@ -231,16 +231,16 @@ describe("a report tells what became of a run", () => {
       Effect.gen(function*() {
         const steps = [store("draft"), announce("publish"), { ...announce("mail"), ...once }]
         const summary = Effect.map(report(...steps), (told) => told.summary)
-        expect(yield* summary).toBe("Release succeeded: 3 steps took effect")
+        expect(yield* summary).toBe("Report succeeded: 3 steps took effect")
         tools.refuse("mail", "no")
         expect(yield* summary).toBe(
-          "Release failed with ToolFailed at step \"mail\" after its point of no return; in effect: \"draft\", \"publish\""
+          "Report failed with ToolFailed at step \"mail\" after its point of no return; in effect: \"draft\", \"publish\""
         )
         tools.refuse("publish", "no")
-        expect(yield* summary).toBe("Release failed with ToolFailed at step \"publish\"; undone: \"draft\"")
+        expect(yield* summary).toBe("Report failed with ToolFailed at step \"publish\"; undone: \"draft\"")
         tools.refuse("-draft", "locked")
         expect(yield* summary).toBe(
-          "Release failed with ToolFailed at step \"publish\"; nothing could be undone; still in effect: \"draft\""
+          "Report failed with ToolFailed at step \"publish\"; nothing could be undone; still in effect: \"draft\""
         )
       })
     )
