@@ -1,7 +1,7 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, Option, Schema, Scope, Stream, TestClock } from "effect"
+import { Context, Effect, Exit, Layer, Logger, LogLevel, Schema, Scope, Stream, TestClock } from "effect"
 import { Checkpoint, Saga, type SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
 import { commitOf } from "./support/commit.ts"
+import { failureOf } from "./support/exit.ts"
 import { recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -62,9 +63,6 @@ describe("a SQLite store in a file", () =>
 describe("a SQLite store in a file that is opened again for each call", () => checkpointLaws(reopened))
 describe("a SQL store on a client of the application's", () =>
   checkpointLaws(onClient({ filename: ":memory:", transformQueryNames: (name) => name.toUpperCase() })))
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
 const openError = (filename: string) =>
   Effect.map(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schema } from "effect"
 import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
-import { decoded, final, makeTools, planOf, readOnly, write } from "./support/planTools.ts"
+import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 
 const problemsOf = (json: unknown) =>
   Effect.runSync(Effect.provide(Effect.flip(Plan.decode(json)), makeTools().layer)).problems

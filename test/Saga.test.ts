@@ -1,11 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Schema, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
+import { failureOf } from "./support/exit.ts"
 import { makeWorld, Refused } from "./support/world.ts"
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
 const step = { action: () => Effect.void }
 const undoable = { action: () => Effect.void, compensate: () => Effect.void }

@@ -4,8 +4,9 @@
  * under two keys, or left behind.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
+import { failureOf } from "./support/exit.ts"
 import { eventsOf, recoverAll } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
 
@@ -98,7 +99,7 @@ const shapes: Record<string, { readonly make: (world: World, fails: boolean) => 
             },
             inDoubt: "verify",
             verify: ({ idempotencyKey }) =>
-              Effect.succeed(world.has(idempotencyKey) ? Option.some("charge-output") : Option.none())
+              Effect.map(world.has(idempotencyKey), (has) => has ? Option.some("charge-output") : Option.none())
           })
           .build()
       }
@@ -168,9 +169,6 @@ const process = <A, E>(store: Checkpoint.Store, life: Effect.Effect<A, E, Checkp
       yield* TestClock.adjust("1 minute")
       return yield* Fiber.join(fiber)
     })))
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
 /** Everything of which one process or another cannot be sure any more is settled by the last. */
 const check = (shape: (typeof shapes)[string], fails: boolean, fault: Fault, resumes: boolean) =>

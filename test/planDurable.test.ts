@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schema } from "effect"
 import { Checkpoint, Plan, Recovery, Saga, ToolExecutor } from "effect-saga"
 import { SagaTest } from "effect-saga/testing"
-import { decoded, final, makeTools, Path, planOf, write } from "./support/planTools.ts"
 import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
+import { decoded, final, makeTools, Path, planOf, write } from "./support/tools.ts"
 
 describe("a durable plan", () => {
   const json = planOf(write("a"), write("b", { path: { $ref: "/input/path" } }), final("c"))

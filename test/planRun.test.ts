@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
-import { decoded, final, makeTools, planOf, readOnly, write } from "./support/planTools.ts"
+import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 import { makeWorld } from "./support/world.ts"
 
 describe("a plan that runs", () => {

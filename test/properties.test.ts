@@ -5,18 +5,16 @@
  * The sagas are those of `SagaArbitrary`, whose `check` is the law that they are held to.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, FastCheck as fc, Fiber, Layer, Option, TestClock } from "effect"
+import { Cause, Effect, Exit, FastCheck as fc, Fiber, Layer, TestClock } from "effect"
 import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
+import { failureOf } from "./support/exit.ts"
 import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 
 const { build, check: checkTheLaw, exit: exitOf } = SagaArbitrary
 const programs = SagaArbitrary.program()
 const reversible = SagaArbitrary.program({ finals: false })
 const policy = fc.constantFrom("continue" as const, "stop" as const)
-
-const failureOf = (exit: Exit.Exit<unknown, unknown>) =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
 const lastOf = (path: string) => path.split("/").at(-1)!
 

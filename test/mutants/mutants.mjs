@@ -5,18 +5,30 @@
  * source touch them.
  */
 
-const semantics = "test/semantics.test.ts"
-const composition = "test/composition.test.ts"
+const acquireRelease = "test/law/S02-acquire-release.test.ts"
+const unwinding = "test/law/S03-unwinding.test.ts"
+const failedCompensation = "test/law/S05-failed-compensation.test.ts"
+const pointOfNoReturn = "test/law/S06-point-of-no-return.test.ts"
+const inDoubt = "test/law/S07-in-doubt.test.ts"
+const parallel = "test/law/S08-parallel.test.ts"
+const nested = "test/law/S09-nested.test.ts"
+const keys = "test/law/S10-keys.test.ts"
+const journalFirst = "test/law/S11-journal-first.test.ts"
+const resuming = "test/law/S13-resuming.test.ts"
+const oneDriver = "test/law/S14-one-driver.test.ts"
+const sameId = "test/law/S15-same-id.test.ts"
+const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
-const leases = "test/leases.test.ts"
 const recovery = "test/Recovery.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
 const unwind = "src/engine/unwind.ts"
+const compensation = "src/engine/compensation.ts"
 const action = "src/engine/action.ts"
 const durable = "src/engine/durable.ts"
-const recorder = "src/engine/recorder.ts"
+const recorder = "src/engine/checkpointRecorder.ts"
+const transition = "src/journal/transition.ts"
 const sqlStore = "src/sql/sqlStore.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -26,212 +38,210 @@ export const mutants = [
   {
     says: "stores an intent after it has acted",
     file: interpreter,
-    text: "return recorder.commit(() => recordOutcome(action, action.outcome))",
+    text: "return recorder.commit(() => recordOutcome(action, action.run()))",
     replacement:
-      "return Effect.flatMap(recordOutcome(action, action.outcome), (o) => recorder.commit(() => Effect.succeed(o)))",
-    tests: [semantics]
+      "return Effect.flatMap(recordOutcome(action, action.run()), (o) => recorder.commit(() => Effect.succeed(o)))",
+    tests: [journalFirst]
   },
   {
     says: "forgets to arm a compensation from the journal",
     file: interpreter,
-    text: "if (step.classification === \"Compensatable\") frame.armed",
-    replacement: "if (step.classification === \"Compensatable\" && run.past === undefined) frame.armed",
-    tests: [semantics]
+    text: "frame.armed.push(new Armed(step, frame, output))",
+    replacement: "if (run.past === undefined) frame.armed.push(new Armed(step, frame, output))",
+    tests: [resuming]
   },
   {
     says: "goes forward after a stored decision to unwind, where every step had succeeded",
     file: interpreter,
     text: "if (run.past?.state.direction === \"Back\") return",
     replacement: "if (false) return",
-    tests: [semantics]
+    tests: [journalFirst]
   },
   {
     says: "comes to a step after a stored decision to unwind",
     file: interpreter,
     text: "if (past.state.direction === \"Back\") return",
     replacement: "if (false) return",
-    tests: [semantics]
+    tests: [journalFirst]
   },
   {
     says: "decides a skipped step's condition again on a resume",
     file: interpreter,
     text: "return Effect.succeed(skipped)\n  if (past",
-    replacement: "return begin(run, frame, step)\n  if (past",
-    tests: [composition],
-    only: "^conditions"
+    replacement: "return runStep(run, frame, step)\n  if (past",
+    tests: ["test/conditions.test.ts"]
   },
   {
     says: "takes a step in doubt for one that failed",
     file: interpreter,
     text: "if (recorded.status === \"Failed\") {",
     replacement: "if (recorded.status === \"Failed\" || recorded.status === \"InDoubt\") {",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "lets an interruption in after the point of no return",
     file: interpreter,
     text: "return run.committed.length > 0 ? now() :",
     replacement: "return",
-    tests: [semantics]
+    tests: [pointOfNoReturn]
   },
   {
     says: "misses an interruption that comes during the last step",
     file: interpreter,
     text: "run.committed.length > 0 ? output() :",
     replacement: "run.committed.length >= 0 ? output() :",
-    tests: [semantics]
+    tests: [acquireRelease]
   },
   {
     says: "lets an interruption into a sibling's actions",
     file: interpreter,
     text: "Effect.uninterruptible(Effect.suspend(() => {\n        if (branch.begun",
     replacement: "Effect.asVoid(Effect.suspend(() => {\n        if (branch.begun",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "lets a sibling begin after another has failed",
     file: interpreter,
     text: "branch.begun || (failed && !isUnderWay(run, branch.node))",
     replacement: "branch.begun",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "forgets what an earlier process did in a sibling, once another has failed",
     file: interpreter,
     text: "(failed && !isUnderWay(run, branch.node))",
     replacement: "failed",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "forgets what an earlier process did in a sibling, once it is interrupted",
     file: interpreter,
     text: "return run.past === undefined ? Effect.void : Effect.forEach",
     replacement: "return run.past === undefined || true ? Effect.void : Effect.forEach",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "arms siblings in the wrong order",
     file: interpreter,
     text: "frame.armed.push(...lanes.flat())",
     replacement: "frame.armed.push(...lanes.reverse().flat())",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "puts a sibling's own failure before another's doubt",
     file: interpreter,
     text: "[...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))]",
     replacement: "causes",
-    tests: [composition]
+    tests: [parallel]
   },
   // The way back.
   {
     says: "unwinds in forward order",
     file: unwind,
-    text: "this.entry(armed[armed.length - 1]!),\n      step: (dealtWith) => {\n        if (dealtWith) armed.pop()",
-    replacement: "this.entry(armed[0]!),\n      step: (dealtWith) => {\n        if (dealtWith) armed.shift()",
-    tests: [semantics]
+    text: "this.runEntry(armed[armed.length - 1]!),\n      step: (wasTried) => {\n        if (wasTried) armed.pop()",
+    replacement: "this.runEntry(armed[0]!),\n      step: (wasTried) => {\n        if (wasTried) armed.shift()",
+    tests: [unwinding]
   },
   {
     says: "skips the compensation of the oldest step",
     file: unwind,
     text: "while: () => armed.length > 0",
     replacement: "while: () => armed.length > 1",
-    tests: [semantics]
+    tests: [unwinding]
   },
   {
     says: "undoes before the decision to unwind is stored",
     file: unwind,
     text: "return recorder.commit(() => outcome)",
     replacement: "return Effect.flatMap(outcome, (o) => recorder.commit(() => Effect.succeed(o)))",
-    tests: [semantics]
+    tests: [journalFirst]
   },
   {
     says: "says nothing of a compensation that failed",
     file: unwind,
     text: "this.failed.push({ step, cause })",
     replacement: "void cause",
-    tests: [semantics]
+    tests: [failedCompensation]
   },
   {
     says: "undoes again what the journal says is undone",
     file: unwind,
-    text: "if (recorded?.status === \"Undone\")",
+    text: "if (past?.state.steps.get(step)?.status === \"Undone\")",
     replacement: "if (false)",
-    tests: [semantics]
+    tests: [resuming]
   },
   {
     says: "undoes what stands under a Final that has taken effect",
     file: unwind,
-    text: "return committed ? failAfterCommit(run, ended) :",
-    replacement: "return",
-    tests: [semantics]
+    text: "[(s) => s.committed, \"FailAfterCommit\"]",
+    replacement: "[() => false, \"FailAfterCommit\"]",
+    tests: [pointOfNoReturn]
   },
   {
     says: "undoes a durable execution whose outcome nobody knows",
     file: unwind,
-    text: "if (doubts.length > 0 && !committed)",
-    replacement: "if (false)",
-    tests: [semantics]
+    text: "[(s) => s.durable && s.unsettled && !s.committed, \"Park\"]",
+    replacement: "[() => false, \"Park\"]",
+    tests: [inDoubt]
   },
   {
     says: "undoes an interrupted execution in which an earlier process left a doubt",
     file: unwind,
-    text: "run.suspend || committed || isAnythingInDoubt(recorder)",
-    replacement: "run.suspend || committed",
-    tests: [composition],
-    only: "^S9"
+    text: "s.suspends || s.committed || s.inDoubt",
+    replacement: "s.suspends || s.committed",
+    tests: [nested]
   },
   {
     says: "gives a compensation the key of its action",
-    file: unwind,
-    text: "idempotencyKey: keyOf(run.key, step, \"compensation\")",
-    replacement: "idempotencyKey: keyOf(run.key, step, \"action\")",
-    tests: [semantics]
+    file: compensation,
+    text: "keyOf(owner.key, step, \"compensation\")",
+    replacement: "keyOf(owner.key, step, \"action\")",
+    tests: [keys]
   },
   {
     says: "does not stop the retry of a compensation whose lease is lost",
-    file: unwind,
-    text: "this.run.recorder?.mustStop()",
+    file: compensation,
+    text: "this.owner.recorder?.mustStop()",
     replacement: "undefined",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   // Actions and their doubts.
   {
     says: "does not stop a retry whose lease is lost",
     file: action,
-    text: "this.run.recorder?.mustStop()",
+    text: "this.owner.recorder?.mustStop()",
     replacement: "undefined",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   {
     says: "takes a lost reply for a failure",
     file: action,
-    text: "error instanceof OutcomeUnknown && error.happened === undefined",
+    text: "is(\"OutcomeUnknown\")(error) && error.happened === undefined",
     replacement: "false",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "lets any typed error settle a doubt",
     file: action,
     text: "if (inDoubt === \"retry\" && isAnswer?.(error) !== false) doubt = undefined",
     replacement: "doubt = undefined",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "lets a defect settle a doubt",
     file: action,
-    text: "if (error === undefined) return endOf(cause)",
+    text: "if (error === undefined) return endWith(cause)",
     replacement: "if (error === undefined) return Effect.failCause(cause)",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "takes a verify that cannot tell for one that says no",
     file: action,
-    text: "(cause) => Effect.fail(`${doubt.reason}; and verify could not tell: ${oneLine(cause)}`)",
+    text: "(cause) => Effect.fail(`${doubt.reason}; verify could not tell: ${oneLine(cause)}`)",
     replacement: "() => Effect.succeedNone",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "uses a new key on a resume",
@@ -239,50 +249,50 @@ export const mutants = [
     text: "this.key = encodeURIComponent(options.executionId)",
     replacement:
       "this.key = encodeURIComponent(options.executionId) + (options.past === undefined ? \"\" : \"-again\")",
-    tests: [semantics]
+    tests: [keys, journalFirst]
   },
   // Executions and their journals.
   {
     says: "ignores the recorded input on a second execute",
     file: durable,
-    text: "if (canonical(stored.past.state.input) !== call.input)",
+    text: "if (canonical(loaded.past.state.input) !== call.input)",
     replacement: "if (false)",
-    tests: [semantics]
+    tests: [sameId]
   },
   {
     says: "sets a parked execution going on execute",
     file: durable,
-    text: "wakes: false }",
-    replacement: "wakes: true }",
-    tests: [semantics]
+    text: "wakes: false, finding",
+    replacement: "wakes: true, finding",
+    tests: [pointOfNoReturn]
   },
   {
     says: "runs an execution twice instead of joining it",
     file: durable,
-    text: "checkpoint.driven.get(executionId)",
-    replacement: "checkpoint.driven.get(`not ${executionId}`)",
-    tests: [semantics]
+    text: "store.driven.get(executionId)",
+    replacement: "store.driven.get(`not ${executionId}`)",
+    tests: [sameId]
   },
   {
-    says: "hands an interruption on to whoever joined",
+    says: "hands an interruption on to the calls that have joined",
     file: durable,
-    text: "same && !Exit.isInterrupted(exit) ? exit",
-    replacement: "same ? exit",
-    tests: [semantics]
+    text: "asksTheSame && !Exit.isInterrupted(exit) ? exit",
+    replacement: "asksTheSame ? exit",
+    tests: [sameId]
   },
   {
-    says: "goes on with what it read before its claim",
+    says: "goes on with the journal that it read before its claim",
     file: durable,
-    text: "continued(store, claim, program, again, options)",
-    replacement: "continued(store, claim, program, stored, options)",
-    tests: [leases]
+    text: "const loadAgain = loadKnown(store, program, executionId)",
+    replacement: "const loadAgain = Effect.runSyncExit(loadKnown(store, program, executionId))",
+    tests: [oneDriver]
   },
   {
     says: "keeps the lease of what it leaves unfinished",
     file: durable,
     text: "? Effect.zipRight(store.letGo(run.executionId, claim), ended)",
     replacement: "? ended",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^S14"
   },
   {
@@ -290,25 +300,25 @@ export const mutants = [
     file: "src/engine/load.ts",
     text: "if (changed !== undefined)",
     replacement: "if (false)",
-    tests: [semantics]
+    tests: [doesNotFit]
   },
   {
     says: "takes what was found out about a step that is not in doubt",
     file: durable,
     text: "|| !Journal.isInDoubt(recorded)",
     replacement: "",
-    tests: [semantics]
+    tests: [inDoubt]
   },
   {
     says: "goes on storing after the store has failed once",
     file: recorder,
     text: "if (this.halted !== undefined) return Effect.fail(this.halted.error)",
     replacement: "",
-    tests: [composition]
+    tests: [parallel]
   },
   {
     says: "stores what JSON loses",
-    file: recorder,
+    file: "src/engine/codec.ts",
     text: "encoded === undefined ? undefined : notJson(encoded)",
     replacement: "encoded === undefined ? undefined : undefined",
     tests: ["test/Saga.test.ts"]
@@ -316,31 +326,31 @@ export const mutants = [
   // The table of transitions.
   {
     says: "lets a decision to unwind follow a Final that has taken effect",
-    file: "src/Journal.ts",
+    file: transition,
     text: "if (committed !== undefined) return",
     replacement: "if (false) return",
     tests: [journal]
   },
   {
     says: "lets an execution end as undone in which a step stands",
-    file: "src/Journal.ts",
+    file: transition,
     text: "return step.status === \"Undone\" || step.status === \"Failed\"",
     replacement: "return step.status !== \"CompensationFailed\"",
     tests: [journal]
   },
   {
     says: "lets a compensation begin without a decision to unwind",
-    file: "src/Journal.ts",
+    file: transition,
     text: "if (state.direction === \"Forward\") return",
     replacement: "if (false) return",
     tests: [journal]
   },
   {
     says: "reads a format that is newer than itself",
-    file: "src/Journal.ts",
+    file: "src/journal/commit.ts",
     text: "commit.format > format",
     replacement: "false",
-    tests: [semantics]
+    tests: [doesNotFit]
   },
   // Groups and leases.
   {
@@ -355,14 +365,14 @@ export const mutants = [
     file: "src/store/groupCommits.ts",
     text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
     replacement: "\"OtherDriver\"",
-    tests: [leases]
+    tests: [oneDriver]
   },
   {
     says: "believes in a lease that has run out while the store was out of reach",
     file: "src/store/lease.ts",
     text: "current?.token === token && lasts()",
     replacement: "current?.token === token",
-    tests: [leases],
+    tests: [oneDriver],
     only: "out of touch"
   },
   {
@@ -370,7 +380,7 @@ export const mutants = [
     file: "src/store/lease.ts",
     text: "if (Number.isFinite(milliseconds))",
     replacement: "if (false)",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   {
@@ -378,7 +388,7 @@ export const mutants = [
     file: "src/store/lease.ts",
     text: "quietly(store.release(token))",
     replacement: "Effect.void",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^S14"
   },
   {
@@ -408,7 +418,7 @@ export const mutants = [
     file: sqlite,
     text: "lease.expires_at > ${now} AND (given.sequence",
     replacement: "(given.sequence",
-    tests: [leases]
+    tests: [oneDriver]
   },
   {
     says: "lets a sequence leave a gap, on SQLite",
@@ -491,7 +501,7 @@ export const mutants = [
     file: "src/Recovery.ts",
     text: "leases.size > 0 && Number.isFinite(wait)",
     replacement: "leases.size > 0 && wait < 0",
-    tests: [leases]
+    tests: [oneDriver]
   },
   {
     says: "undoes what it recovers when it is interrupted",
@@ -517,7 +527,7 @@ export const mutants = [
   },
   {
     says: "takes a plan for another of the same steps",
-    file: "src/definition/program.ts",
+    file: "src/definition/difference.ts",
     text: "if (stored === plan || canonical(stored) === canonical(plan)) return undefined",
     replacement: "if (stored === plan || canonical(stored) !== \"\") return undefined",
     tests: ["test/planDurable.test.ts"]
@@ -540,7 +550,7 @@ export const mutants = [
   {
     says: "tells a decision before it is stored",
     file: recorder,
-    text: "if (isDecision(event))",
+    text: "if (isToldOnceStored(event))",
     replacement: "if (false)",
     tests: ["test/SagaEvents.test.ts"]
   },

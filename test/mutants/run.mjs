@@ -5,10 +5,20 @@
  *     npm run test:mutants                  all of them
  *     npm run test:mutants -- 7 "forward"   those with this number, or with this in their sentence or file
  *     npm run test:mutants -- --jobs 1      one at a time instead of two
- *     npm run test:mutants -- --table       and what came of it as the table of the README
+ *     npm run test:mutants -- --check       run nothing, say only which do not apply
  */
 import { spawn } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -20,7 +30,7 @@ const secondsForAFile = 120
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: "string", default: "2" }, table: { type: "boolean", default: false } }
+  options: { jobs: { type: "string", default: "2" }, check: { type: "boolean", default: false } }
 })
 const jobs = Math.min(2, Math.max(1, Number(values.jobs) || 1))
 
@@ -146,13 +156,28 @@ const read = (report, folder) => {
 
 /** The text of the file with the mutant in it. */
 const mutate = ({ file, number, replacement, says, text }, folder) => {
-  const before = readFileSync(join(folder, file), "utf8")
+  const path = join(folder, file)
+  if (!existsSync(path)) throw new Error(`mutant ${number} (${says}) does not apply: there is no ${file}`)
+  const before = readFileSync(path, "utf8")
   const times = before.split(text).length - 1
   if (times !== 1) {
     throw new Error(`mutant ${number} (${says}) does not apply: its text is ${times} times in ${file}:\n${text}`)
   }
   if (text === replacement) throw new Error(`mutant ${number} (${says}) changes nothing`)
   return before.replace(text, () => replacement)
+}
+
+/** Why a mutant cannot be tried. */
+const problemsOf = (mutant) => {
+  const problems = mutant.tests
+    .filter((test) => !existsSync(join(root, test)))
+    .map((test) => `mutant ${mutant.number} (${mutant.says}) cannot be noticed: there is no ${test}`)
+  try {
+    mutate(mutant, root)
+  } catch (error) {
+    problems.push(error.message)
+  }
+  return problems
 }
 
 const nameOf = ({ file, fullName, title, ancestorTitles }) =>
@@ -211,15 +236,12 @@ const say = ({ number, says }, { by, error, killed, seconds }) => {
 const main = async () => {
   if (chosen.length === 0) throw new Error(`no mutant is called ${positionals.join(" or ")}`)
   // Before anything else, and all at once: texts that have moved are to be seen together.
-  const problems = chosen.flatMap((mutant) => {
-    try {
-      mutate(mutant, root)
-      return []
-    } catch (error) {
-      return [error.message]
-    }
-  })
+  const problems = chosen.flatMap(problemsOf)
   if (problems.length > 0) throw new Error(problems.join("\n\n"))
+  if (values.check) {
+    console.log(`${chosen.length} mutants apply`)
+    return 0
+  }
   const started = performance.now()
   await checkUnmutated()
   const verdicts = new Map()
@@ -232,19 +254,6 @@ const main = async () => {
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
-  if (values.table) {
-    console.log("\n| | mutant | in | killed by |\n| --- | --- | --- | --- |")
-    for (const mutant of chosen) {
-      const { by, error } = verdicts.get(mutant)
-      const where = mutant.file.replace("src/", "")
-      console.log(
-        `| ${mutant.number} | ${mutant.says} | \`${where}\` | ${
-          by ?? (error === undefined ? "**nothing**" : "error")
-        } |`
-      )
-    }
-    console.log("")
-  }
   const all = Array.from(verdicts.values())
   const killed = all.filter((verdict) => verdict.killed === true).length
   const errors = all.filter(({ error }) => error !== undefined).length

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { Checkpoint, Journal, Plan, Saga } from "effect-saga"
-import { eventsOf, failingStore, recoverAll } from "../support/store.ts"
-import { announce, look, once, planOf, process, store, type Tools, withTools } from "../support/tools.ts"
+import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
+import { announce, look, once, planOf, store, type Tools, withTools } from "../support/tools.ts"
 
 const execute = (...steps: ReadonlyArray<unknown>) =>
   Effect.flatMap(Plan.decode(planOf(...steps)), (plan) => Saga.execute(plan, undefined, { executionId: "1" }))
@@ -129,7 +129,7 @@ describe("a durable run keeps a journal", () => {
           { step: "notes", status: "Undone" },
           { step: "draft", status: "Failed", reason: expect.stringContaining("locked") }
         ])
-        expect(summary).toBe("Release is parked (PartlyUndone): step \"publish\" failed with ToolFailed")
+        expect(summary).toBe("Report is parked (PartlyUndone): step \"publish\" failed with ToolFailed")
       }).pipe(Effect.provide(Checkpoint.layerMemory))
     )
   )
@@ -164,7 +164,7 @@ describe("a durable run keeps a journal", () => {
       Effect.gen(function*() {
         const [one, other] = [yield* Checkpoint.makeMemory, yield* Checkpoint.makeMemory]
         yield* process(one, whileStoreFails(1, execute(store("draft"), announce("publish"))))
-        expect(yield* process(one, pending)).toMatchObject([{ executionId: "1", saga: "Release" }])
+        expect(yield* process(one, pending)).toMatchObject([{ executionId: "1", saga: "Report" }])
         expect(yield* process(other, pending)).toEqual([])
         expect(yield* other.load("1")).toEqual([])
       })

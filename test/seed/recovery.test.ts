@@ -7,8 +7,8 @@ import { Faults } from "effect-saga/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { eventsOf, recoverAll } from "../support/store.ts"
-import { announce, look, once, planOf, process, store, withTools } from "../support/tools.ts"
+import { eventsOf, process, recoverAll } from "../support/store.ts"
+import { announce, look, once, planOf, store, withTools } from "../support/tools.ts"
 
 /** A process that executes a plan and dies at this commit. */
 const crash = (
@@ -52,7 +52,7 @@ describe("a crash between intent and outcome", () => {
         const plan = planOf(announce("deploy"))
         yield* crash(memory, intended, plan)
         expect(tools.calls).toEqual([])
-        expect(yield* pending(memory)).toMatchObject([{ executionId: "1", saga: "Release", status: "Running" }])
+        expect(yield* pending(memory)).toMatchObject([{ executionId: "1", saga: "Report", status: "Running" }])
         const state = Journal.fold(yield* eventsOf(memory, "1")) as Journal.ExecutionState
         expect(state.plan).toEqual({ version: 1, ...plan })
         expect(Journal.steps(state).filter(Journal.isInDoubt)).toMatchObject([{ step: "deploy" }])

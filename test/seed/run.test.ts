@@ -8,7 +8,7 @@ const report = (...steps: ReadonlyArray<unknown>) =>
   Effect.flatMap(Plan.decode(planOf(...steps)), (plan) => Saga.report(plan, undefined))
 
 /** Runs a plan that fails, for its error. */
-const failureOf = (...steps: ReadonlyArray<unknown>) =>
+const errorOf = (...steps: ReadonlyArray<unknown>) =>
   Effect.flatMap(Plan.decode(planOf(...steps)), (plan) => Effect.flip(Saga.run(plan, undefined)))
 
 describe("a run in process needs no store", () => {
@@ -43,7 +43,7 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("publish", "no")
-        yield* failureOf(store("draft"), announce("publish"))
+        yield* errorOf(store("draft"), announce("publish"))
         expect(tools.calls).toMatchObject([
           { role: "action", step: "draft", tool: "store", arguments: { as: "draft", text: "hello" } },
           { role: "action", step: "publish", tool: "announce", arguments: { to: "publish" } },
@@ -58,7 +58,7 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("index", "connection lost")
-        const failure = yield* failureOf(
+        const failure = yield* errorOf(
           look("check"),
           store("draft"),
           look("compare"),
@@ -89,7 +89,7 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("publish", "no")
-        expect(yield* failureOf(store("draft"), announce("publish"))).toMatchObject({ _tag: "ToolFailed" })
+        expect(yield* errorOf(store("draft"), announce("publish"))).toMatchObject({ _tag: "ToolFailed" })
         expect(tools.log).toEqual(["+draft", "!publish", "-draft"])
       })
     )
@@ -100,7 +100,7 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("mail", "no")
-        expect(yield* failureOf(store("draft"), announce("publish"), { ...announce("mail"), ...once }))
+        expect(yield* errorOf(store("draft"), announce("publish"), { ...announce("mail"), ...once }))
           .toMatchObject({ _tag: "FailedAfterCommit", step: "mail", stands: ["draft", "publish"] })
         expect(tools.log).toEqual(["+draft", "+publish", "!mail", "!mail"])
       })
@@ -113,7 +113,7 @@ describe("a run in process needs no store", () => {
       Effect.gen(function*() {
         tools.refuse("-notes", "locked")
         tools.refuse("publish", "no")
-        const failure = yield* failureOf(store("draft"), store("notes"), store("index"), announce("publish"))
+        const failure = yield* errorOf(store("draft"), store("notes"), store("index"), announce("publish"))
         expect(failure).toMatchObject({
           _tag: "PartlyUndone",
           undone: ["index", "draft"],
@@ -143,7 +143,7 @@ describe("a run in process needs no store", () => {
         tools.refuse("publish", "no")
         const output = { $ref: "/outputs/draft" }
         const draft = { ...store("draft"), compensation: { tool: "remove", arguments: { what: output } } }
-        yield* failureOf(draft, { ...announce("publish"), action: { tool: "announce", arguments: [output] } })
+        yield* errorOf(draft, { ...announce("publish"), action: { tool: "announce", arguments: [output] } })
         expect(tools.calls.slice(1).map((call) => call.arguments)).toEqual([["draft-output"], { what: "draft-output" }])
       })
     )
@@ -154,10 +154,10 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("publish", "no")
-        yield* failureOf(look("check"), store("draft"), announce("publish"))
+        yield* errorOf(look("check"), store("draft"), announce("publish"))
         expect(new Set(tools.keys()).size).toBe(4)
         expect(tools.calls[3]?.actionIdempotencyKey).toBe(tools.calls[1]?.idempotencyKey)
-        yield* failureOf(look("check"), store("draft"), announce("publish"))
+        yield* errorOf(look("check"), store("draft"), announce("publish"))
         expect(new Set(tools.keys()).size).toBe(8)
       })
     )
@@ -168,7 +168,7 @@ describe("a run in process needs no store", () => {
     withTools((tools) =>
       Effect.gen(function*() {
         tools.refuse("publish", "busy")
-        yield* failureOf({ ...announce("publish"), ...once })
+        yield* errorOf({ ...announce("publish"), ...once })
         expect(tools.calls.map(({ attempt }) => attempt)).toEqual([1, 2])
         expect(new Set(tools.keys()).size).toBe(1)
       })
@@ -231,16 +231,16 @@ describe("a report tells what became of a run", () => {
       Effect.gen(function*() {
         const steps = [store("draft"), announce("publish"), { ...announce("mail"), ...once }]
         const summary = Effect.map(report(...steps), (told) => told.summary)
-        expect(yield* summary).toBe("Release succeeded: 3 steps took effect")
+        expect(yield* summary).toBe("Report succeeded: 3 steps took effect")
         tools.refuse("mail", "no")
         expect(yield* summary).toBe(
-          "Release failed with ToolFailed at step \"mail\" after its point of no return; in effect: \"draft\", \"publish\""
+          "Report failed with ToolFailed at step \"mail\" after its point of no return; in effect: \"draft\", \"publish\""
         )
         tools.refuse("publish", "no")
-        expect(yield* summary).toBe("Release failed with ToolFailed at step \"publish\"; undone: \"draft\"")
+        expect(yield* summary).toBe("Report failed with ToolFailed at step \"publish\"; undone: \"draft\"")
         tools.refuse("-draft", "locked")
         expect(yield* summary).toBe(
-          "Release failed with ToolFailed at step \"publish\"; nothing could be undone; still in effect: \"draft\""
+          "Report failed with ToolFailed at step \"publish\"; nothing could be undone; still in effect: \"draft\""
         )
       })
     )

@@ -1,6 +1,6 @@
 /** What tests do to stores. */
 import { Chunk, Effect, Stream } from "effect"
-import { type Checkpoint, Journal, Recovery, type Saga, SagaError } from "effect-saga"
+import { Checkpoint, Journal, Recovery, type Saga, SagaError } from "effect-saga"
 
 /** A store whose appends fail from the one numbered `failAt` (from 0) on, as if the disk had gone. */
 export const failingStore = (store: Checkpoint.Service, options: { readonly failAt: number }): Checkpoint.Service => {
@@ -40,4 +40,13 @@ export const recoverAll = <const Sagas extends Parameters<typeof Recovery.events
     Stream.filter((event): event is Recovery.Recovered<Saga.Output<Sagas[number]>> => event._tag !== "Begun"),
     Stream.runCollect,
     Effect.map(Chunk.toReadonlyArray)
+  )
+
+/** One life of a process on a store, which stays. */
+export const process = <A, E, R>(store: Checkpoint.Store, life: Effect.Effect<A, E, R>) =>
+  Effect.scoped(
+    Effect.flatMap(
+      Checkpoint.make(store),
+      (service) => Effect.provideService(life, Checkpoint.Checkpoint, service)
+    )
   )

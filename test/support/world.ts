@@ -1,45 +1,52 @@
 /**
- * The outside world of the tests: remembers what was done and undone, in order and under which key, and can be told to
- * fail. Doing a thing twice under one key does it once, as with a service that honours keys.
+ * The outside world of the tests: the library's own `Ledger`, which services that honour keys write to, and beside it a log of
+ * everything that was asked for in order, refusals and notes included.
  */
 import { Data, Effect } from "effect"
 import type { Step } from "effect-saga"
+import { Ledger } from "effect-saga/testing"
 
 export class Refused extends Data.TaggedError("Refused")<{ readonly step: string }> {}
 
+interface ActionKey {
+  readonly idempotencyKey: Step.IdempotencyKey
+}
+interface CompensationKeys extends ActionKey {
+  readonly actionIdempotencyKey: Step.IdempotencyKey
+}
+
 export const makeWorld = () => {
+  const ledger = Effect.runSync(Ledger.make())
   const log: Array<string> = []
   const keys: Array<string> = []
-  const standing = new Map<string, string>()
+  const asked = (line: string, key: string) => {
+    log.push(line)
+    keys.push(key)
+  }
   return {
-    /** `+flight` for done, `-flight` for undone, in order. */
+    /** `+flight` for done, `-flight` for undone, `!flight` for refused, in order. */
     log,
-    /** The keys of all calls, in order. */
+    /** The keys of all that was done and undone, in order. */
     keys,
-    /** What stands: step by key. */
-    standing: () => Array.from(standing.values()),
-    has: (key: string) => standing.has(key),
-    do: (step: string) => (context: { readonly idempotencyKey: Step.IdempotencyKey }) =>
-      Effect.sync(() => {
-        log.push(`+${step}`)
-        keys.push(context.idempotencyKey)
-        standing.set(context.idempotencyKey, step)
-        return `${step}-output`
+    /** What stands, by step. */
+    standing: () => Effect.runSync(ledger.standing),
+    has: ledger.has,
+    do: (step: string) => ({ idempotencyKey }: ActionKey) =>
+      Effect.suspend(() => {
+        asked(`+${step}`, idempotencyKey)
+        return Effect.as(ledger.do(step, idempotencyKey), `${step}-output`)
       }),
-    undo:
-      (step: string) =>
-      (context: { readonly idempotencyKey: Step.IdempotencyKey; readonly actionIdempotencyKey: Step.IdempotencyKey }) =>
-        Effect.sync(() => {
-          log.push(`-${step}`)
-          keys.push(context.idempotencyKey)
-          standing.delete(context.actionIdempotencyKey)
-        }),
+    undo: (step: string) => ({ actionIdempotencyKey, idempotencyKey }: CompensationKeys) =>
+      Effect.suspend(() => {
+        asked(`-${step}`, idempotencyKey)
+        return Effect.asVoid(ledger.undo(step, actionIdempotencyKey))
+      }),
     refuse: (step: string) => () =>
       Effect.suspend(() => {
         log.push(`!${step}`)
         return Effect.fail(new Refused({ step }))
       }),
-    note: (what: string) => Effect.sync(() => void log.push(what))
+    note: (line: string) => Effect.sync(() => void log.push(line))
   }
 }
 

@@ -2,29 +2,14 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Cause,
-  Context,
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Schedule,
-  Schema,
-  Scope,
-  TestClock
-} from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
-import { commitOf } from "./support/commit.ts"
-import { describePostgres, freshClient } from "./support/postgres.ts"
-import { failingStore, recoverAll } from "./support/store.ts"
-import { makeWorld } from "./support/world.ts"
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+import { commitOf } from "../support/commit.ts"
+import { failureOf } from "../support/exit.ts"
+import { describePostgres, freshClient } from "../support/postgres.ts"
+import { failingStore, recoverAll } from "../support/store.ts"
+import { makeWorld } from "../support/world.ts"
 
 /** Two steps with a gate between them, at which a run waits the first time only. */
 const make = () =>

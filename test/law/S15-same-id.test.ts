@@ -1,0 +1,138 @@
+/** S15: the same `executionId` twice is one execution, or a conflict. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Schema, TestClock } from "effect"
+import { Checkpoint, Saga, SagaError } from "effect-saga"
+import { failureOf } from "../support/exit.ts"
+import { reserve, Text } from "../support/sagas.ts"
+import { failingStore, recoverAll } from "../support/store.ts"
+import { makeWorld } from "../support/world.ts"
+
+describe("S15: the same executionId twice", () => {
+  const counting = (runs: { count: number }) =>
+    Saga.make("Once", { input: Schema.Struct({ n: Schema.Number }) })
+      .compensatable("hotel", {
+        success: Schema.Number,
+        action: ({ input }) => Effect.sync(() => (runs.count++, input.n * 2)).pipe(Effect.delay("1 second")),
+        compensate: () => Effect.void
+      })
+      .build(({ outputs }) => outputs.hotel)
+
+  it.effect("joins the execution while it runs", () =>
+    Effect.gen(function*() {
+      const runs = { count: 0 }
+      const saga = counting(runs)
+      const both = yield* Effect.fork(Effect.all([
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }),
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }),
+        Effect.exit(Saga.execute(saga, { n: 2 }, { executionId: "1" }))
+      ], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("2 seconds")
+      const [first, second, other] = yield* Fiber.join(both)
+      expect([first, second, runs.count]).toEqual([2, 2, 1])
+      expect(failureOf(other)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherInput" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("joins what recovery drives, and still refuses another input, or another definition", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const saga = counting({ count: 0 })
+      const failing = yield* Effect.fork(Effect.exit(
+        Saga.execute(saga, { n: 1 }, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
+        )
+      ))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(failing)
+      const recovery = yield* Effect.fork(recoverAll([saga]))
+      yield* Effect.yieldNow()
+      const second = Saga.make("Once", { input: Schema.Struct({ n: Schema.Number }), version: 2 })
+        .compensatable("hotel", {
+          success: Schema.Number,
+          action: () => Effect.succeed(0),
+          compensate: () => Effect.void
+        })
+        .build(({ outputs }) => outputs.hotel)
+      const joined = yield* Effect.fork(Effect.all([
+        Effect.exit(Saga.execute(saga, { n: 1 }, { executionId: "1" })),
+        Effect.exit(Saga.execute(saga, { n: 1000 }, { executionId: "1" })),
+        Effect.exit(Saga.execute(second, { n: 1 }, { executionId: "1" }))
+      ], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(recovery)
+      const [same, otherInput, otherVersion] = yield* Fiber.join(joined)
+      expect(same).toEqual(Exit.succeed(2))
+      expect(failureOf(otherInput)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherInput" })
+      expect(failureOf(otherVersion)).toMatchObject({ _tag: "DefinitionChanged" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("whoever joined a call that is interrupted asks the journal what came of it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Charge").final("charge", {
+        success: Text,
+        action: (context) => Effect.delay(world.do("charge")(context), "1 second"),
+        inDoubt: "retry"
+      }).build(({ outputs }) => outputs.charge)
+      const driver = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* TestClock.adjust("500 millis")
+      const joiner = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Effect.yieldNow()
+      const interruption = yield* Effect.fork(Fiber.interrupt(driver))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(interruption)
+      expect(yield* Fiber.join(joiner)).toBe("charge-output")
+      expect(world.log).toEqual(["+charge"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("the order of an input's members makes it no other input", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Record", { input: Schema.Record({ key: Schema.String, value: Schema.Number }) })
+        .readOnly("look", { success: Schema.Number, action: () => Effect.succeed(1) })
+        .build()
+      yield* Saga.execute(saga, { a: 1, b: 2 }, { executionId: "1" })
+      expect(yield* Saga.execute(saga, { b: 2, a: 1 }, { executionId: "1" })).toEqual({ look: 1 })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("returns the recorded result afterwards, also a failure", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        success: Text,
+        error: Text,
+        action: () => Effect.fail("no"),
+        inDoubt: "retry"
+      }).build()
+      const first = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const log = [...world.log]
+      expect(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))).toEqual(first)
+      expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(first)
+      expect(world.log).toEqual(log)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("refuses another input, another saga, and an id that cannot be one", () =>
+    Effect.gen(function*() {
+      const saga = counting({ count: 0 })
+      const fiber = yield* Effect.fork(Saga.execute(saga, { n: 1 }, { executionId: "1" }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(fiber)
+      const reason = (exit: Exit.Exit<unknown, unknown>) => (failureOf(exit) as SagaError.ExecutionConflict).reason
+      expect(reason(yield* Effect.exit(Saga.execute(saga, { n: 2 }, { executionId: "1" })))).toBe("OtherInput")
+      const other = reserve(makeWorld()).build()
+      expect(reason(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "1" })))).toBe("OtherSaga")
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "\ud800" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
+      expect(failureOf(yield* Effect.exit(Saga.execute(other, undefined, { executionId: "a\0" })))).toMatchObject({
+        _tag: "InvalidExecutionId"
+      })
+      for (const executionId of ["", "\ud800", "a\0"]) {
+        expect(failureOf(yield* Effect.exit(Saga.resume(other, executionId)))).toMatchObject({
+          _tag: "ExecutionNotFound"
+        })
+      }
+      expect(failureOf(yield* Effect.exit(Saga.resume(other, "unknown")))).toMatchObject({ _tag: "ExecutionNotFound" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
