@@ -10,9 +10,10 @@ import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
-import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
+import { findObserver, type Observer } from "../watch/observer.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
@@ -125,7 +126,7 @@ const withObserver = <A>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
   use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => AnyEffect<A>
 ): AnyEffect<A> =>
-  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: observerOf(fiber, execution, true) }))
+  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: findObserver(fiber, execution, true) }))
 
 interface Start {
   readonly executionId: string
