@@ -72,8 +72,8 @@ export const observed = async (turns: number, print: (row: string) => void) => {
     contenders.set("before", contender(Layer.empty, { make: Saga.make, run: Saga.run }))
   }
   contenders.set("nobody", contender(Layer.empty))
-  contenders.set("no listener", contender(SagaEvents.layer()))
-  contenders.set("a listener", contender(SagaEvents.layer(), { listens: true }))
+  contenders.set("no listener", contender(SagaEvents.layer))
+  contenders.set("a listener", contender(SagaEvents.layer, { listens: true }))
   contenders.set("metrics", contender(SagaMetrics.layer))
   contenders.set("a tracer", contender(Layer.setTracer(silent)))
   print("               " + Array.from(contenders.keys(), (name) => name.padStart(19)).join(""))

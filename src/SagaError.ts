@@ -1,11 +1,12 @@
 /**
  * Every error that a saga can end with, besides the errors of its own steps.
  *
- * A step's own error in the error channel means that everything was undone. Anything less has one of these tags, and its
- * message says what is true now and who must act.
+ * A step's own error in the error channel means that everything was undone. Any other end has one of these tags. Each message says
+ * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
 import { oneLine } from "./values/describe.ts"
+import { visible } from "./values/visible.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
 
@@ -18,21 +19,23 @@ export class InvalidSaga extends Data.TaggedError("InvalidSaga")<{
   readonly problems: ReadonlyArray<string>
 }> {
   override get message() {
-    return `saga "${this.saga}" cannot be built: ${this.problems.join("; ")}`
+    return visible(`saga "${this.saga}" cannot be built: ${this.problems.join("; ")}`)
   }
 }
 
 /**
- * Thrown by `Diagram` for a record of another saga, or of this one with other steps; `difference` says where they part. Nothing
- * was drawn. Whoever draws must act: with the definition that the execution was run with.
+ * Thrown by `Diagram` for a record of another saga, or of this one with other steps; `difference` names the difference. Nothing was
+ * drawn. The caller must act: draw the record with the definition that the execution was run with.
  */
 export class OtherSaga extends Data.TaggedError("OtherSaga")<{
   readonly saga: string
   readonly difference: string
 }> {
   override get message() {
-    return `what happened did not happen to saga "${this.saga}" as it is defined here: ${this.difference}. ` +
-      "Draw it with the definition that it was run with"
+    return visible(
+      `this is no record of saga "${this.saga}" as it is defined here: ${this.difference}. Nothing was drawn: draw the record ` +
+        "with the definition that it was run with"
+    )
   }
 }
 
@@ -45,10 +48,10 @@ export interface FailedCompensation {
 /**
  * The saga failed and could not be undone completely. The effects of the steps in `failed` and `notTried` still stand.
  *
- * `cause` is why the saga was unwound, as it was; `undone` lists what was undone, in the order in which it happened;
- * `failed` what could not be, with its cause; `notTried` what was left alone because the saga says
- * `onCompensationFailure: "stop"`. A durable execution is `parked`: `Saga.resume` tries again what remains. In process
- * somebody must undo it by hand.
+ * `cause` is the original cause of the unwinding; `undone` lists the steps that were undone, in the order in which it happened;
+ * `failed` lists those whose compensation failed, with its cause; `notTried` lists those that were left alone because the saga says
+ * `onCompensationFailure: "stop"`. A durable execution is `parked`: `Saga.resume` tries the remaining compensations again. In
+ * process a person must undo the rest by hand.
  */
 export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
   readonly saga: string
@@ -62,22 +65,23 @@ export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
   override get message() {
     const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`)
     const notTried = this.notTried.map((step) => `"${step}" (not tried)`)
-    return `${this.saga} (${this.executionId}) was unwound because of ${oneLine(this.cause)}. ` +
-      `Undone: ${quoted(this.undone) || "nothing"}. Not undone, and still in effect: ${
-        [...failed, ...notTried].join(", ")
-      }. ` +
-      (this.parked
-        ? "The execution is parked: mend the cause, then Saga.resume tries again what remains"
-        : "Somebody must undo the rest by hand")
+    const stands = [...failed, ...notTried].join(", ")
+    return visible(
+      `${this.saga} (${this.executionId}) was unwound because of ${oneLine(this.cause)}. ` +
+        `Undone: ${quoted(this.undone) || "nothing"}. Not undone, and still in effect: ${stands}. ` +
+        (this.parked
+          ? "The execution is parked: mend the cause, then Saga.resume tries the remaining compensations again"
+          : "A person must undo the rest by hand")
+    )
   }
 }
 
 /**
  * A Final step failed after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
- * effects of all steps in `stands` stand, the step `step` and those after it have not happened. Where it was the function
- * given to `build` that threw, `step` is undefined, everything has happened, and the error is a defect.
+ * effects of all steps in `stands` stand, the step `step` and those after it have not happened. If the function given to `build`
+ * threw, `step` is undefined, every step has happened, and the error is a defect.
  *
- * A durable execution is `parked`: `Saga.resume` tries the step again. In process somebody must finish the rest by hand.
+ * A durable execution is `parked`: `Saga.resume` tries the step again. In process a person must finish the rest by hand.
  */
 export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommit")<{
   readonly saga: string
@@ -89,11 +93,13 @@ export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommi
 }> {
   override get message() {
     const where = this.step === undefined ? "while its output was made," : `at step "${this.step}",`
-    return `${this.saga} (${this.executionId}) failed ${where} after its point of no return: ${oneLine(this.cause)}. ` +
-      `In effect, and not to be undone: ${quoted(this.stands)}. ` +
-      (this.parked
-        ? "The execution is parked: Saga.resume goes on from there"
-        : "Somebody must finish the rest by hand")
+    return visible(
+      `${this.saga} (${this.executionId}) failed ${where} after its point of no return: ${oneLine(this.cause)}. ` +
+        `In effect, and not to be undone: ${quoted(this.stands)}. ` +
+        (this.parked
+          ? "The execution is parked: Saga.resume goes on from there"
+          : "A person must finish the rest by hand")
+    )
   }
 }
 
@@ -101,9 +107,9 @@ export class FailedAfterCommit<out E> extends Data.TaggedError("FailedAfterCommi
  * Nobody knows whether an action happened.
  *
  * An action fails with it when it cannot tell: a reply was lost, a connection broke after the request was sent. The step's
- * `inDoubt` policy then settles it. When it comes out of a run, it could not be settled: `saga`, `executionId` and `step`
- * say which step. `parked: true`: the execution waits, nothing was undone, and `Saga.resume` settles it. `parked: false`: in
- * process, the completed steps before it were unwound. Neither: in process, after the point of no return.
+ * `inDoubt` policy then settles it. A run ends with it when the policy could not: `saga`, `executionId` and `step` name the step.
+ * `parked: true`: the execution waits, nothing was undone, and `Saga.resume` settles it. `parked: false`: in process, the completed
+ * steps before it were unwound. `parked` undefined: in process, after the point of no return.
  */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-saga/OutcomeUnknown")("OutcomeUnknown", {
   reason: Schema.String,
@@ -117,26 +123,29 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
   happened: Schema.optional(Schema.Literal(false))
 }) {
   override get message() {
-    if (this.step === undefined) return `the outcome is unknown: ${this.reason}`
-    if (this.happened === false) {
-      return `step "${this.step}" of ${this.saga} (${this.executionId}) gave no answer, also when it was run again, and ` +
-        `verify says that it did not happen: ${this.reason}`
-    }
-    const unknown =
-      `nobody knows whether step "${this.step}" of ${this.saga} (${this.executionId}) happened: ${this.reason}. `
-    const findOut = `find out by the idempotency key ${this.idempotencyKey}`
-    if (this.parked === undefined) return unknown + `Somebody must ${findOut}, and finish the rest by hand`
-    return unknown + (this.parked
-      ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with what you found`
-      : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
+    return visible(sayUnknown(this))
   }
+}
+
+const sayUnknown = (error: OutcomeUnknown): string => {
+  const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error
+  if (step === undefined) return `the outcome is unknown: ${reason}`
+  if (happened === false) {
+    return `step "${step}" of ${saga} (${executionId}) gave no answer, and verify says that it did not happen: ${reason}`
+  }
+  const unknown = `nobody knows whether step "${step}" of ${saga} (${executionId}) happened: ${reason}. `
+  const findOut = `find out by the idempotency key ${idempotencyKey}`
+  if (parked === undefined) return unknown + `A person must ${findOut}, and finish the rest by hand`
+  return unknown + (parked
+    ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with the finding`
+    : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
 }
 
 /**
  * An execution was claimed again and again, and nothing new was stored of it: its processes end, or its step's outcome cannot be
  * stored. It is parked so that it cannot keep a service from starting; nothing was undone. `claims` counts the claims since the
  * last stored event; `step` is the step that was started and has no outcome, if there is one; the effects of the steps in `stands`
- * stand. Somebody must find out why: then `Saga.resume` goes on.
+ * stand. A person must find out why: then `Saga.resume` goes on.
  */
 export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/KeepsFailing")("KeepsFailing", {
   saga: Schema.String,
@@ -147,9 +156,11 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
 }) {
   override get message() {
     const where = this.step === undefined ? "" : ` at step "${this.step}"`
-    return `${this.saga} (${this.executionId}) was tried ${this.claims} times${where}, and nothing new was stored of it. ` +
-      `The execution is parked; in effect: ${quoted(this.stands) || "nothing"}. ` +
-      "Find out what ends its process, or why its outcome cannot be stored: then Saga.resume goes on"
+    return visible(
+      `${this.saga} (${this.executionId}) was tried ${this.claims} times${where}, and nothing new was stored of it. ` +
+        `The execution is parked; in effect: ${quoted(this.stands) || "nothing"}. ` +
+        "Find out what ends its process, or why its outcome cannot be stored: then Saga.resume goes on"
+    )
   }
 }
 
@@ -161,13 +172,13 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
  * - `ReadOnly`: the database cannot be written to
  * - `Full`: no room is left
  * - `NotADatabase`: the file is something else, or is damaged
- * - `InTransaction`: the caller is in a transaction of the same database, which could take the journal back; whoever wrote
+ * - `InTransaction`: the caller is in a transaction of the same database, whose rollback would take the journal back; the author of
  *   the call must make it outside
  * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
  *   represent; the author of the saga must act
  *
- * No step was started whose intent is not stored, and nothing was undone after a decision that is not stored: what the
- * execution had stored stays for `Saga.resume` or `Recovery`. Whoever runs the store must act.
+ * No step was started whose intent is not stored, and nothing was undone before the decision to unwind was stored: the stored
+ * execution stays for `Saga.resume` or `Recovery`. The operator of the store must act.
  */
 export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
   "CheckpointError",
@@ -181,24 +192,26 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
 ) {
   override get message() {
     const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
-    return `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
-      (this.operation === "append"
-        ? "The execution stopped where it was; what is stored of it stays for Saga.resume or Recovery"
-        : "The execution was not touched")
+    return visible(
+      `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
+        (this.operation === "append"
+          ? "The execution stopped where it was; its stored part stays for Saga.resume or Recovery"
+          : "The execution was not touched")
+    )
   }
 }
 
 /**
- * This call may not drive this execution, or not any longer; it has stopped, and what is stored stays.
+ * This call may not drive this execution, or not any longer. The call has stopped, and the stored execution stays.
  *
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
  * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
- *   again later for what came of it
+ *   again later for the result
  * - `WaitsForItself`: the call was made by a step of the same execution, directly or through other executions, and would wait
  *   for itself; the author of the saga must act
- * - `LeaseLost`: this process was paused, or out of touch with the store, for longer than its lease lasts; this call has
- *   stopped. What is stored stays for recovery, and another process may have gone on with it
+ * - `LeaseLost`: this process was paused, or could not reach the store, for longer than its lease lasts; this call has stopped. The
+ *   stored execution stays for recovery, and another process may have gone on with it
  */
 export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
   "ExecutionConflict",
@@ -209,21 +222,25 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
   }
 ) {
   override get message() {
-    switch (this.reason) {
-      case "OtherSaga":
-        return `execution ${this.executionId} belongs to another saga than ${this.saga}: choose another executionId`
-      case "OtherInput":
-        return `execution ${this.executionId} of ${this.saga} was started with another input: choose another executionId`
-      case "OtherDriver":
-        return `execution ${this.executionId} of ${this.saga} is driven by another process, or was when this call asked for it: ` +
-          "this call has stopped, and may ask again later what came of it"
-      case "WaitsForItself":
-        return `execution ${this.executionId} of ${this.saga} was asked for by one of its own steps, and would wait for itself: ` +
-          "this call has done nothing; give what the step runs another executionId"
-      case "LeaseLost":
-        return `this process has lost its lease on execution ${this.executionId} of ${this.saga}: this call has stopped, and what ` +
-          "is stored stays for recovery, by whichever process comes first"
-    }
+    return visible(sayConflict(this))
+  }
+}
+
+const sayConflict = ({ executionId, reason, saga }: ExecutionConflict): string => {
+  switch (reason) {
+    case "OtherSaga":
+      return `execution ${executionId} belongs to another saga than ${saga}: choose another executionId`
+    case "OtherInput":
+      return `execution ${executionId} of ${saga} was started with another input: choose another executionId`
+    case "OtherDriver":
+      return `execution ${executionId} of ${saga} is driven by another process, or was when this call asked for it: this call has ` +
+        "stopped; call again later for the result"
+    case "WaitsForItself":
+      return `execution ${executionId} of ${saga} was asked for by one of its own steps, and would wait for itself: this call has ` +
+        "done nothing; give the inner call another executionId"
+    case "LeaseLost":
+      return `this process has lost its lease on execution ${executionId} of ${saga}: this call has stopped, and the stored ` +
+        "execution stays for recovery by any process"
   }
 }
 
@@ -236,15 +253,17 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
   { saga: Schema.String, executionId: Schema.String }
 ) {
   override get message() {
-    return `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
-      "without U+0000"
+    return visible(
+      `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
+        "without U+0000"
+    )
   }
 }
 
 /**
- * A value cannot be stored: its schema does not encode it, or not to plain JSON. `value` says which value of the execution it is,
- * `problem` why. An input or a finding is refused before anything is done; a step whose output cannot be stored is left in
- * doubt (S12). The author of the schema, or whoever gave the value, must act.
+ * A value cannot be stored: its schema does not encode it, or not to plain JSON. `value` names the value of the execution, `problem`
+ * says why. An input or a finding is refused before anything is done; a step whose output cannot be stored is left in doubt (S12).
+ * The author of the schema, or the caller who gave the value, must act.
  */
 export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
   saga: Schema.String,
@@ -253,13 +272,14 @@ export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/No
   problem: Schema.String
 }) {
   override get message() {
-    return `${this.value} cannot be stored: ${this.problem}. The journal of execution ${this.executionId} of ${this.saga} is as it was`
+    return visible(
+      `${this.value} cannot be stored: ${this.problem}. The journal of execution ${this.executionId} of ${this.saga} is as it was`
+    )
   }
 }
 
 /**
- * `Saga.resume` was told what somebody found out about a step that is not in doubt. Nothing was done. The caller must look at the
- * execution again.
+ * `Saga.resume` was given a finding about a step that is not in doubt. Nothing was done. The caller must look at the execution again.
  */
 export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-saga/StepNotInDoubt")("StepNotInDoubt", {
   saga: Schema.String,
@@ -267,8 +287,10 @@ export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-s
   step: Schema.String
 }) {
   override get message() {
-    return `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
-      "nothing was done"
+    return visible(
+      `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
+        "nothing was done"
+    )
   }
 }
 
@@ -278,54 +300,57 @@ export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("ef
   { saga: Schema.String, executionId: Schema.String }
 ) {
   override get message() {
-    return `no execution ${this.executionId} of ${this.saga} is stored`
+    return visible(`no execution ${this.executionId} of ${this.saga} is stored`)
   }
 }
 
 /**
- * The stored execution was started by another definition of the saga: `difference` says where they part. It was left
- * untouched. Run it with the definition that started it, or register both versions with `Recovery`.
+ * The stored execution was started by another definition of the saga: `difference` names the difference. It was left untouched.
+ * Run it with the definition that started it, or register both versions with `Recovery`.
  */
 export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("effect-saga/DefinitionChanged")(
   "DefinitionChanged",
   { saga: Schema.String, executionId: Schema.String, difference: Schema.String }
 ) {
   override get message() {
-    return `execution ${this.executionId} was started by another definition of ${this.saga}: ${this.difference}. ` +
-      "It was left untouched: resume it with the definition that started it"
+    return visible(
+      `execution ${this.executionId} was started by another definition of ${this.saga}: ${this.difference}. ` +
+        "It was left untouched: resume it with the definition that started it"
+    )
   }
 }
 
 /**
- * The stored journal cannot be read as one: `problem` says what is wrong and where. It was left untouched. Whoever runs
- * the store must act.
+ * The stored journal cannot be read: `problem` says why and where. It was left untouched. The operator of the store must act.
  */
 export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>("effect-saga/JournalCorrupt")("JournalCorrupt", {
   executionId: Schema.String,
   problem: Schema.String
 }) {
   override get message() {
-    return `the journal of execution ${this.executionId} cannot be read: ${this.problem}. It was left untouched`
+    return visible(
+      `the journal of execution ${this.executionId} cannot be read: ${this.problem}. It was left untouched`
+    )
   }
 }
 
 /**
- * The error of a step, as the journal has it, when the step has no `error` schema to restore the original with; or the
- * interruption (`tag` is `Interrupted`) of whoever drove the execution before. It means what the original meant: everything
- * was undone. `tag` is the original's `_tag` or name.
+ * The error of a step, as the journal has it, when the step has no `error` schema to restore the original with; or the interruption
+ * (`tag` is `Interrupted`) of an earlier driver of the execution. It means what the original meant: everything was undone. `tag`
+ * is the original's `_tag` or name.
  */
 export class RecoveredFailure extends Schema.TaggedError<RecoveredFailure>("effect-saga/RecoveredFailure")(
   "RecoveredFailure",
   { tag: Schema.String, detail: Schema.String }
 ) {
   override get message() {
-    return `${this.tag}: ${this.detail} (restored from the journal)`
+    return visible(`${this.tag}: ${this.detail} (restored from the journal)`)
   }
 }
 
 /**
- * The errors that are about driving a stored execution, and say nothing of what became of it: it is as its journal says. Each
- * of them means that this call has stopped, and that the execution is left for another time.
+ * The errors of driving a stored execution. They do not say how the execution ended: its journal does. Each of them means that this
+ * call has stopped, and that the execution is left for another time.
  */
 export type DrivingError =
   | CheckpointError
@@ -337,13 +362,13 @@ export type DrivingError =
   | DefinitionChanged
   | JournalCorrupt
 
-/** The errors that say what stands of a saga that has ended, or that waits for a person. `E` is of its own steps. */
+/** The errors that name the effects that stand, of a saga that has ended or waits for a person. `E` is of its own steps. */
 export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown | KeepsFailing
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */
 export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure
 
-/** What `_tag` says of any value, also one of another copy of this package, or one whose `_tag` throws. */
+/** The `_tag` of any value, also of one whose getter throws. */
 const tagOf = (value: unknown): unknown => {
   try {
     return typeof value === "object" && value !== null ? (value as { readonly _tag?: unknown })._tag : undefined
@@ -352,7 +377,7 @@ const tagOf = (value: unknown): unknown => {
   }
 }
 
-/** Whether a value is this library's error of that tag: by its `_tag`, for its class may be that of another copy of the package. */
+/** Whether a value is this library's error of that tag: by its `_tag`, because its class may come from another copy of the package. */
 export const is = <Tag extends DurableError["_tag"]>(
   tag: Tag
 ): (value: unknown) => value is Extract<DurableError, { readonly _tag: Tag }> =>

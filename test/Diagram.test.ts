@@ -334,8 +334,8 @@ describe("a record of something else is refused, by its difference", () => {
 
   it("says so in a sentence", () =>
     expect(new SagaError.OtherSaga({ saga: "Trip", difference: "it is of saga \"Two\"" }).message).toBe(
-      "what happened did not happen to saga \"Trip\" as it is defined here: it is of saga \"Two\". " +
-        "Draw it with the definition that it was run with"
+      "this is no record of saga \"Trip\" as it is defined here: it is of saga \"Two\". Nothing was drawn: draw the record with " +
+        "the definition that it was run with"
     ))
 })
 

@@ -22,17 +22,17 @@ describe("every message says what is true now and who must act", () => {
     "PartlyUndone in process": [
       new SagaError.PartlyUndone({ ...compensationFailed, parked: false }),
       `Trip (7) was unwound because of Error: declined. Undone: "car". Not undone, and still in effect: "flight" (Error: ` +
-      `airline is down), "hotel" (not tried). Somebody must undo the rest by hand`
+      `airline is down), "hotel" (not tried). A person must undo the rest by hand`
     ],
     "PartlyUndone, parked": [
       new SagaError.PartlyUndone({ ...compensationFailed, undone: [], notTried: [], parked: true }),
       `Trip (7) was unwound because of Error: declined. Undone: nothing. Not undone, and still in effect: "flight" (Error: ` +
-      `airline is down). The execution is parked: mend the cause, then Saga.resume tries again what remains`
+      `airline is down). The execution is parked: mend the cause, then Saga.resume tries the remaining compensations again`
     ],
     "FailedAfterCommit in process": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: false }),
       `Trip (7) failed at step "email", after its point of no return: Error: mail is down. In effect, and not to be ` +
-      `undone: "hotel", "charge". Somebody must finish the rest by hand`
+      `undone: "hotel", "charge". A person must finish the rest by hand`
     ],
     "FailedAfterCommit, parked": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, parked: true }),
@@ -42,7 +42,7 @@ describe("every message says what is true now and who must act", () => {
     "FailedAfterCommit of a projection": [
       new SagaError.FailedAfterCommit({ ...failedAfterCommit, step: undefined, parked: false }),
       `Trip (7) failed while its output was made, after its point of no return: Error: mail is down. In effect, and not to ` +
-      `be undone: "hotel", "charge". Somebody must finish the rest by hand`
+      `be undone: "hotel", "charge". A person must finish the rest by hand`
     ],
     "OutcomeUnknown as an action fails with it": [
       new SagaError.OutcomeUnknown({ reason: "no reply" }),
@@ -62,16 +62,16 @@ describe("every message says what is true now and who must act", () => {
     "OutcomeUnknown, parked": [
       new SagaError.OutcomeUnknown({ ...whose, step: "charge", idempotencyKey: "k", reason: "no reply", parked: true }),
       `nobody knows whether step "charge" of Trip (7) happened: no reply. The execution is parked and nothing was undone: ` +
-      `find out by the idempotency key k, then call Saga.resume with what you found`
+      `find out by the idempotency key k, then call Saga.resume with the finding`
     ],
     "OutcomeUnknown, verified not to have happened": [
       new SagaError.OutcomeUnknown({ ...whose, step: "charge", reason: "no reply", happened: false }),
-      `step "charge" of Trip (7) gave no answer, also when it was run again, and verify says that it did not happen: no reply`
+      `step "charge" of Trip (7) gave no answer, and verify says that it did not happen: no reply`
     ],
     "CheckpointError of a write": [
       new SagaError.CheckpointError({ reason: "Full", operation: "append", executionId: "7", detail: "disk is full" }),
       `the store could not append the journal of execution 7 (Full): disk is full. The execution stopped where it was; ` +
-      `what is stored of it stays for Saga.resume or Recovery`
+      `its stored part stays for Saga.resume or Recovery`
     ],
     "CheckpointError of the opening": [
       new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
@@ -87,7 +87,7 @@ describe("every message says what is true now and who must act", () => {
     ],
     "ExecutionConflict, OtherDriver": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherDriver" }),
-      "execution 7 of Trip is driven by another process, or was when this call asked for it: this call has stopped, and may ask again later what came of it"
+      "execution 7 of Trip is driven by another process, or was when this call asked for it: this call has stopped; call again later for the result"
     ],
     "ExecutionConflict, OtherInput": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherInput" }),

@@ -46,7 +46,7 @@ describe("a run is told step by step, in order", () => {
           "StepSucceeded charge",
           "Finished Succeeded"
         ])
-      }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+      }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 
     it.effect(`${way}: undone`, () =>
       Effect.gen(function*() {
@@ -58,7 +58,7 @@ describe("a run is told step by step, in order", () => {
           "CompensationSucceeded flight",
           "Finished Undone"
         ])
-      }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+      }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
   }
 
   it.effect("in a scope: to its end", () =>
@@ -82,7 +82,7 @@ describe("a run is told step by step, in order", () => {
         "UnwindingStarted",
         "Finished Undone"
       ])
-    }).pipe(Effect.provide(SagaEvents.layer())))
+    }).pipe(Effect.provide(SagaEvents.layer)))
 
   it.effect("with whose, when, how often tried, and why it failed", () =>
     Effect.gen(function*() {
@@ -117,7 +117,7 @@ describe("a run is told step by step, in order", () => {
         "StepInDoubt b",
         "Parked OutcomeUnknown"
       ])
-    }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+    }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 
   it.effect("with the path of a nested step, and siblings as they come", () =>
     Effect.gen(function*() {
@@ -146,7 +146,7 @@ describe("a run is told step by step, in order", () => {
         "CompensationFailed inner/x",
         "Parked PartlyUndone"
       ])
-    }).pipe(Effect.provide(SagaEvents.layer())))
+    }).pipe(Effect.provide(SagaEvents.layer)))
 
   it.effect("and one that is finished, or refused, is not told again", () =>
     Effect.gen(function*() {
@@ -157,7 +157,7 @@ describe("a run is told step by step, in order", () => {
       expect(yield* run(2)).toMatchObject({ exit: { _tag: "Failure" }, events: [] })
       expect((yield* heard(Saga.run(saga, "one" as never))).events).toEqual([])
       expect((yield* heard(Saga.report(saga, "one" as never))).events).toEqual([])
-    }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+    }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 
   it.effect("and two callers of one execution are told of once", () =>
     Effect.gen(function*() {
@@ -168,7 +168,7 @@ describe("a run is told step by step, in order", () => {
         Effect.all([execute, execute, Deferred.succeed(gate, "ok")], { concurrency: "unbounded" })
       )
       expect(words).toEqual(["Started", "StepStarted a", "StepSucceeded a", "Finished Succeeded"])
-    }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+    }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 })
 
 describe("a durable run whose store is lost", () => {
@@ -256,7 +256,7 @@ describe("SagaEvents.listen", () => {
       const stuck = yield* Effect.fork(SagaEvents.listen(Saga.run(quick("C"), undefined), () => Effect.never))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(stuck)
-    }).pipe(Effect.provide(SagaEvents.layer())))
+    }).pipe(Effect.provide(SagaEvents.layer)))
 
   it.effect("tells of what an interruption has undone, too", () =>
     Effect.gen(function*() {
@@ -287,7 +287,7 @@ describe("SagaEvents.listen", () => {
       const inner: Array<SagaEvents.SagaEvent> = []
       yield* Effect.exit(SagaEvents.listen(Saga.run(fails, undefined), (event) => Effect.sync(() => inner.push(event))))
       expect(Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(outer, 9)))).toEqual(inner)
-    })).pipe(Effect.provide(SagaEvents.layer())))
+    })).pipe(Effect.provide(SagaEvents.layer)))
 })
 
 describe("a listener", () => {
@@ -317,7 +317,7 @@ describe("a listener", () => {
       yield* Deferred.succeed(gate, undefined)
       const words = inWords(Chunk.toReadonlyArray(yield* Fiber.join(listener)))
       expect(words).toEqual(["Finished Succeeded", "StepSucceeded c", "Finished Succeeded", "Finished Succeeded"])
-    }).pipe(Effect.provide(SagaEvents.layer({ capacity: 3 }))))
+    }).pipe(Effect.provide(SagaEvents.layerWith({ capacity: 3 }))))
 
   it.effect("hears all that another hears, and leaves alone", () =>
     Effect.gen(function*() {
@@ -336,7 +336,7 @@ describe("a listener", () => {
       Effect.scoped,
       Effect.zipRight(Effect.map(SagaEvents.SagaEvents, (events) =>
         expect(events.isHeard()).toBe(false))),
-      Effect.provide(SagaEvents.layer())
+      Effect.provide(SagaEvents.layer)
     ))
 
   it.effect("that comes while an execution is under way hears the rest of it, but for a plain run", () =>
@@ -350,7 +350,7 @@ describe("a listener", () => {
       expect(
         yield* wordsOf(Effect.zipRight(Deferred.succeed(gate, "ok"), Fiber.joinAll([plain, durable])))
       ).toEqual(["StepSucceeded a", "Finished Succeeded"])
-    }).pipe(Effect.provide([SagaEvents.layer(), Checkpoint.layerMemory])))
+    }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 })
 
 type Statuses = Readonly<Record<string, string>>
@@ -378,7 +378,7 @@ const reported = (report: Pick<SagaReport.Recorded, "steps" | "compensations">):
 })
 
 const programs = SagaArbitrary.program()
-const world = Layer.mergeAll(Checkpoint.layerMemory, Ledger.layer, SagaEvents.layer())
+const world = Layer.mergeAll(Checkpoint.layerMemory, Ledger.layer, SagaEvents.layer)
 
 const checkSchema = (events: ReadonlyArray<SagaEvents.SagaEvent>) =>
   Effect.map(

@@ -82,7 +82,9 @@ describe("Saga.inspect", () => {
       expect(parked).toMatchObject({
         status: "Parked",
         parked: "PartlyUndone",
-        summary: "Slow is parked (PartlyUndone): step \"c\" failed with Error",
+        summary:
+          "Slow is parked (PartlyUndone): the compensation of \"a\" failed with stuck; it was unwound because step \"c\" failed " +
+          "with Error",
         compensations: [{ step: "b", status: "Undone" }, { step: "a", status: "Failed", reason: "string: stuck" }]
       })
       expect(parked.steps[2]).toMatchObject({ status: "Failed", reason: "Error: declined" })

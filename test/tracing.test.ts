@@ -236,7 +236,7 @@ describe("a line that an action or a compensation logs", () => {
   it.effect("says nothing of it otherwise, whoever listens", () =>
     Effect.gen(function*() {
       const log = makeLog()
-      yield* heard(Saga.run(logs(""), undefined)).pipe(Effect.provide(Layer.merge(SagaEvents.layer(), log.layer)))
+      yield* heard(Saga.run(logs(""), undefined)).pipe(Effect.provide(Layer.merge(SagaEvents.layer, log.layer)))
       expect(log.lines.map(({ annotations }) => annotations)).toEqual([{}, {}, {}, {}])
     }))
 })
@@ -320,7 +320,7 @@ describe("a redacted value", () => {
         const tracer = makeTracer()
         const log = makeLog()
         const input = { card: Redacted.make(secret), how }
-        const observers = Layer.mergeAll(tracer.layer, log.layer, SagaEvents.layer(), SagaMetrics.layer)
+        const observers = Layer.mergeAll(tracer.layer, log.layer, SagaEvents.layer, SagaMetrics.layer)
         const { events, exit } = yield* heard(Effect.all({
           report: Saga.report(saga, input),
           durable: Saga.execute(saga, input, { executionId: how }).pipe(

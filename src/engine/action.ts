@@ -4,10 +4,11 @@
 import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import type { StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
-import type { ActionContext, RetryPolicy } from "../definition/Step.ts"
+import type { ActionContext } from "../definition/Step.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
+import { observedRetries, retryAs } from "./retries.ts"
 import { type AnyEffect, type Frame, type Run } from "./run.ts"
 
 /** The calls of one step's action in this process. */
@@ -46,13 +47,14 @@ export class Action {
   runReadOnly(): AnyEffect {
     const { retry, timeout } = this.step
     const call = this.call()
-    if (timeout === undefined) return retry === undefined ? call : Effect.retry(call, retryOptions(retry))
-    const bounded = Effect.timeout(call, timeout)
-    return retry === undefined ? bounded : Effect.retry(bounded, {
-      ...retryOptions(retry),
+    const bounded = timeout === undefined ? call : Effect.timeout(call, timeout)
+    if (retry === undefined) return bounded
+    const policy = timeout === undefined ? retry : {
+      ...retry,
       // The step's own condition knows the action's errors only.
-      while: (error) => Cause.isTimeoutException(error) || (retry.while?.(error) ?? true)
-    })
+      while: (error: unknown) => Cause.isTimeoutException(error) || (retry.while?.(error) ?? true)
+    }
+    return retryAs(bounded, policy, observedRetries(this.owner, "action", this))
   }
 
   /** Runs an action with a side effect; its doubt is settled by the step's policy (S7). */
@@ -112,8 +114,6 @@ export const cutAfter = (effect: AnyEffect, timeout: Duration.DurationInput, onC
     return yield* cut && Exit.isInterrupted(exit) ? Effect.fail(onCut()) : exit
   })
 
-export const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
-
 /** The doubt in a cause. One that `verify` has settled is none. */
 const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
   Option.getOrUndefined(Chunk.findFirst(
@@ -132,6 +132,7 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   const { inDoubt, isAnswer, retry } = action.step
   const { owner } = action
   const times = retry === undefined ? 1 : retry.times ?? Infinity
+  const observed = observedRetries(owner, "action", action)
   let tried = 0
   let doubt = inherited
   const attempt = (next: (error: unknown) => AnyEffect): AnyEffect =>
@@ -164,6 +165,7 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   const pause = (error: unknown, cause: Cause.Cause<unknown>, next: (error: unknown) => AnyEffect): AnyEffect => {
     if (tried >= times || !isRetried(error)) return endWith(cause)
     tried++
+    observed?.failed(cause)
     return Effect.matchCauseEffect(owner.restore(next(error)), {
       onSuccess: () => attempt(next),
       // The schedule ended, or the pause was interrupted: nothing has happened since the last attempt.
@@ -189,9 +191,11 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
         doubtOf(cause) === doubt ? doubt.reason : `${doubt.reason}; run again, it ended with: ${oneLine(cause)}`
       )
 
-  return retry?.schedule === undefined
-    ? attempt(() => Effect.void)
-    : Effect.flatMap(Schedule.driver(retry.schedule), (driver) => attempt((error) => driver.next(error)))
+  if (retry?.schedule === undefined) {
+    return attempt(() => observed === undefined ? Effect.void : Effect.sync(observed.now))
+  }
+  const schedule = observed === undefined ? retry.schedule : observed.on(retry.schedule)
+  return Effect.flatMap(Schedule.driver(schedule), (driver) => attempt((error) => driver.next(error)))
 }
 
 /** Asks the step whether its action happened; fails with a reason where it does not say or cannot tell. */

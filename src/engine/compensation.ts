@@ -2,7 +2,8 @@
 import { Cause, Effect } from "effect"
 import { keyOf } from "../definition/program.ts"
 import type { CompensationContext } from "../definition/Step.ts"
-import { cutAfter, retryOptions } from "./action.ts"
+import { cutAfter } from "./action.ts"
+import { observedRetries, retryAs } from "./retries.ts"
 import type { AnyEffect, Armed, Run } from "./run.ts"
 
 export class Compensation {
@@ -46,6 +47,8 @@ export class Compensation {
     const bounded = compensationTimeout === undefined
       ? once
       : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
-    return compensationRetry === undefined ? bounded : Effect.retry(bounded, retryOptions(compensationRetry))
+    return compensationRetry === undefined
+      ? bounded
+      : retryAs(bounded, compensationRetry, observedRetries(this.owner, "compensation", this))
   }
 }

@@ -14,9 +14,10 @@ import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
-import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
+import { findObserver, type Observer } from "../watch/observer.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { capture, encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
@@ -207,7 +208,7 @@ const withObserver = <A, E>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
   use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => Effect.Effect<A, E, any>
 ): Effect.Effect<A, E, any> =>
-  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: observerOf(fiber, execution, true) }))
+  Effect.withFiberRuntime((fiber) => use({ now: nowOf(fiber), observer: findObserver(fiber, execution, true) }))
 
 interface Start {
   readonly executionId: string

@@ -3,8 +3,9 @@ import { Cause, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import type { Program } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import { is } from "../SagaError.ts"
+import { nowOf } from "../values/fiber.ts"
 import { validate } from "../values/schema.ts"
-import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
+import { findObserver, type Observer } from "../watch/observer.ts"
 import { recordSuccess, runAndKeepArmed, runSaga } from "./interpreter.ts"
 import { makeMemoryRecorder, type Recorder } from "./recorder.ts"
 import { type AnyEffect, Run } from "./run.ts"
@@ -23,7 +24,7 @@ const validated = (
 /** A run, which is recorded only if somebody observes it. */
 const newRun = (program: Program, input: unknown, fiber: Fiber.RuntimeFiber<any, any>): Run => {
   const executionId = crypto.randomUUID()
-  const observer = observerOf(fiber, { program, executionId, resumed: false }, false)
+  const observer = findObserver(fiber, { program, executionId, resumed: false }, false)
   const recorder = observer === undefined ? undefined : newRecorder(program, nowOf(fiber), observer)
   return new Run({ program, executionId, input, recorder })
 }
@@ -39,19 +40,19 @@ const newRecorder = (program: Program, now: () => number, observer: Observer | u
 export const run = (program: Program, input: unknown): AnyEffect =>
   validated(program, input, (fiber) => runSaga(newRun(program, input, fiber)))
 
-interface Recorded {
+/** An in-process run whose state can be read at any time, also after an interruption. */
+export interface RecordedRun {
   readonly run: AnyEffect
   readonly executionId: string
   readonly state: () => Journal.ExecutionState
   readonly now: () => number
 }
 
-/** An in-process run whose state can be read at any time, also after an interruption. */
-export const recorded = (program: Program, input: unknown): Effect.Effect<Recorded> =>
-  Effect.withFiberRuntime<Recorded>((fiber: Fiber.RuntimeFiber<any, any>) => {
+export const recorded = (program: Program, input: unknown): Effect.Effect<RecordedRun> =>
+  Effect.withFiberRuntime<RecordedRun>((fiber) => {
     const now = nowOf(fiber)
     const executionId = crypto.randomUUID()
-    const recorder = newRecorder(program, now, observerOf(fiber, { program, executionId, resumed: false }, true))
+    const recorder = newRecorder(program, now, findObserver(fiber, { program, executionId, resumed: false }, true))
     const run = new Run({ program, executionId, input, recorder })
     return Effect.succeed({
       run: validated(program, input, () => runSaga(run)),

@@ -6,9 +6,10 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, FiberRef, Option } from "effect"
+import { Cause, Effect, Option } from "effect"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
 import { tookEffect } from "../Journal.ts"
+import { isInterruptPending } from "../values/fiber.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
 import { inParallel, storeCause } from "./codec.ts"
@@ -79,9 +80,7 @@ export const runForward = (run: Run): AnyEffect => {
 /** Delivers a pending interruption here. Checking for one first is cheaper than opening the region each time. */
 const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
   Effect.withFiberRuntime((fiber) =>
-    Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
-      ? next()
-      : Effect.flatMap(run.restore(Effect.void), next)
+    isInterruptPending(fiber) ? Effect.flatMap(run.restore(Effect.void), next) : next()
   )
 
 /** The context of `when`, of a nested saga's `input`, and of a projection. */
@@ -297,7 +296,7 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { owner: run, step } = action
   const { recorder } = run
   if (recorder === undefined) return outcome
-  const observed = recorder.observer === undefined ? outcome : recorder.observer.aroundCalls("action", action, outcome)
+  const observed = recorder.observer === undefined ? outcome : recorder.observer.spanCalls("action", action, outcome)
   return Effect.matchCauseEffect(observed, {
     onSuccess: (output) =>
       andThen(recorder.captureOutput(step, output), ({ encoded, value }) => {

@@ -2,11 +2,12 @@
 import { Cause, Effect } from "effect"
 import * as Journal from "../Journal.ts"
 import type { FailedCompensation } from "../SagaError.ts"
+import { describe } from "../values/describe.ts"
+import { visible } from "../values/visible.ts"
 import { storeCause } from "./codec.ts"
 import { Compensation } from "./compensation.ts"
 import * as endings from "./endings.ts"
 import { haltOf } from "./halt.ts"
-import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Run } from "./run.ts"
 
 /** Ends a run that failed with this cause: parks it, unwinds it, leaves it for recovery, or fails with what stands. */
@@ -81,7 +82,7 @@ const endAs = (verdict: Verdict, run: Run, cause: Cause.Cause<unknown>): AnyEffe
     case "LeaveForRecovery":
       return run.recorder === undefined ? end : run.recorder.commit(() => end)
     case "Park":
-      return park(run.recorder, "OutcomeUnknown", end)
+      return park(run, "OutcomeUnknown", end)
     case "FailAfterCommit":
       return failAfterCommit(run, cause)
     case "Unwind":
@@ -91,11 +92,12 @@ const endAs = (verdict: Verdict, run: Run, cause: Cause.Cause<unknown>): AnyEffe
 
 /** Records that the execution waits; in process there is nothing to record it in but a report. */
 const park = (
-  recorder: Recorder | undefined,
+  run: Run,
   reason: Journal.ParkedReason,
   end: AnyEffect,
   failures?: ReadonlyArray<Journal.StoredFailure>
 ): AnyEffect => {
+  const { recorder } = run
   if (recorder === undefined) return end
   recorder.record({
     _tag: "Parked",
@@ -103,17 +105,24 @@ const park = (
     ...(failures === undefined ? undefined : { failures }),
     at: recorder.now()
   })
-  return recorder.commit(() => end)
+  return recorder.commit(() => recorder.durable ? Effect.tapErrorCause(end, (cause) => warnParked(run, cause)) : end)
 }
+
+/** A person has to act, so the log says so at once. A logger that dies must not change how the run ends. */
+const warnParked = ({ executionId, program }: Run, cause: Cause.Cause<unknown>) =>
+  Effect.catchAllCause(
+    Effect.logWarning(visible(`${program.name} ${executionId} is parked: ${describe(Cause.squash(cause)).message}`)),
+    () => Effect.void
+  )
 
 /** S6: nothing is undone under a Final that has taken effect. */
 const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
-  const { doubts, failed, recorder } = run
+  const { doubts, failed } = run
   const error = endings.failedAfterCommit(run, cause)
   // A projection that throws is a bug in the definition, and no error in its type: it dies.
   const byProjection = failed.length === 0
   return park(
-    recorder,
+    run,
     doubts.length === 0 ? "FailedAfterCommit" : "OutcomeUnknown",
     byProjection ? Effect.die(error) : Effect.fail(error),
     byProjection ? storeCause(undefined, cause) : undefined
@@ -129,11 +138,11 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const unwinding = new Unwinding(run, cause)
   return Effect.flatMap(unwinding.runList(armed), () => {
     if (unwinding.failed.length > 0) {
-      return park(recorder, "PartlyUndone", Effect.fail(endings.partlyUndone(run, cause, unwinding)))
+      return park(run, "PartlyUndone", Effect.fail(endings.partlyUndone(run, cause, unwinding)))
     }
     const end = Effect.failCause(cause)
     if (recorder === undefined) return end
-    if (doubts.length > 0) return park(recorder, "OutcomeUnknown", end)
+    if (doubts.length > 0) return park(run, "OutcomeUnknown", end)
     recorder.record({ _tag: "Finished", result: "Undone", at: recorder.now() })
     return recorder.commit(() => end)
   })
@@ -195,7 +204,7 @@ class Unwinding {
     const compensation = new Compensation(this.run, armed, this.cause)
     const observed = recorder?.observer === undefined
       ? compensation.run()
-      : recorder.observer.aroundCalls("compensation", compensation, compensation.run())
+      : recorder.observer.spanCalls("compensation", compensation, compensation.run())
     const outcome = Effect.matchCause(observed, {
       onSuccess: () => {
         this.undone.push(step)

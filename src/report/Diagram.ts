@@ -1,10 +1,10 @@
 /**
- * Pictures of a saga, and of what became of its steps, as text that other programs draw.
+ * Pictures of a saga, and of one execution of it, as text that other programs draw.
  *
  * Both formats show the same: a box for each step with its name and classification, from top to bottom; a group for each parallel
- * block and each nested saga; the point of no return as a line before the first Final; and the way back, dashed: from each step that
- * has a compensation to the one that is undone after it, labelled with what it undoes. A picture is made of the definition alone, or
- * of the definition and a record of one execution: nothing runs.
+ * block and each nested saga; the point of no return as a line before the first Final; and the way back, dashed: an arrow from each
+ * step that has a compensation to the step that is undone after it. A picture is made from the definition alone, or from the
+ * definition and a record of one execution: nothing runs.
  */
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
@@ -19,7 +19,7 @@ import { recordedOf } from "./fromRun.ts"
 import type * as SagaReport from "./SagaReport.ts"
 
 /**
- * What happened to one execution: the report of a run, what `Saga.inspect` says of a stored one, either of them as JSON, or the
+ * A record of one execution: the report of a run, the report of a stored execution (`Saga.inspect`), either of them as JSON, or the
  * fold of a journal.
  */
 export type Recording =
@@ -29,14 +29,14 @@ export type Recording =
   | ExecutionState
 
 /**
- * A saga as a Mermaid flowchart, which GitHub draws where it stands in a Markdown fence of the language `mermaid`.
+ * A saga as a Mermaid flowchart. GitHub draws it in a Markdown fence of the language `mermaid`.
  *
- * With a record the steps have the colour of what became of them, which is in words too: done, failed, in doubt, skipped, not
- * started, undone, undo failed, undo not tried; with how long it took, and how often it was tried if more than once. A record of
- * another saga, or of this one with other steps, throws `OtherSaga`: no step of it is left out in silence.
+ * With a record each step has the colour and the words of its status: done, failed, in doubt, skipped, not started, undone, undo
+ * failed, undo not tried; with how long it took, and the number of attempts if there were several. A record of another saga, or of
+ * this one with other steps, throws `OtherSaga`: no step of it is left out in silence.
  *
- * Names may be any text: they are shown as they are, control characters as their pictures (`␊`). Mermaid refuses more than 500
- * arrows and 50,000 characters unless it is configured otherwise: that is about 200 steps.
+ * Names may be any text. Control characters are drawn as their pictures (`␊`). Mermaid refuses more than 500 arrows or 50,000
+ * characters unless it is configured otherwise: that is about 200 steps.
  */
 export const mermaid = (saga: Any, record?: Recording): string => toMermaid(graph(saga, record))
 

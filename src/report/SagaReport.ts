@@ -1,21 +1,21 @@
 /**
- * What a run of a saga did, as data: one entry a step, one a compensation, and a sentence.
+ * Reports of runs and of stored executions, as data: one entry for each step, one for each compensation, and a summary.
  */
 import { type Cause, Schema } from "effect"
 import { Classification, ParkedReason, Status } from "../Journal.ts"
 import type * as SagaError from "../SagaError.ts"
 
-/** What became of one step's action. Durations are in milliseconds. */
+/** How one step's action ended. Durations are in milliseconds. */
 export interface StepReport {
   readonly step: string
   readonly classification: Classification
   /**
    * - `NotStarted`: the run ended before it
-   * - `Started`: its end is not recorded, of an execution that was looked at while it ran, or before it was recovered
+   * - `Started`: no end is recorded yet: the execution is running, or waits for recovery
    * - `Skipped`: its condition did not hold
    * - `Succeeded`: it took effect (and was undone, if a compensation says so)
    * - `Failed`: it ended with an error, a defect or an interruption
-   * - `InDoubt`: nobody knows
+   * - `InDoubt`: nobody knows whether it took effect
    */
   readonly status: "NotStarted" | "Started" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
   /** Calls of the action. */
@@ -27,10 +27,10 @@ export interface StepReport {
   readonly reason: string | undefined
 }
 
-/** What became of one compensation. Durations are in milliseconds. */
+/** How one compensation ended. Durations are in milliseconds. */
 export interface CompensationReport {
   readonly step: string
-  /** `Started`: as of a step. */
+  /** `NotTried`: the unwinding has not come to it. `Started`: no end is recorded yet. */
   readonly status: "Undone" | "Failed" | "NotTried" | "Started"
   readonly attempts: number
   /** Epoch milliseconds. */
@@ -42,19 +42,19 @@ export interface CompensationReport {
   readonly cause: Cause.Cause<unknown> | undefined
 }
 
-/** What every report tells. Durations are in milliseconds. */
+/** The members of every report. Durations are in milliseconds. */
 export interface ReportDetails {
   readonly saga: string
   readonly version: number
   readonly executionId: string
-  /** One entry a step, in declared order. */
+  /** One entry for each step, in declared order. */
   readonly steps: ReadonlyArray<StepReport>
-  /** One entry a compensation that was owed, newest first. Empty when nothing was unwound. */
+  /** One entry for each compensation that was owed, newest first. Empty when nothing was unwound. */
   readonly compensations: ReadonlyArray<CompensationReport>
   /** Epoch milliseconds. */
   readonly startedAt: number
   readonly duration: number
-  /** One sentence: what happened. */
+  /** What happened, in one line that is safe to print. */
   readonly summary: string
 }
 
@@ -88,7 +88,7 @@ export interface OutcomeUnknown extends ReportDetails {
   readonly error: SagaError.OutcomeUnknown
 }
 
-/** What the journal of a stored execution says, finished or not. */
+/** The report of a stored execution, finished or not, from its journal. */
 export interface Recorded extends ReportDetails {
   readonly _tag: "Recorded"
   readonly status: Status
@@ -113,21 +113,13 @@ const times = {
   reason: optional(Schema.String)
 }
 
-/**
- * A report as plain JSON, for logs, files and other programs. It has neither inputs nor outputs nor errors as values, only what is
- * said of them in words. `stands` lists the steps with a side effect that is in effect.
- */
-export const Json = Schema.Struct({
-  _tag: Schema.Literal("Succeeded", "Undone", "PartlyUndone", "FailedAfterCommit", "OutcomeUnknown", "Recorded"),
+const details = {
   saga: Schema.String,
   version: Schema.Number,
   executionId: Schema.String,
   summary: Schema.String,
   startedAt: Schema.Number,
   duration: Schema.Number,
-  /** Of a stored execution. */
-  status: optional(Status),
-  parked: optional(ParkedReason),
   steps: Schema.Array(Schema.Struct({
     step: Schema.String,
     classification: Classification,
@@ -140,25 +132,39 @@ export const Json = Schema.Struct({
     ...times
   })),
   stands: Schema.Array(Schema.String)
-})
+}
+
+/**
+ * A report as plain JSON, for logs, files and other programs. It has neither inputs nor outputs, and errors only as text. `stands`
+ * lists the steps with a side effect that is in effect. `Recorded` is the report of a stored execution.
+ */
+export const Json = Schema.Union(
+  Schema.Struct({
+    _tag: Schema.Literal("Succeeded", "Undone", "PartlyUndone", "FailedAfterCommit", "OutcomeUnknown"),
+    ...details
+  }),
+  Schema.Struct({ _tag: Schema.Literal("Recorded"), status: Status, parked: optional(ParkedReason), ...details })
+)
 export type Json = typeof Json.Type
 
-/** See {@link Json}. */
+/** Turns a report into plain JSON, see {@link Json}. */
 export const toJson = (report: SagaReport<any, any> | Recorded): Json => {
+  const json = detailsOf(report)
+  return report._tag === "Recorded"
+    ? { _tag: report._tag, status: report.status, ...given({ parked: report.parked }), ...json }
+    : { _tag: report._tag, ...json }
+}
+
+const detailsOf = (report: ReportDetails) => {
   const { compensations, duration, executionId, saga, startedAt, steps, summary, version } = report
   const isUndone = (step: string) => compensations.some((other) => other.step === step && other.status === "Undone")
-  const stands = steps.flatMap(({ classification, status, step }) =>
-    classification !== "ReadOnly" && status === "Succeeded" && !isUndone(step) ? [step] : []
-  )
   return {
-    _tag: report._tag,
     saga,
     version,
     executionId,
     summary,
     startedAt,
     duration,
-    ...given(report._tag === "Recorded" ? { status: report.status, parked: report.parked } : {}),
     steps: steps.map(({ attempts, classification, status, step, ...rest }) => ({
       step,
       classification,
@@ -172,11 +178,13 @@ export const toJson = (report: SagaReport<any, any> | Recorded): Json => {
       attempts,
       ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
     })),
-    stands
+    stands: steps.flatMap(({ classification, status, step }) =>
+      classification !== "ReadOnly" && status === "Succeeded" && !isUndone(step) ? [step] : []
+    )
   }
 }
 
-/** Without what is undefined, which JSON has no word for. */
+/** Drops members that are undefined: JSON has no such value. */
 const given = <A extends object>(values: A) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     readonly [Key in keyof A]?: Exclude<A[Key], undefined>

@@ -1,10 +1,10 @@
 /**
- * A report as text, for a terminal: what became of each step and each compensation, and when.
+ * A report as text for a terminal: how each step and each compensation ended, and when.
  */
 import { Config, Console, Effect } from "effect"
 import { printable } from "../values/visible.ts"
 import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
-import { inWords, type Kind, signs, words } from "./words.ts"
+import { formatDuration, type Kind, signs, words } from "./words.ts"
 
 /** How a timeline is written. */
 export interface Options {
@@ -17,8 +17,8 @@ export interface Options {
 }
 
 /**
- * A report as text: its sentence, and a line for each step and each compensation with what became of it, when it began, how long it
- * took, its place in the whole as a bar, and why it failed. Control characters in names and reasons are left out.
+ * A report as text: its summary, and a line for each step and each compensation: how it ended, when it began, how long it took, a bar
+ * for its place in the whole, and why it failed. A space stands for each control character in names and reasons.
  */
 export const pretty = (report: ReportDetails, options: Options = {}): string =>
   timeline(report, {
@@ -40,7 +40,7 @@ const terminal = Effect.map(
   }),
   ({ kind, locale, noColor }): Options => ({
     color: globalThis.process?.stdout?.isTTY === true && noColor === "" && kind !== "dumb",
-    // A system that says nothing of its locale is none of those that cannot show more.
+    // Without any locale, Unicode is likelier.
     ascii: kind === "dumb" || (locale !== "" && !/utf-?8/i.test(locale))
   })
 )
@@ -57,7 +57,7 @@ export const print = (report: ReportDetails, options: Options = {}): Effect.Effe
 
 type Style = Required<Options>
 
-/** The ANSI code of what became of something. */
+/** The ANSI colour codes by status. */
 const colors: { readonly [K in Kind]: number } = {
   NotStarted: 90,
   Skipped: 90,
@@ -121,14 +121,17 @@ const compensationRow = ({ startedAt }: ReportDetails) => (compensation: Compens
 const times = (
   { duration, startedAt }: { readonly startedAt: number | undefined; readonly duration: number | undefined },
   from: number
-) => [startedAt === undefined ? "" : `+${inWords(startedAt - from)}`, duration === undefined ? "" : inWords(duration)]
+) => [
+  startedAt === undefined ? "" : `+${formatDuration(startedAt - from)}`,
+  duration === undefined ? "" : formatDuration(duration)
+]
 
 const noteOf = ({ attempts, reason }: { readonly attempts: number; readonly reason: string | undefined }) =>
   [...attempts > 1 ? [`${attempts} attempts`] : [], ...reason === undefined ? [] : [printable(reason)]].join(": ")
 
-/** Where something lies in the whole, and how long it is: at least one column, so that nothing is invisible. */
+/** A bar at a step's place in the whole: at least one column long, so that it is always seen. */
 const barOf = (from: number, duration: number, { ascii, width }: Style): string => {
-  // What a clock that went back says, or another host's, may lie outside of the whole.
+  // A clock may go back, or be another host's: then the time lies outside of the whole.
   const within = (share: number) => Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0
   const length = Math.max(1, Math.round(within(duration) * width))
   const start = Math.min(Math.round(within(from) * width), width - length)
@@ -139,7 +142,7 @@ const segmenter = new Intl.Segmenter("en")
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
 
-/** Columns that a terminal gives to a text. */
+/** The columns that a terminal gives to a text. */
 const widthOf = (text: string): number => {
   let columns = 0
   for (const { segment } of segmenter.segment(text)) columns += wide.test(segment) ? 2 : 1

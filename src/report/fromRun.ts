@@ -1,21 +1,27 @@
-/** Makes reports of runs and of stored executions. */
+/** Makes the reports of runs and of stored executions. */
 import { Cause, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
-import { type ExecutionState, type Status, type StepState, type StoredFailure, tookEffect } from "../Journal.ts"
+import type { ExecutionState, Status, StepState, StoredFailure } from "../Journal.ts"
 import * as SagaError from "../SagaError.ts"
-import { describe } from "../values/describe.ts"
-import { printable } from "../values/visible.ts"
+import { describe, oneLine } from "../values/describe.ts"
+import { visible } from "../values/visible.ts"
 import type { CompensationReport, Recorded, ReportDetails, SagaReport, StepReport } from "./SagaReport.ts"
+
+const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["status"] } = {
+  Skipped: "Skipped",
+  Started: "Started",
+  InDoubt: "InDoubt",
+  Failed: "Failed",
+  Succeeded: "Succeeded",
+  Undoing: "Succeeded",
+  Undone: "Succeeded",
+  CompensationFailed: "Succeeded"
+}
 
 const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
   step: node.path,
   classification: node.classification,
-  status: state === undefined
-    ? "NotStarted"
-    : state.status === "Failed" || state.status === "InDoubt" || state.status === "Skipped" ||
-        state.status === "Started"
-    ? state.status
-    : "Succeeded",
+  status: state === undefined ? "NotStarted" : statusOfStep[state.status],
   attempts: state?.attempts ?? 0,
   startedAt: state?.startedAt,
   duration: between(state?.startedAt, state?.endedAt),
@@ -34,24 +40,33 @@ const between = (from: number | undefined, to: number | undefined) =>
   // A clock may go back, or be another host's.
   from === undefined || to === undefined ? undefined : Math.max(0, to - from)
 
-const compensationStatus: { readonly [Status in StepState["status"]]?: CompensationReport["status"] } = {
+/** In an execution that goes back, or went. Undefined where no compensation is owed. */
+const statusOfCompensation: { readonly [Status in StepState["status"]]: CompensationReport["status"] | undefined } = {
+  Skipped: undefined,
+  Started: undefined,
+  InDoubt: undefined,
+  Failed: undefined,
+  Succeeded: "NotTried",
+  Undoing: "Started",
   Undone: "Undone",
-  CompensationFailed: "Failed",
-  Undoing: "Started"
+  CompensationFailed: "Failed"
 }
 
-const compensationReport = (
-  state: StepState,
+const compensationReports = (
+  state: StepState | undefined,
   error: SagaError.PartlyUndone<unknown> | undefined
-): CompensationReport => ({
-  step: state.step,
-  status: compensationStatus[state.status] ?? "NotTried",
-  attempts: state.undoAttempts,
-  startedAt: state.undoStartedAt,
-  duration: between(state.undoStartedAt, state.undoEndedAt),
-  reason: reasonOf(state.undoFailures),
-  cause: error?.failed.find(({ step }) => step === state.step)?.cause
-})
+): ReadonlyArray<CompensationReport> => {
+  const status = state?.classification === "Compensatable" ? statusOfCompensation[state.status] : undefined
+  return state === undefined || status === undefined ? [] : [{
+    step: state.step,
+    status,
+    attempts: state.undoAttempts,
+    startedAt: state.undoStartedAt,
+    duration: between(state.undoStartedAt, state.undoEndedAt),
+    reason: reasonOf(state.undoFailures),
+    cause: error?.failed.find(({ step }) => step === state.step)?.cause
+  }]
+}
 
 const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
   const isDoubt = Option.exists(Cause.failureOption(cause), (error) => SagaError.is("OutcomeUnknown")(error))
@@ -67,12 +82,11 @@ const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause
 }
 
 /** The name of an error in a sentence. */
-const tagOf = (error: unknown): string =>
-  typeof error === "string" ? printable(error).slice(0, 100) : describe(error).tag
+const tagOf = (error: unknown): string => typeof error === "string" ? error.slice(0, 100) : describe(error).tag
 
 const namesOf = (steps: ReadonlyArray<{ readonly step: string }>) => steps.map(({ step }) => `"${step}"`).join(", ")
 
-/** What is recorded of an execution, in declared order. */
+/** Everything but the summary, in declared order. */
 const detailsOf = (
   program: Program,
   executionId: string,
@@ -86,12 +100,9 @@ const detailsOf = (
     version: program.version,
     executionId,
     steps: program.steps.map((step) => stepReport(step, stateOf(step))),
-    compensations: state.direction === "Forward" ? [] : program.steps
-      .flatMap((step) => {
-        const stepState = step.classification === "Compensatable" ? stateOf(step) : undefined
-        return stepState !== undefined && tookEffect(stepState) ? [compensationReport(stepState, partly)] : []
-      })
-      .reverse(),
+    compensations: state.direction === "Forward"
+      ? []
+      : program.steps.flatMap((step) => compensationReports(stateOf(step), partly)).reverse(),
     startedAt: state.startedAt,
     duration: Math.max(0, endedAt - state.startedAt)
   }
@@ -104,22 +115,39 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
     [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
   )
   const endedAt = state.endedAt ?? Math.max(state.startedAt, ...ends)
-  const failed = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
-    .find(({ status }) => status === "Failed" || status === "InDoubt")
-  const why = failed === undefined
-    ? undefined
-    : failed.status === "InDoubt"
-    ? `nobody knows whether step "${failed.step}" happened`
-    : `step "${failed.step}" failed${withTag(failed.failures)}`
+  const why = sayWhyRecorded(program, state)
   const is = `${program.name} ${statusPhrase[status]}${parked === undefined ? "" : ` (${parked})`}`
-  const summary = why === undefined ? is : `${is}: ${why}`
-  return { _tag: "Recorded", status, parked, ...detailsOf(program, executionId, state, endedAt, undefined), summary }
+  return {
+    _tag: "Recorded",
+    status,
+    parked,
+    ...detailsOf(program, executionId, state, endedAt, undefined),
+    summary: visible(why === undefined ? is : `${is}: ${why}`)
+  }
 }
 
-const withTag = ([first]: ReadonlyArray<StoredFailure>) =>
-  first === undefined ? "" : first.kind === "Interrupt"
-    ? ", for it was interrupted"
-    : ` with ${first.tag === "string" ? tagOf(first.message) : first.tag}`
+/** First what a person has to mend: the compensations that failed, or the step that is in doubt; then why it was unwound. */
+const sayWhyRecorded = ({ steps }: Program, { parked, steps: states }: ExecutionState): string | undefined => {
+  const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
+  const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
+    .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
+  const doubtful = recorded.find(({ status }) => status === "InDoubt")
+  const failed = recorded.find(({ status }) => status === "Failed")
+  const first = parked === "OutcomeUnknown" ? doubtful ?? failed : failed ?? doubtful
+  const why = first === undefined
+    ? undefined
+    : first.status === "InDoubt"
+    ? `nobody knows whether step "${first.step}" happened`
+    : `step "${first.step}" failed${withTag(first.failures)}`
+  if (stuck.length === 0) return why
+  return why === undefined ? stuck.join("; ") : `${stuck.join("; ")}; it was unwound because ${why}`
+}
+
+const withTag = ([first]: ReadonlyArray<StoredFailure>): string => {
+  if (first === undefined) return ""
+  if (first.kind === "Interrupt") return ": it was interrupted"
+  return ` with ${first.tag === "string" ? tagOf(first.message) : first.tag}`
+}
 
 const statusPhrase: { readonly [Kind in Status]: string } = {
   Running: "is running",
@@ -139,56 +167,65 @@ export const reportOf = (options: {
   readonly endedAt: number
 }): SagaReport<unknown, unknown> => {
   const { endedAt, executionId, exit, program, state } = options
-  // A step may run another saga, and fail with its errors: only those of this execution are this run's own.
-  const ended = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-  const error = (ended as { readonly executionId?: unknown } | undefined)?.executionId === executionId
-    ? ended
-    : undefined
+  const error = Exit.isFailure(exit) ? ownError(exit.cause, executionId) : undefined
   const partly = SagaError.is("PartlyUndone")(error) ? error : undefined
   const recorded = detailsOf(program, executionId, state, endedAt, partly)
   const { compensations, steps } = recorded
-  const details = (summary: string): ReportDetails => ({ ...recorded, summary })
-  if (Exit.isSuccess(exit)) {
-    const skipped = steps.filter(({ status }) => status === "Skipped").length
-    const took = steps.length - skipped
-    const summary = `${program.name} succeeded: ${took} ${took === 1 ? "step" : "steps"} took effect` +
-      (skipped === 0 ? "" : `, ${skipped} ${skipped === 1 ? "was" : "were"} skipped`)
-    return { _tag: "Succeeded", output: exit.value, ...details(summary) }
-  }
-  const undone = compensations.filter(({ status }) => status === "Undone")
-  const whatWasUndone = undone.length > 0
-    ? `undone: ${namesOf(undone)}`
-    : compensations.length === 0
-    ? "there was nothing to undo"
-    : "nothing could be undone"
+  const details = (summary: string): ReportDetails => ({ ...recorded, summary: visible(summary) })
+  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value, ...details(saySucceeded(program, steps)) }
+  const undone = sayUndone(compensations)
   if (partly !== undefined) {
-    const stand = compensations.filter(({ status }) => status !== "Undone")
-    return {
-      _tag: "PartlyUndone",
-      error: partly,
-      ...details(`${sayWhy(program, steps, partly.cause)}; ${whatWasUndone}; still in effect: ${namesOf(stand)}`)
-    }
+    const stand = namesOf(compensations.filter(({ status }) => status !== "Undone"))
+    const summary = `${sayWhy(program, steps, partly.cause)}; ${undone}; still in effect: ${stand}`
+    return { _tag: "PartlyUndone", error: partly, ...details(summary) }
   }
   if (SagaError.is("FailedAfterCommit")(error)) {
-    return {
-      _tag: "FailedAfterCommit",
-      error: error as SagaError.FailedAfterCommit<never>,
-      ...details(
-        `${sayWhy(program, steps, error.cause)} after its point of no return; ` +
-          `in effect: ${error.stands.map((step) => `"${step}"`).join(", ")}`
-      )
-    }
+    const stand = namesOf(error.stands.map((step) => ({ step })))
+    const summary = `${sayWhy(program, steps, error.cause)} after its point of no return; in effect: ${stand}`
+    return { _tag: "FailedAfterCommit", error: error as SagaError.FailedAfterCommit<never>, ...details(summary) }
   }
   if (SagaError.is("OutcomeUnknown")(error) && error.step !== undefined && error.happened === undefined) {
-    return {
-      _tag: "OutcomeUnknown",
-      error,
-      ...details(`nobody knows whether step "${error.step}" of ${program.name} happened; ${whatWasUndone}`)
-    }
+    const summary = `nobody knows whether step "${error.step}" of ${program.name} happened; ${undone}`
+    return { _tag: "OutcomeUnknown", error, ...details(summary) }
   }
-  return {
-    _tag: "Undone",
-    cause: exit.cause,
-    ...details(`${sayWhy(program, steps, exit.cause)}; ${whatWasUndone}`)
+  if (!isAllUndone(state)) {
+    // A bug in this library: die rather than say that something is undone.
+    throw new Error(`${program.name} (${executionId}) failed while it was ${state.status}: ${oneLine(exit.cause)}`)
   }
+  return { _tag: "Undone", cause: exit.cause, ...details(`${sayWhy(program, steps, exit.cause)}; ${undone}`) }
+}
+
+/** The error of a run, if it is this run's own: a step may run another saga, and fail with the errors of that one. */
+const ownError = (cause: Cause.Cause<unknown>, executionId: string): unknown => {
+  const error = Cause.squash(cause)
+  return (error as { readonly executionId?: unknown } | null | undefined)?.executionId === executionId
+    ? error
+    : undefined
+}
+
+const isAllUndone = ({ status, steps }: ExecutionState): boolean => {
+  switch (status) {
+    case "Undone":
+      return true
+    case "Running":
+      // The input was refused before the first step.
+      return steps.size === 0
+    case "Unwinding":
+    case "Parked":
+    case "Succeeded":
+      return false
+  }
+}
+
+const saySucceeded = ({ name }: Program, steps: ReadonlyArray<StepReport>): string => {
+  const skipped = steps.filter(({ status }) => status === "Skipped").length
+  const ran = steps.length - skipped
+  return `${name} succeeded: ${ran} ${ran === 1 ? "step" : "steps"} took effect` +
+    (skipped === 0 ? "" : `, ${skipped} ${skipped === 1 ? "was" : "were"} skipped`)
+}
+
+const sayUndone = (compensations: ReadonlyArray<CompensationReport>): string => {
+  if (compensations.length === 0) return "there was nothing to undo"
+  const undone = compensations.filter(({ status }) => status === "Undone")
+  return undone.length === 0 ? "nothing could be undone" : `undone: ${namesOf(undone)}`
 }

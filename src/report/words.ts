@@ -1,10 +1,10 @@
 /**
- * How reports are said in signs and words, for whoever prints them.
+ * Signs and words for statuses, shared by timelines and diagrams.
  */
 import { Duration } from "effect"
 import type { CompensationReport, StepReport } from "./SagaReport.ts"
 
-/** What can become of a step or a compensation. */
+/** How a step or a compensation ended, or that it has not. */
 export type Kind = StepReport["status"] | CompensationReport["status"]
 
 export const signs: { readonly [K in Kind]: { readonly unicode: string; readonly ascii: string } } = {
@@ -29,9 +29,10 @@ export const words: { readonly [K in Kind]: string } = {
   NotTried: "not tried"
 }
 
-export const inWords = (milliseconds: number): string =>
-  milliseconds < 1000
-    ? `${Math.round(milliseconds)} ms`
-    : milliseconds < 60_000
-    ? `${(milliseconds / 1000).toFixed(1)} s`
-    : Duration.format(Duration.seconds(Math.min(Math.round(milliseconds / 1000), Number.MAX_SAFE_INTEGER / 1e6)))
+/** A duration as text. A clock may go back, or be another host's: a negative duration counts as none. */
+export const formatDuration = (duration: number): string => {
+  const milliseconds = Math.max(0, duration)
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
+  return Duration.format(Duration.seconds(Math.min(Math.round(milliseconds / 1000), Number.MAX_SAFE_INTEGER / 1e6)))
+}

@@ -108,7 +108,7 @@ const stateAfterLives = (subject: Subject) =>
 const stateAfterRun = (subject: Subject) =>
   Effect.flatMap(
     recorded(programOf(subject.saga()), subject.options.input),
-    ({ run, state }) => Effect.map(untilItEnds(run, subject), () => state() as Journal.ExecutionState | undefined)
+    ({ run, state }) => Effect.map(untilItEnds(run, subject), (): Journal.ExecutionState | undefined => state())
   )
 
 const stateOf = (store: Checkpoint.Store) =>

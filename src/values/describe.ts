@@ -1,10 +1,10 @@
-/** What there is to tell of errors. */
+/** Errors as a tag and a message. */
 import { Cause, ParseResult } from "effect"
 import { withoutSecrets } from "./secrets.ts"
 
 /**
- * What there is to tell of an error, whatever it is: its `_tag`, name or type, and its message. Never throws, as an error's own
- * message may: why a saga failed must not keep it from being undone.
+ * The tag and the message of any value. The tag is its `_tag`, name or type. Never throws, though an error's own getters may: an error
+ * that cannot be read must not keep a saga from being undone.
  */
 export const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
   const tag = orElse(() => tagOf(error), "Error")
@@ -32,7 +32,7 @@ const orElse = <A>(get: () => A, otherwise: A): A => {
   }
 }
 
-/** A cause in one line. */
+/** The first line of a cause. */
 export const oneLine = (cause: Cause.Cause<unknown>): string => {
   const error = orElse(() => Cause.squash(cause), undefined)
   if (!orElse(() => ParseResult.isParseError(error), false)) {

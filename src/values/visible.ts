@@ -1,22 +1,25 @@
-/** Texts of users, as others may see them. */
+/** Makes text from users safe to print. */
 
-/** What a terminal would obey, what is no character, and what would turn the text after it around. */
+/** Control characters, surrogates and noncharacters, line separators, and controls of the writing direction. */
 const control =
   /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
 
-/** A text in one line that can be seen, whatever is in it: control characters become their pictures (`␀`, `␊`, `␡`), or `�`. */
+/**
+ * A text as one line that neither a terminal nor a reader can take for something else: control characters become their pictures
+ * (`␀`, `␊`, `␡`), or `�`. Every sentence of this library that holds a user's text is printed through it.
+ */
 export const visible = (text: string): string =>
   text.replace(control, (character) => {
     const code = character.charCodeAt(0)
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "␡" : "�"
   })
 
-/** A text in one line, with a space for each control character. */
+/** A text as one line, with a space for each control character: for a table, and where only ASCII can be shown. */
 export const printable = (text: string): string => text.replace(control, " ")
 
 const segmenter = new Intl.Segmenter("en")
 
-/** A text as lines of at most so many letters, which joined are the text: broken after a space where there is one. */
+/** Breaks a text into lines of at most `width` letters, after a space if possible. The lines joined are the text. */
 export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
   if (text.length <= width) return [text]
   const lines: Array<string> = []

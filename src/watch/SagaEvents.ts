@@ -1,95 +1,77 @@
 /**
- * What goes on in the sagas of a process, while it goes on: for progress bars and user interfaces.
+ * Live events of the sagas in this process, for progress bars and user interfaces.
  */
 import { Context, Effect, Exit, Fiber, Layer, Mailbox, Option, Schema, Scope, Stream } from "effect"
 import * as Journal from "../Journal.ts"
 
-/** A failure in words: the error itself, and what it carries, stays with the run. */
+/** A failure as a tag and a message: the error value itself stays with the run. */
 const Failure = Schema.Struct({ tag: Schema.String, message: Schema.String })
 
 const whose = { saga: Schema.String, version: Schema.Number, executionId: Schema.String, at: Schema.Number }
 
 const Failures = Schema.Array(Failure)
 
-/** An execution began, or this process goes on with one that another began, or that was parked. */
-export const Started = Schema.TaggedStruct("Started", { ...whose, resumed: Schema.Boolean })
-export const StepStarted = Schema.TaggedStruct("StepStarted", { ...whose, ...Journal.StepStarted.omit("_tag").fields })
-export const StepSkipped = Schema.TaggedStruct("StepSkipped", { ...whose, ...Journal.StepSkipped.omit("_tag").fields })
-export const StepSucceeded = Schema.TaggedStruct("StepSucceeded", {
-  ...whose,
-  step: Schema.String,
-  attempts: Schema.Number
-})
-export const StepFailed = Schema.TaggedStruct("StepFailed", {
-  ...whose,
-  step: Schema.String,
-  attempts: Schema.Number,
-  failures: Failures
-})
-export const StepInDoubt = Schema.TaggedStruct("StepInDoubt", { ...whose, ...Journal.StepInDoubt.omit("_tag").fields })
-export const UnwindingStarted = Schema.TaggedStruct("UnwindingStarted", { ...whose, failures: Failures })
-export const CompensationStarted = Schema.TaggedStruct("CompensationStarted", { ...whose, step: Schema.String })
-export const CompensationSucceeded = Schema.TaggedStruct("CompensationSucceeded", {
-  ...whose,
-  step: Schema.String,
-  attempts: Schema.Number
-})
-export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
-  ...whose,
-  step: Schema.String,
-  attempts: Schema.Number,
-  failures: Failures
-})
-export const Parked = Schema.TaggedStruct("Parked", { ...whose, reason: Journal.ParkedReason })
-export const Finished = Schema.TaggedStruct("Finished", { ...whose, result: Journal.Finished.fields.result })
+const ended = { ...whose, step: Schema.String, attempts: Schema.Number }
+
+/** A call failed, and another one follows at `nextAt`, in epoch milliseconds. `attempts` counts the calls in this process so far. */
+const retried = { ...ended, failures: Failures, nextAt: Schema.Number }
 
 /**
- * One thing that happened, at a time in epoch milliseconds. How a step or a compensation ended is told at once; that one with a
- * side effect starts, and how the execution ends, once that is stored, where it is durable. So an end that could not be stored has
- * been told, and after a resume the step may end again, and otherwise.
+ * One event of a run, at a time in epoch milliseconds. It is plain JSON, without inputs and outputs.
  *
- * It is plain JSON, and has neither inputs nor outputs in it.
+ * `Started` comes when this process begins to drive an execution; `resumed` says that the execution existed before. The end of a
+ * step or a compensation is sent at once. The start of one with a side effect, and the end of the execution, are sent once they
+ * are stored, where the run is durable. If the end of a step could not be stored, the step may end again, differently, after a
+ * resume.
+ *
+ * `StepRetried` and `CompensationRetried` are sent when a call has failed and another one will follow: why it failed, and when the
+ * next call begins. The journal does not have them.
  */
 export const SagaEvent = Schema.Union(
-  Started,
-  StepStarted,
-  StepSkipped,
-  StepSucceeded,
-  StepFailed,
-  StepInDoubt,
-  UnwindingStarted,
-  CompensationStarted,
-  CompensationSucceeded,
-  CompensationFailed,
-  Parked,
-  Finished
+  Schema.TaggedStruct("Started", { ...whose, resumed: Schema.Boolean }),
+  Schema.TaggedStruct("StepStarted", { ...whose, ...Journal.StepStarted.omit("_tag").fields }),
+  Schema.TaggedStruct("StepRetried", retried),
+  Schema.TaggedStruct("StepSkipped", { ...whose, ...Journal.StepSkipped.omit("_tag").fields }),
+  Schema.TaggedStruct("StepSucceeded", ended),
+  Schema.TaggedStruct("StepFailed", { ...ended, failures: Failures }),
+  Schema.TaggedStruct("StepInDoubt", { ...whose, ...Journal.StepInDoubt.omit("_tag").fields }),
+  Schema.TaggedStruct("UnwindingStarted", { ...whose, failures: Failures }),
+  Schema.TaggedStruct("CompensationStarted", { ...whose, step: Schema.String }),
+  Schema.TaggedStruct("CompensationRetried", retried),
+  Schema.TaggedStruct("CompensationSucceeded", ended),
+  Schema.TaggedStruct("CompensationFailed", { ...ended, failures: Failures }),
+  Schema.TaggedStruct("Parked", { ...whose, reason: Journal.ParkedReason }),
+  Schema.TaggedStruct("Finished", { ...whose, result: Journal.Finished.fields.result })
 )
 export type SagaEvent = typeof SagaEvent.Type
 
-/** Hands events from runs to listeners. */
+/** Passes events from runs to listeners. */
 export interface Service {
-  /** Whether anybody listens: nothing is told otherwise. */
+  /** Whether there is a listener: a run sends nothing otherwise. */
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
   /** Listens from now on, until the scope closes. */
   readonly subscribe: Effect.Effect<Mailbox.Mailbox<SagaEvent>, never, Scope.Scope>
 }
 
-/** The events of the runs that are given it. */
+/** Receives the events of the runs that it is provided to. */
 export class SagaEvents extends Context.Tag("effect-saga/SagaEvents")<SagaEvents, Service>() {}
 
-/** How events are kept for those who listen. */
+/** How events are kept for a listener. */
 export interface Options {
   /** How many events a listener may be behind before it loses the oldest. 1024 by default. */
   readonly capacity?: number
 }
 
 /**
- * Lets runs under this layer be listened to: provide it to the runs, and to whoever listens.
+ * Makes the runs under this layer heard: provide it to the runs and to the listeners.
  *
- * A listener never slows a saga down: one that is more than `capacity` events behind loses the oldest.
+ * A listener never slows a saga down: one that is more than 1024 events behind loses the oldest.
  */
-export const layer = (options: Options = {}): Layer.Layer<SagaEvents> => Layer.sync(SagaEvents, () => make(options))
+export const layer: Layer.Layer<SagaEvents> = Layer.sync(SagaEvents, () => make({}))
+
+/** Like {@link layer}, with options. */
+export const layerWith = (options: Options): Layer.Layer<SagaEvents> => Layer.sync(SagaEvents, () => make(options))
 
 const make = ({ capacity = 1024 }: Options): Service => {
   const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
@@ -109,24 +91,26 @@ const make = ({ capacity = 1024 }: Options): Service => {
 }
 
 /**
- * Listens from now on, until the scope closes: the stream has what happens in all runs under the layer, without an end.
+ * Listens from now on, until the scope closes: the stream has the events of all runs under the layer, and does not end by itself.
  *
- * A `Saga.run` or `Saga.scoped` that began while nobody listened is not heard; any other run is heard from here on, though its
- * `Started` may have gone by.
+ * A `Saga.run` or `Saga.scoped` that began before there was any listener is not heard. Any other run is heard from this moment on,
+ * though its `Started` may have been sent before.
  */
 export const subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, SagaEvents | Scope.Scope> = Effect.flatMap(
   SagaEvents,
   ({ subscribe }) => Effect.map(subscribe, Mailbox.toStream)
 )
 
-/** The same, from when the stream is run. */
+/** Like {@link subscribe}, from the moment the stream is run. */
 export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrapScoped(subscribe)
 
 /**
- * Runs an effect, and tells `listener` of all that happens in the sagas under it, one thing after another, while it goes on; for a
- * progress bar. Ends as the effect does, once the listener has been told of the last thing. Needs no layer; who listens to a layer
- * outside of it is told too. An interruption does not wait for the listener, who is told of the rest all the same; one that dies is
- * told no more, which the log says.
+ * Runs an effect, and calls `listener` with each event of the sagas under it, one after another, while they run; for a progress
+ * bar. It ends as the effect ends, once the listener has had the last event. It needs no layer; listeners outside of this call
+ * still hear the events.
+ *
+ * An interruption does not wait for the listener, which still gets the remaining events. If the listener dies, an error is logged
+ * and it gets no more events.
  */
 export const listen = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,
@@ -137,11 +121,13 @@ export const listen = <A, E, R, R2>(
     Effect.gen(function*() {
       const outer = Option.getOrUndefined(yield* Effect.serviceOption(SagaEvents))
       const inner = make(options)
-      // A scope of its own: that of the caller is the effect's.
+      // Not the caller's scope: that one belongs to the effect.
       const scope = yield* Scope.make()
       const mailbox = yield* Scope.extend(inner.subscribe, scope)
-      const told = yield* Stream.runForEach(Mailbox.toStream(mailbox), listener).pipe(
-        Effect.tapErrorCause((cause) => Effect.logError("who listened to sagas has died, and hears no more", cause)),
+      const listening = yield* Stream.runForEach(Mailbox.toStream(mailbox), listener).pipe(
+        Effect.tapErrorCause((cause) =>
+          Effect.logError("a listener of saga events has died, and gets no more events", cause)
+        ),
         Effect.interruptible,
         Effect.forkDaemon
       )
@@ -154,7 +140,7 @@ export const listen = <A, E, R, R2>(
       }
       const exit = yield* Effect.exit(restore(Effect.provideService(effect, SagaEvents, service)))
       yield* mailbox.end
-      yield* restore(Fiber.await(told))
+      yield* restore(Fiber.await(listening))
       yield* Scope.close(scope, Exit.void)
       return yield* exit
     })

@@ -1,66 +1,59 @@
 /**
- * Metrics of the sagas of a process, as Effect's own `Metric`s, so that every exporter of those has them.
+ * Metrics of the sagas of a process, as Effect's own `Metric`s: every exporter of those has them.
  *
- * - `saga_executions`: a counter of what executions came to, tagged with `saga` and `result`: `succeeded`, `undone`, `parked`
- * - `saga_duration`: a histogram of milliseconds from the start of an execution to there, tagged alike, and with `time_unit`
+ * - `saga_executions`: a counter of executions, tagged with `saga` and `result`: `succeeded`, `undone`, `parked`
+ * - `saga_duration`: a histogram of milliseconds from the start of an execution to that result, with the same tags and `time_unit`
  * - `saga_steps`: a counter of steps, tagged with `saga`, `step`, `classification` and `result`: `succeeded`, `failed`, `skipped`
  * - `saga_in_doubt`: a counter of steps of which nobody knows whether they happened, tagged with `saga` and `step`
  * - `saga_compensations`: a counter of compensations, tagged with `saga`, `step` and `result`: `succeeded`, `failed`
  *
- * In process `parked` means that it ended with something in effect: nothing waits there. The tags of `Effect.tagMetrics` around
- * the run are there as well.
+ * In process `parked` means that the execution ended with something in effect: nothing waits there. The tags of
+ * `Effect.tagMetrics` around the run are added.
+ *
+ * Every name from a plan is `(plan)`, so that a model that writes plans cannot add series for ever. The names in your own code are
+ * tags as they are: keep ids out of them.
  */
-import { Context, Layer, Metric, MetricBoundaries, MetricLabel } from "effect"
+import { Context, Layer } from "effect"
 import type * as Journal from "../Journal.ts"
+import { counters, type FiberTags } from "./counters.ts"
+import type { MetricNames } from "./metricNames.ts"
 
-const executions = Metric.counter("saga_executions", {
-  description: "What executions of sagas came to",
-  incremental: true
-})
-const steps = Metric.counter("saga_steps", { description: "Steps of sagas", incremental: true })
-const inDoubt = Metric.counter("saga_in_doubt", {
-  description: "Steps of sagas of which nobody knows whether they happened",
-  incremental: true
-})
-const compensations = Metric.counter("saga_compensations", { description: "Compensations of sagas", incremental: true })
-// An exporter takes the unit from this tag.
-const duration = Metric.tagged(
-  Metric.histogram(
-    "saga_duration",
-    MetricBoundaries.exponential({ start: 1, factor: 4, count: 12 }),
-    "From the start of an execution to its end, or to where it was parked"
-  ),
-  "time_unit",
-  "milliseconds"
-)
-
-/** What runs tell their metrics. */
-export interface Service {
-  /** Of an event, the state after it, and the labels of whoever runs the saga. */
-  readonly tell: (
-    event: Journal.Event,
-    state: Journal.ExecutionState,
-    labels: ReadonlyArray<MetricLabel.MetricLabel>
-  ) => void
+/** One event of a run. */
+export interface Told {
+  readonly event: Journal.Event
+  /** The state after the event. */
+  readonly state: Journal.ExecutionState
+  readonly names: MetricNames
+  /** The tags of the fiber that runs the saga. */
+  readonly tags: FiberTags
 }
 
-/** Counts what runs that are given it do. */
+/** The interface through which runs update the metrics. */
+export interface Service {
+  readonly tell: (told: Told) => void
+}
+
+/** Counts the runs that it is provided to. */
 export class SagaMetrics extends Context.Tag("effect-saga/SagaMetrics")<SagaMetrics, Service>() {}
 
-const results = { Succeeded: "succeeded", Undone: "undone" } as const
+const results: { readonly [Result in Extract<Journal.Event, { readonly _tag: "Finished" }>["result"]]: string } = {
+  Succeeded: "succeeded",
+  Undone: "undone"
+}
 
-const tell: Service["tell"] = (event, { saga, startedAt, steps: known }, given) => {
-  const labels = (tags: { readonly [name: string]: string }) => [
-    ...given,
-    ...Object.entries(tags).map(([name, value]) => MetricLabel.make(name, value))
-  ]
+const tell: Service["tell"] = ({ event, names, state, tags }) => {
+  const { saga } = names
   const end = (result: string) => {
-    const tags = labels({ saga, result })
-    executions.unsafeUpdate(1, tags)
-    duration.unsafeUpdate(event.at - startedAt, tags)
+    counters.executions({ saga, result }, tags)
+    // A clock may go back, or be another host's.
+    counters.duration(Math.max(0, event.at - state.startedAt), { saga, result }, tags)
   }
-  const step = (step: string, result: string) =>
-    steps.unsafeUpdate(1, labels({ saga, step, classification: known.get(step)?.classification ?? "", result }))
+  const step = (path: string, result: string) => {
+    const classification = state.steps.get(path)?.classification ?? ""
+    counters.steps({ saga, step: names.step(path), classification, result }, tags)
+  }
+  const compensation = (path: string, result: string) =>
+    counters.compensations({ saga, step: names.step(path), result }, tags)
   switch (event._tag) {
     case "StepSucceeded":
       return step(event.step, "succeeded")
@@ -69,17 +62,25 @@ const tell: Service["tell"] = (event, { saga, startedAt, steps: known }, given) 
     case "StepSkipped":
       return step(event.step, "skipped")
     case "StepInDoubt":
-      return inDoubt.unsafeUpdate(1, labels({ saga, step: event.step }))
+      return counters.inDoubt({ saga, step: names.step(event.step) }, tags)
     case "CompensationSucceeded":
-      return compensations.unsafeUpdate(1, labels({ saga, step: event.step, result: "succeeded" }))
+      return compensation(event.step, "succeeded")
     case "CompensationFailed":
-      return compensations.unsafeUpdate(1, labels({ saga, step: event.step, result: "failed" }))
+      return compensation(event.step, "failed")
     case "Parked":
       return end("parked")
     case "Finished":
       return end(results[event.result])
+    case "Started":
+    case "Resumed":
+    case "StepStarted":
+    case "UnwindingStarted":
+    case "CompensationStarted":
+      return
+    default:
+      return event satisfies never
   }
 }
 
-/** Counts what the runs under this layer do. */
+/** Counts the runs under this layer. */
 export const layer: Layer.Layer<SagaMetrics> = Layer.succeed(SagaMetrics, { tell })

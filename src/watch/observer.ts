@@ -1,143 +1,174 @@
 /**
- * Tells others what a run does: listeners, metrics, the tracer, the log. A run that nobody observes has none of this, and pays
- * for one look whether somebody does.
+ * Reports a run to listeners, metrics, the tracer and the log. A run that nobody observes pays for one look-up.
  */
-import {
-  Clock,
-  Context,
-  DefaultServices,
-  Effect,
-  type Exit,
-  type Fiber,
-  FiberRef,
-  type MetricLabel,
-  Tracer
-} from "effect"
+import { Clock, Effect, type Exit, type Fiber, type Tracer } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
+import { isTraced, metricTagsOf, serviceOf } from "../values/fiber.ts"
+import { visible } from "../values/visible.ts"
+import type { FiberTags } from "./counters.ts"
+import { type MetricNames, metricNamesOf } from "./metricNames.ts"
 import { type SagaEvent, SagaEvents } from "./SagaEvents.ts"
 import { SagaMetrics } from "./SagaMetrics.ts"
 
 // What users' functions return has been checked by the builder; in here it is opaque.
 type AnyEffect = Effect.Effect<unknown, unknown, any>
 
+/** An action or a compensation, with all its calls. */
+export type Role = "action" | "compensation"
+
 /** The calls of a step's action or compensation. */
-interface Calls {
+export interface Calls {
   readonly step: StepNode
-  /** How many there were in this process. */
+  /** How many calls there were in this process. */
   readonly attempt: number
 }
 
-/** What the run writes down, as far as it is told to others. */
-interface Recorded {
+/** The part of a recorder that an observer reads. */
+interface RecorderView {
   readonly state: () => Journal.ExecutionState | undefined
   readonly now: () => number
 }
 
-const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+interface Whose {
+  readonly saga: string
+  readonly version: number
+  readonly executionId: string
+}
 
-/** The clock of a fiber, in epoch milliseconds. */
-export const nowOf = (fiber: Fiber.RuntimeFiber<any, any>): () => number => {
-  const clock = Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)
-  return () => clock.unsafeCurrentTimeMillis()
+interface Execution {
+  readonly program: Program
+  readonly executionId: string
+  readonly resumed: boolean
+}
+
+interface Destinations {
+  readonly events: SagaEvents["Type"] | undefined
+  readonly metrics: SagaMetrics["Type"] | undefined
+  readonly isTraced: boolean
+  readonly tags: FiberTags
 }
 
 /**
- * Who observes the runs of a fiber, if anybody does. Of a run that is recorded only for them, which costs as much as the run,
- * nobody who is not there when it begins; others hear of a run from when they come.
+ * The observer of a fiber's runs; undefined if nobody observes. To record a run costs as much as the run itself, so a run in process
+ * is recorded only for listeners that are there when it starts. A run that `isRecorded` anyway is heard by later listeners too.
  */
-export const observerOf = (
+export const findObserver = (
   fiber: Fiber.RuntimeFiber<any, any>,
-  execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
+  execution: Execution,
   isRecorded: boolean
 ): Observer | undefined => {
-  const context = fiber.getFiberRef(FiberRef.currentContext).unsafeMap
-  const events: SagaEvents["Type"] | undefined = context.get(SagaEvents.key)
-  const metrics: SagaMetrics["Type"] | undefined = context.get(SagaMetrics.key)
-  const isTraced = fiber.getFiberRef(DefaultServices.currentServices).unsafeMap.get(Tracer.Tracer.key) !== nativeTracer
+  const events = serviceOf(fiber, SagaEvents)
+  const metrics = serviceOf(fiber, SagaMetrics)
+  const traced = isTraced(fiber)
   const isListened = events !== undefined && (isRecorded || events.isHeard())
-  return isTraced || metrics !== undefined || isListened
-    ? new Observer(execution, { events, metrics, isTraced, labels: fiber.getFiberRef(FiberRef.currentMetricLabels) })
+  return traced || metrics !== undefined || isListened
+    ? new Observer(execution, { events, metrics, isTraced: traced, tags: metricTagsOf(fiber) })
     : undefined
 }
 
-/** Tells of one execution. */
+/** Observes one execution. */
 export class Observer {
-  private readonly whose: { readonly saga: string; readonly version: number; readonly executionId: string }
+  private readonly whose: Whose
   private readonly resumed: boolean
-  private readonly to: {
-    readonly events: SagaEvents["Type"] | undefined
-    readonly metrics: SagaMetrics["Type"] | undefined
-    readonly isTraced: boolean
-    readonly labels: ReadonlyArray<MetricLabel.MetricLabel>
-  }
+  private readonly names: MetricNames
+  private readonly to: Destinations
   private span: Tracer.Span | undefined
 
-  constructor(execution: Parameters<typeof observerOf>[1], to: Observer["to"]) {
+  constructor(execution: Execution, to: Destinations) {
     const { name: saga, version } = execution.program
     this.whose = { saga, version, executionId: execution.executionId }
     this.resumed = execution.resumed
+    this.names = metricNamesOf(execution.program)
     this.to = to
   }
 
   readonly tell = (event: Journal.Event, state: Journal.ExecutionState): void => {
-    const { events, labels, metrics } = this.to
-    metrics?.tell(event, state, labels)
+    const { events, metrics, tags } = this.to
+    metrics?.tell({ event, state, names: this.names, tags })
     if (events?.isHeard() !== true) return
-    const told = inPublic(event, this.whose)
+    const told = toSagaEvent(event, this.whose)
     if (told !== undefined) events.tell(told)
   }
 
+  /** Tells listeners that a call has failed at `at`, and that another one follows at `nextAt`. The journal has no such event. */
+  tellRetry(
+    role: Role,
+    calls: Calls,
+    retry: {
+      readonly failures: () => ReadonlyArray<Journal.StoredFailure>
+      readonly at: number
+      readonly nextAt: number
+    }
+  ): void {
+    const { events } = this.to
+    if (events?.isHeard() !== true) return
+    const { at, nextAt } = retry
+    events.tell({
+      _tag: role === "action" ? "StepRetried" : "CompensationRetried",
+      ...this.whose,
+      step: calls.step.path,
+      attempts: calls.attempt,
+      failures: retry.failures().map(toFailure),
+      at,
+      nextAt
+    })
+  }
+
   /**
-   * Goes around what an execution does; for a caller who cannot be interrupted. Where the execution `staysOpen` after it has
-   * succeeded, `end` goes around the rest.
+   * Wraps an execution in its span and its log annotations. The caller must be uninterruptible. With `staysOpen` the span stays open
+   * after a success, until {@link end}.
    */
-  begin(effect: AnyEffect, recorded: Recorded, staysOpen: boolean): AnyEffect {
-    const { events, isTraced } = this.to
+  begin(effect: AnyEffect, recorder: RecorderView, staysOpen: boolean): AnyEffect {
+    const { events } = this.to
     const { saga } = this.whose
     const begun = Effect.suspend(() => {
       const { resumed, whose } = this
-      if (events?.isHeard() === true) events.tell({ _tag: "Started", ...whose, at: recorded.now(), resumed })
-      return this.within(effect, recorded, staysOpen)
+      if (events?.isHeard() === true) events.tell({ _tag: "Started", ...whose, at: recorder.now(), resumed })
+      return this.within(effect, recorder, staysOpen)
     })
-    if (!isTraced) return begun
+    if (!this.to.isTraced) return begun
     const attributes = { ...this.attributes, "saga.resumed": this.resumed }
-    return Effect.flatMap(Effect.makeSpan(`saga ${saga}`, { attributes, captureStackTrace: false }), (span) => {
-      this.span = span
-      return begun
-    })
+    return Effect.flatMap(
+      Effect.makeSpan(visible(`saga ${saga}`), { attributes, captureStackTrace: false }),
+      (span) => {
+        this.span = span
+        return begun
+      }
+    )
   }
 
-  /** Goes around what an execution that stayed open has left to do. */
-  end(effect: AnyEffect, recorded: Recorded): AnyEffect {
-    return this.within(effect, recorded, false)
+  /** Wraps the rest of an execution that {@link begin} left open. */
+  end(effect: AnyEffect, recorder: RecorderView): AnyEffect {
+    return this.within(effect, recorder, false)
   }
 
-  private within(effect: AnyEffect, recorded: Recorded, staysOpen: boolean): AnyEffect {
+  private within(effect: AnyEffect, recorder: RecorderView, staysOpen: boolean): AnyEffect {
     const { span, whose: { executionId, saga } } = this
     const inSpan = span === undefined ? effect : Effect.onExit(Effect.withParentSpan(effect, span), (exit) => {
       if (staysOpen && exit._tag === "Success") return Effect.void
-      return Effect.clockWith((clock) =>
-        Effect.sync(() => {
-          span.attribute("saga.status", recorded.state()?.status)
-          span.end(clock.unsafeCurrentTimeNanos(), exit)
-        })
-      )
+      return Effect.map(Clock.currentTimeNanos, (nanos) => {
+        span.attribute("saga.status", recorder.state()?.status)
+        span.end(nanos, exit)
+      })
     })
-    return this.isLogged ? Effect.annotateLogs(inSpan, { saga, executionId }) : inSpan
+    return this.isLogged
+      ? Effect.annotateLogs(inSpan, { saga: visible(saga), executionId: visible(executionId) })
+      : inSpan
   }
 
-  aroundCalls(role: "action" | "compensation", calls: Calls, effect: AnyEffect): AnyEffect {
+  /** Wraps all calls of an action or a compensation in one span, and in log annotations. */
+  spanCalls(role: Role, calls: Calls, effect: AnyEffect): AnyEffect {
     const { classification, path } = calls.step
     const inSpan = this.to.isTraced ?
-      this.spanned(`${role} ${path}`, calls, effect, {
+      this.spanned(visible(`${role} ${path}`), calls, effect, {
         "saga.step": path,
         "saga.step.classification": classification,
         "saga.idempotency_key": keyOf(encodeURIComponent(this.whose.executionId), calls.step, role)
       }) :
       effect
-    return this.isLogged ? Effect.annotateLogs(inSpan, "step", path) : inSpan
+    return this.isLogged ? Effect.annotateLogs(inSpan, "step", visible(path)) : inSpan
   }
 
   private spanned(name: string, calls: Calls, effect: AnyEffect, own: Record<string, unknown>): AnyEffect {
@@ -150,13 +181,13 @@ export class Observer {
       const attributes = { ...this.attributes, ...own }
       return Effect.catchAllCause(
         Effect.withSpan(noted, name, { attributes, captureStackTrace: false }),
-        // A tracer that dies of the span's end must not make a failure of what has happened.
+        // If the tracer dies while it ends the span, keep the outcome of the calls.
         (cause) => ended ?? Effect.failCause(cause)
       )
     })
   }
 
-  /** What goes into the log must not change with who listens, and it costs too much for those who have asked for nothing. */
+  /** Annotations are too expensive to be always there, and the log must not depend on listeners. */
   private get isLogged(): boolean {
     return this.to.isTraced || this.to.metrics !== undefined
   }
@@ -167,13 +198,10 @@ export class Observer {
   }
 }
 
-/** An event without what only the journal may hold. */
-const inPublic = (
-  event: Journal.Event,
-  whose: { readonly saga: string; readonly version: number; readonly executionId: string }
-): SagaEvent | undefined => {
+/** The public form of a journal event: no outputs, no encoded errors, no plan. */
+const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined => {
   switch (event._tag) {
-    // That an execution starts, or goes on, is told when it is driven.
+    // `begin` sends `Started` whenever the execution is driven.
     case "Started":
     case "Resumed":
       return undefined
@@ -184,17 +212,27 @@ const inPublic = (
     case "StepFailed":
     case "CompensationFailed":
     case "UnwindingStarted":
-      return { ...whose, ...event, failures: event.failures.map(inWords) }
+      return { ...whose, ...event, failures: event.failures.map(toFailure) }
     case "Parked": {
       const { at, reason } = event
       return { ...whose, _tag: "Parked", at, reason }
     }
-    default:
+    case "StepStarted":
+    case "StepSkipped":
+    case "StepInDoubt":
+    case "CompensationStarted":
+    case "CompensationSucceeded":
+    case "Finished":
       return { ...whose, ...event }
   }
 }
 
-const inWords = (failure: Journal.StoredFailure) =>
-  failure.kind === "Interrupt"
-    ? { tag: "Interrupted", message: "interrupted" }
-    : { tag: failure.tag, message: failure.message }
+const toFailure = (failure: Journal.StoredFailure): { readonly tag: string; readonly message: string } => {
+  switch (failure.kind) {
+    case "Interrupt":
+      return { tag: "Interrupted", message: "interrupted" }
+    case "Fail":
+    case "Die":
+      return { tag: failure.tag, message: failure.message }
+  }
+}

@@ -1,4 +1,4 @@
-/** Prints a picture in DOT, the language of Graphviz. */
+/** Prints a graph in DOT, the language of Graphviz. */
 import type { Arrow, Box, Graph, Item, Shape } from "./graph.ts"
 import { looks } from "./looks.ts"
 
@@ -49,7 +49,7 @@ const shapes: { readonly [K in Exclude<Shape, "Dot" | "PointOfNoReturn">]: strin
 const printArrow = ({ from, kind, label, look, to }: Arrow): string => {
   const { stroke } = looks[look]
   const style: Record<string, string> = kind === "Back"
-    // The way back has no say in where the boxes stand.
+    // Undo arrows must not influence the layout.
     ? { style: "dashed", color: stroke, fontcolor: stroke, constraint: "false" }
     : kind === "Committed"
     ? { penwidth: "3" }
@@ -61,10 +61,18 @@ const printArrow = ({ from, kind, label, look, to }: Arrow): string => {
 const attributes = (all: Record<string, string>): string =>
   Object.entries(all).map(([name, value]) => `${name}=${value.startsWith("\"") ? value : `"${value}"`}`).join(", ")
 
-/** Graphviz reads the entities of HTML in every label. */
-const quoted = (lines: ReadonlyArray<string>): string =>
-  `"${
-    lines.map((line) => line.replaceAll("&", "&amp;").replaceAll("\\", "\\\\").replaceAll("\"", "\\\"")).join(
-      "\\n"
-    )
-  }"`
+/** The order counts: each replacement leaves the ones before it alone. */
+const escapes = [
+  // Graphviz reads the entities of HTML in every label.
+  ["&", "&amp;"],
+  // A page that embeds the text must not find a tag in it, such as the end of its own script.
+  ["<", "&lt;"],
+  [">", "&gt;"],
+  ["\\", "\\\\"],
+  ["\"", "\\\""]
+] as const
+
+const escape = (line: string): string =>
+  escapes.reduce((text, [character, escaped]) => text.replaceAll(character, escaped), line)
+
+const quoted = (lines: ReadonlyArray<string>): string => `"${lines.map(escape).join("\\n")}"`

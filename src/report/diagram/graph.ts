@@ -1,16 +1,16 @@
 /**
- * The picture of a saga as boxes, groups and arrows, and in it what happened, if something did. The formats of `Diagram` print
- * it, and decide nothing.
+ * The picture of a saga, or of one execution of it, as boxes, groups and arrows. The printers of `Diagram` write it down and decide
+ * nothing.
  */
 import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
 import type { ParkedReason, Status } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
 import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
-import { inWords, type Kind, signs, words } from "../words.ts"
+import { formatDuration, type Kind, signs, words } from "../words.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
 
-/** What the colours say: of a definition what its steps are, of an execution what became of them. */
+/** The meaning of a colour: in a definition the classification of a step, in an execution its status. */
 export type Look =
   | "Saga"
   | StepNode["classification"]
@@ -41,7 +41,7 @@ export type Item = Box | Group
 export interface Arrow {
   readonly from: string
   readonly to: string
-  /** `Committed`: beyond the point of no return. `Back`: the way back, from a step to the one that is undone after it. */
+  /** `Committed`: beyond the point of no return. `Back`: from a step to the one that is undone after it. */
   readonly kind: "Forward" | "Committed" | "Back"
   readonly look: Look
   readonly label: ReadonlyArray<string>
@@ -52,20 +52,24 @@ export interface Graph {
   readonly arrows: ReadonlyArray<Arrow>
 }
 
-/** What of a report is drawn. */
-export type Drawn = Pick<Json, "_tag" | "duration"> & {
-  readonly status?: Status | undefined
-  readonly parked?: ParkedReason | undefined
-  readonly steps: ReadonlyArray<Timed & Pick<StepReport, "step" | "classification" | "status">>
-  readonly compensations: ReadonlyArray<Timed & Pick<CompensationReport, "step" | "status">>
-}
+/** The part of a report that is drawn. */
+export type Drawn =
+  & {
+    readonly duration: number
+    readonly steps: ReadonlyArray<Timed & Pick<StepReport, "step" | "classification" | "status">>
+    readonly compensations: ReadonlyArray<Timed & Pick<CompensationReport, "step" | "status">>
+  }
+  & (
+    | { readonly _tag: Exclude<Json["_tag"], "Recorded"> }
+    | { readonly _tag: "Recorded"; readonly status: Status; readonly parked?: ParkedReason | undefined }
+  )
 
 interface Timed {
   readonly attempts: number
   readonly duration?: number | undefined
 }
 
-/** Where forward goes on from, and where the way back leads to: the boxes that were placed last. */
+/** The boxes to which the next forward arrow and the next undo arrow attach. */
 interface Ends {
   readonly forward: string
   readonly armed: string
@@ -79,7 +83,7 @@ class Drawing {
   private readonly compensations: ReadonlyMap<string, Drawn["compensations"][number]>
   private readonly arrows: Array<Arrow> = []
   private readonly counts = new Map<string, number>()
-  /** The step that a box is of. */
+  /** The step of each box. */
   private readonly placed = new Map<string, StepNode>()
   private readonly armedBefore = new Map<string, string>()
   private firstFinal: string | undefined
@@ -94,7 +98,7 @@ class Drawing {
     const items: Array<Item> = []
     const saga = this.box(items, "Saga", this.report === undefined ? "Saga" : lookOf(this.report), [
       ...lines(program.name),
-      ...this.report === undefined ? [] : [`${endOf(this.report)}, ${inWords(this.report.duration)}`]
+      ...this.report === undefined ? [] : [`${endOf(this.report)}, ${formatDuration(this.report.duration)}`]
     ])
     const ends = this.row(program.nodes, { forward: saga, armed: saga }, items)
     this.turnBack(ends)
@@ -128,21 +132,27 @@ class Drawing {
     const id = this.box(items, classification, this.report === undefined ? classification : this.lookOf(path), [
       ...lines(name),
       step.when === undefined ? classification : `${classification}, conditional`,
-      ...this.whatBecameOf(path)
+      ...this.captionsOf(path)
     ])
     this.placed.set(id, step)
     this.armedBefore.set(id, from.armed)
     if (isFirstFinal) this.firstFinal = id
     this.forward(before, id, classification === "Final" && !isFirstFinal ? "Committed" : "Forward")
-    if (classification !== "Compensatable") return { forward: id, armed: from.armed }
-    const look = compensation === undefined ? this.unused("Undone") : lookOfCompensation[compensation.status]
-    this.arrows.push({ from: id, to: from.armed, kind: "Back", look, label: lines(`undo ${name}`) })
-    return { forward: id, armed: id }
+    switch (classification) {
+      case "ReadOnly":
+      case "Final":
+        return { forward: id, armed: from.armed }
+      case "Compensatable": {
+        const look = compensation === undefined ? this.unused("Undone") : lookOfCompensation[compensation.status]
+        this.arrows.push({ from: id, to: from.armed, kind: "Back", look, label: lines(`undo ${name}`) })
+        return { forward: id, armed: id }
+      }
+    }
   }
 
   /**
-   * Siblings stand between two dots. The way back enters the block at the lower one and leaves it at the upper one: a layout in rows
-   * keeps its direction only where every arrow back leads to a box that the way forward has come through.
+   * Siblings stand between two dots. The way back enters the block at the lower dot and leaves it at the upper one: a layout in rows
+   * keeps its direction only if each arrow back leads to a box that an arrow forward has passed.
    */
   private parallel(block: Parallel<StepNode | Nested>, from: Ends, items: Array<Item>): Ends {
     if (block.nodes.length === 1) {
@@ -171,13 +181,10 @@ class Drawing {
 
   private pointOfNoReturn(before: string, items: Array<Item>): string {
     const finals = this.report?.steps.filter(({ classification }) => classification === "Final")
-    const passed = finals === undefined
-      ? []
-      : finals.some(({ status }) => status === "Succeeded")
-      ? ["passed"]
-      : finals.some(({ status }) => status === "InDoubt" || status === "Started")
-      ? ["in doubt"]
-      : ["not passed"]
+    const passed = finals === undefined ? [] : [
+      (["passed", "in doubt"] as const).find((passage) => finals.some(({ status }) => passageBy[status] === passage)) ??
+        "not passed"
+    ]
     const id = this.box(items, "PointOfNoReturn", "PointOfNoReturn", ["point of no return", ...passed])
     this.forward(before, id)
     return id
@@ -188,8 +195,8 @@ class Drawing {
   }
 
   /**
-   * Every step that fails leads to the way back. Where nothing has failed one arrow stands for all of them: from the first Final,
-   * or else from the end.
+   * Every step that fails leads to the way back. If nothing has failed, one arrow stands for all of them: from the first Final, or
+   * else from the end.
    */
   private turnBack(end: Ends) {
     const culprits = this.report === undefined || !wentBack(this.report)
@@ -201,7 +208,7 @@ class Drawing {
     for (const [id, status] of culprits) this.back(id, status, words[status])
     if (culprits.length > 0) return
     const id = this.firstFinal ?? end.forward
-    // The arrow of its own compensation begins at a Compensatable step, and no step is a block of several.
+    // A Compensatable step has its own undo arrow, and the join of a block is no step.
     const step = this.placed.get(id)
     if (step === undefined || step.classification === "Compensatable") return
     this.back(id, this.report !== undefined && wentBack(this.report) ? "Undone" : this.unused("Undone"), "on failure")
@@ -240,24 +247,34 @@ class Drawing {
       : lookOfCompensation[compensation.status]
   }
 
-  /** A way that was not taken is grey in the picture of an execution. */
+  /** In the picture of an execution a way that was not taken is grey. */
   private unused(look: Look): Look {
     return this.report === undefined ? look : "NotStarted"
   }
 
-  private whatBecameOf(path: string): ReadonlyArray<string> {
+  private captionsOf(path: string): ReadonlyArray<string> {
     if (this.report === undefined) return []
     const step = this.steps.get(path)
     const compensation = this.compensations.get(path)
     return [
-      ...step === undefined ? [] : [told(step.status, words[step.status], step)],
-      ...compensation === undefined ? [] : [told(compensation.status, undoWords[compensation.status], compensation)]
+      ...step === undefined ? [] : [caption(step.status, words[step.status], step)],
+      ...compensation === undefined ? [] : [caption(compensation.status, undoWords[compensation.status], compensation)]
     ]
   }
 }
 
-/** Wider than most names, and no wider than a box should be. */
+/** 32: wider than most names, and no wider than a box should be. */
 const lines = (text: string) => wrapped(visible(text), 32)
+
+/** Whether a Final of this status has passed the point of no return. */
+const passageBy: { readonly [K in StepReport["status"]]: "passed" | "in doubt" | "not passed" } = {
+  Succeeded: "passed",
+  InDoubt: "in doubt",
+  Started: "in doubt",
+  Failed: "not passed",
+  Skipped: "not passed",
+  NotStarted: "not passed"
+}
 
 const prefixes: { readonly [K in Shape]: string } = {
   Saga: "saga",
@@ -268,9 +285,9 @@ const prefixes: { readonly [K in Shape]: string } = {
   Dot: "dot"
 }
 
-const told = (kind: Kind, what: string, { attempts, duration }: Timed): string => {
-  const took = kind === "Skipped" || duration === undefined ? "" : `, ${inWords(duration)}`
-  return `${signs[kind].unicode} ${what}${attempts > 1 ? `, ${attempts} attempts` : ""}${took}`
+const caption = (kind: Kind, word: string, { attempts, duration }: Timed): string => {
+  const took = kind === "Skipped" || duration === undefined ? "" : `, ${formatDuration(duration)}`
+  return `${signs[kind].unicode} ${word}${attempts > 1 ? `, ${attempts} attempts` : ""}${took}`
 }
 
 const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
@@ -290,7 +307,14 @@ const lookOfCompensation: { readonly [K in CompensationReport["status"]]: Look }
 const isUndoable = (node: StepNode | Nested): boolean =>
   stepsIn(node).some(({ classification }) => classification === "Compensatable")
 
-const stepsIn = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag === "Step" ? [node] : node.program.steps
+const stepsIn = (node: StepNode | Nested): ReadonlyArray<StepNode> => {
+  switch (node._tag) {
+    case "Step":
+      return [node]
+    case "Nested":
+      return node.program.steps
+  }
+}
 
 const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =>
   [
@@ -299,9 +323,22 @@ const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =
     ...unwind === "parallel" ? ["undone in parallel"] : []
   ].join(", ")
 
-const wentBack = ({ _tag, compensations, status }: Drawn): boolean =>
-  compensations.length > 0 || _tag === "Undone" || _tag === "PartlyUndone" || _tag === "OutcomeUnknown" ||
-  status === "Undone" || status === "Unwinding"
+const wentBack = (report: Drawn): boolean => {
+  if (report.compensations.length > 0) return true
+  const end = report._tag === "Recorded" ? report.status : report._tag
+  switch (end) {
+    case "Undone":
+    case "PartlyUndone":
+    case "OutcomeUnknown":
+    case "Unwinding":
+      return true
+    case "Succeeded":
+    case "FailedAfterCommit":
+    case "Running":
+    case "Parked":
+      return false
+  }
+}
 
 const endOf = (report: Drawn): string => {
   switch (report._tag) {
@@ -317,7 +354,7 @@ const endOf = (report: Drawn): string => {
       return "in doubt"
     case "Recorded":
       return report.parked === undefined
-        ? (report.status ?? "").toLowerCase()
+        ? report.status.toLowerCase()
         : `parked: ${parkedWords[report.parked]}`
   }
 }
@@ -329,11 +366,10 @@ const parkedWords: { readonly [K in ParkedReason]: string } = {
   KeepsFailing: "keeps failing"
 }
 
-/** How the whole looks: by its end, or, of an execution that is stored, by why it is parked or by its status. */
-const lookOf = ({ _tag, parked, status }: Drawn): Look => {
-  const ended: ParkedReason | Status | Exclude<Drawn["_tag"], "Recorded"> = parked ??
-    (_tag === "Recorded" ? status ?? "Running" : _tag)
-  switch (ended) {
+/** How the whole looks: by its end; a stored execution by the reason for which it is parked, or by its status. */
+const lookOf = (report: Drawn): Look => {
+  const end = report._tag === "Recorded" ? report.parked ?? report.status : report._tag
+  switch (end) {
     case "Succeeded":
       return "Succeeded"
     case "Undone":

@@ -1,6 +1,6 @@
 /**
- * The colours of a picture, for a light page and a dark one: light boxes with dark text of their own, and middle tones for what
- * stands on the page itself.
+ * The colours of a picture, for light pages and dark ones: light boxes with dark text, and middle tones for the lines and texts that
+ * stand on the page itself.
  */
 import type { Look } from "./graph.ts"
 

@@ -1,4 +1,4 @@
-/** Prints a picture as a flowchart of Mermaid. */
+/** Prints a graph as a flowchart of Mermaid. */
 import type { Arrow, Box, Graph, Group, Item, Look, Shape } from "./graph.ts"
 import { type Colors, looks } from "./looks.ts"
 
@@ -49,7 +49,7 @@ const frames: { readonly [K in Shape]: readonly [open: string, close: string] } 
   Dot: ["((", "))"]
 }
 
-// A flowchart has no line of its own that goes across.
+// Mermaid has no horizontal rule.
 const line = "━".repeat(12)
 
 const labelOf = ({ lines, shape }: Box): string =>
@@ -76,9 +76,9 @@ const styleOf = ({ dashed, fill, stroke, text, width }: Colors): string =>
   ].join(",")
 
 /**
- * Everything that could mean something to Mermaid or to HTML becomes its number. But Mermaid reads some texts for meaning after it
- * has read the numbers: line breaks (`\\n`), formulas (`$$`), icons (`fa:fa-car`), what it writes numbers as itself (`ﬂ°`, `¶ß`) and,
- * in version 11.4, lists and addresses. These are taken apart by a word joiner, which is not seen.
+ * Writes each character that Mermaid or HTML could interpret as its number. After it has decoded the numbers, Mermaid interprets some
+ * texts once more: line breaks (`\\n`), formulas (`$$`), icons (`fa:fa-car`), its own notation for numbers (`ﬂ°`, `¶ß`) and, in
+ * version 11.4, lists and addresses. An invisible word joiner takes these apart.
  */
 const escape = (text: string): string =>
   text

@@ -1,0 +1,64 @@
+/** Tells the observer of a run when an action or a compensation will be called again. Without an observer nothing is added. */
+import { type Cause, Effect, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import type { RetryPolicy } from "../definition/Step.ts"
+import type { Calls, Observer, Role } from "../watch/observer.ts"
+import { storeCause } from "./codec.ts"
+import type { Recorder } from "./recorder.ts"
+import type { AnyEffect, Run } from "./run.ts"
+
+/** The retries of one action or compensation, as an observer hears of them. */
+export interface ObservedRetries {
+  /** Notes why the last call failed. */
+  readonly failed: (cause: Cause.Cause<unknown>) => void
+  /** Tells that the next call follows at once. */
+  readonly now: () => void
+  /** A schedule that also tells when the next call follows. */
+  readonly on: <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>) => Schedule.Schedule<Out, In, R>
+}
+
+export const observedRetries = ({ recorder }: Run, role: Role, calls: Calls): ObservedRetries | undefined =>
+  recorder?.observer === undefined ? undefined : makeObservedRetries(recorder, recorder.observer, role, calls)
+
+const makeObservedRetries = (recorder: Recorder, observer: Observer, role: Role, calls: Calls): ObservedRetries => {
+  let last: Cause.Cause<unknown> | undefined
+  const tell = (nextAt: number) => {
+    const cause = last
+    const at = recorder.now()
+    const failures = () => cause === undefined ? [] : storeCause(undefined, cause)
+    observer.tellRetry(role, calls, { failures, at, nextAt: Math.max(at, nextAt) })
+  }
+  return {
+    failed: (cause) => {
+      last = cause
+    },
+    now: () => tell(recorder.now()),
+    on: (schedule) =>
+      Schedule.onDecision(schedule, (_, decision) =>
+        Effect.sync(() => {
+          if (ScheduleDecision.isContinue(decision)) tell(ScheduleIntervals.start(decision.intervals))
+        }))
+  }
+}
+
+export const retryOptions = (policy: RetryPolicy<any, number, any>) => policy as Effect.Retry.Options<unknown>
+
+/** `Effect.retry` that tells an observer of each retry. */
+export const retryAs = (
+  effect: AnyEffect,
+  policy: RetryPolicy<any, number, any>,
+  observed: ObservedRetries | undefined
+): AnyEffect =>
+  observed === undefined
+    ? Effect.retry(effect, retryOptions(policy))
+    : Effect.retry(
+      Effect.tapErrorCause(effect, (cause) => Effect.sync(() => observed.failed(cause))),
+      observed.on(scheduleOf(policy))
+    )
+
+/** The schedule that `Effect.retry` makes of such a policy. Only as a whole does it know whether another call follows. */
+const scheduleOf = ({ schedule = Schedule.forever, times, while: isWorthIt }: RetryPolicy<any, number, any>) => {
+  const whileWorthIt: Schedule.Schedule<unknown, any, any> = isWorthIt === undefined
+    ? schedule
+    : Schedule.whileInput(schedule, isWorthIt)
+  return times === undefined ? whileWorthIt : Schedule.intersect(whileWorthIt, Schedule.recurs(times))
+}
