@@ -8,6 +8,7 @@ import type { ActionContext } from "../definition/Step.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
+import { beforeCall, haltOf } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
 import { type AnyEffect, type Frame, type Run } from "./run.ts"
 
@@ -37,10 +38,7 @@ export class Action {
   }
 
   private call(): AnyEffect {
-    return Effect.suspend(() => {
-      const halt = this.attempt++ === 0 ? undefined : this.owner.recorder?.mustStop()
-      return halt === undefined ? this.step.action(this.context()) : Effect.die(halt)
-    })
+    return Effect.suspend(() => beforeCall(this.owner, ++this.attempt, () => this.step.action(this.context())))
   }
 
   /** Runs an action without a side effect: nothing about it can be in doubt. */
@@ -137,6 +135,7 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   let doubt = inherited
   const attempt = (next: (error: unknown) => AnyEffect): AnyEffect =>
     Effect.catchAllCause(action.callBounded(), (cause) => {
+      if (haltOf(cause) !== undefined) return Effect.failCause(cause)
       const error = Option.getOrUndefined(Cause.failureOption(cause))
       const again = doubtOf(cause)
       if (again !== undefined) {
@@ -150,16 +149,13 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
 
   /** In doubt: `verify` says that it happened, or that it did not, which is a failure like any other. */
   const settleByVerify = (open: OutcomeUnknown, next: (error: unknown) => AnyEffect): AnyEffect =>
-    Effect.matchCauseEffect(ask(action, open), {
-      onFailure: (cause) => remainUnknown(action, reasonOf(cause)),
-      onSuccess: Option.match({
-        onSome: Effect.succeed,
-        onNone: () => {
-          doubt = undefined
-          const error = new OutcomeUnknown({ ...doubted(owner, action.step, open.reason), happened: false })
-          return pause(error, Cause.fail(error), next)
-        }
-      })
+    ask(action, open, {
+      happened: Effect.succeed,
+      didNot: () => {
+        doubt = undefined
+        const error = new OutcomeUnknown({ ...doubted(owner, action.step, open.reason), happened: false })
+        return pause(error, Cause.fail(error), next)
+      }
     })
 
   const pause = (error: unknown, cause: Cause.Cause<unknown>, next: (error: unknown) => AnyEffect): AnyEffect => {
@@ -198,28 +194,32 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   return Effect.flatMap(Schedule.driver(schedule), (driver) => attempt((error) => driver.next(error)))
 }
 
-/** Asks the step whether its action happened; fails with a reason where it does not say or cannot tell. */
-const ask = (action: Action, doubt: OutcomeUnknown): AnyEffect<Option.Option<unknown>> => {
+/** Asks the step whether its action happened; what it answers, or that it cannot tell, is settled by the caller. */
+const ask = (
+  action: Action,
+  doubt: OutcomeUnknown,
+  settle: { readonly happened: (output: unknown) => AnyEffect; readonly didNot: () => AnyEffect }
+): AnyEffect => {
   const { inDoubt, verify } = action.step
-  if (inDoubt !== "verify" || verify === undefined) return Effect.fail(doubt.reason)
-  return Effect.catchAllCause(
-    Effect.suspend(() => verify(action.context())),
-    (cause) => Effect.fail(`${doubt.reason}; verify could not tell: ${oneLine(cause)}`)
-  )
+  if (inDoubt !== "verify" || verify === undefined) return remainUnknown(action, doubt.reason)
+  const asked = Effect.suspend(() => beforeCall(action.owner, 1, () => verify(action.context())))
+  return Effect.matchCauseEffect(asked as AnyEffect<Option.Option<unknown>>, {
+    onFailure: (cause) =>
+      haltOf(cause) === undefined
+        ? remainUnknown(action, `${doubt.reason}; verify could not tell: ${oneLine(cause)}`)
+        : Effect.failCause(cause),
+    onSuccess: Option.match({ onSome: settle.happened, onNone: settle.didNot })
+  })
 }
-
-const reasonOf = (cause: Cause.Cause<unknown>) => String(Cause.squash(cause))
 
 /** Settles an action that an earlier process left in doubt, and runs it again where that is the answer (S7). */
 export const settleDoubt = (action: Action, reason: string): AnyEffect => {
   const { step } = action
   const doubt = new OutcomeUnknown({ reason })
   const policy = step.inDoubt ?? (step.classification === "Compensatable" ? "retry" : "park")
-  if (policy === "retry") return runAttempts(action, doubt)
-  return Effect.matchCauseEffect(ask(action, doubt), {
-    onFailure: (cause) => remainUnknown(action, reasonOf(cause)),
-    onSuccess: Option.match({ onSome: Effect.succeed, onNone: () => action.run() })
-  })
+  return policy === "retry"
+    ? runAttempts(action, doubt)
+    : ask(action, doubt, { happened: Effect.succeed, didNot: () => action.run() })
 }
 
 /** A durable execution waits with its doubt; in process the steps before are undone, unless a Final has taken effect. */

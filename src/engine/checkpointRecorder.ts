@@ -2,7 +2,7 @@
 import { Cause, Effect, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
-import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { diedAppending } from "../store/storeFailure.ts"
 import { emptyList } from "../values/emptyList.ts"
@@ -88,21 +88,21 @@ export class CheckpointRecorder implements Recorder {
       executionId,
       value: `the output of step "${step.path}"`
     })
-    return schemas.mapError(captured, (error) => new Halt(error))
+    return schemas.mapError(captured, Halt.because)
   }
 
   mustStop() {
     const { claim, executionId, program, store } = this
     if (this.halted === undefined && !store.holds(claim.token)) {
-      this.halted = new Halt(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+      this.halted = Halt.because(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
     }
     return this.halted
   }
 
   /** Stores the pending events, unless a sibling has stored the caller's already. */
-  private append(upTo: number): Effect.Effect<void, Halt["error"]> {
+  private append(upTo: number): Effect.Effect<void, DrivingError> {
     const { state } = this.sum
-    if (this.halted !== undefined) return Effect.fail(this.halted.error)
+    if (this.halted !== undefined) return Effect.failCause(this.halted.cause)
     if (this.appendedCount >= upTo || state === undefined) return Effect.void
     try {
       const body = Journal.commitOf(this.pending, this.claim.fence)
@@ -124,12 +124,9 @@ export class CheckpointRecorder implements Recorder {
     })
   }
 
-  private halt(cause: Cause.Cause<Halt["error"]>): Halt {
-    return this.halted ??= new Halt(
-      Option.getOrElse(
-        Cause.failureOption(cause),
-        (): CheckpointError => diedAppending(this.executionId, cause)
-      )
+  private halt(cause: Cause.Cause<DrivingError>): Halt {
+    return this.halted ??= Halt.because(
+      Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.executionId, cause))
     )
   }
 }

@@ -3,6 +3,7 @@ import { Cause, Effect } from "effect"
 import { keyOf } from "../definition/program.ts"
 import type { CompensationContext } from "../definition/Step.ts"
 import { cutAfter } from "./action.ts"
+import { beforeCall, Halt } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
 import type { AnyEffect, Armed, Run } from "./run.ts"
 
@@ -40,15 +41,31 @@ export class Compensation {
   /** Calls it until it succeeds, or has failed for good. */
   run(): AnyEffect {
     const { compensate, compensationRetry, compensationTimeout } = this.step
-    const once = Effect.suspend(() => {
-      const halt = this.attempt++ === 0 ? undefined : this.owner.recorder?.mustStop()
-      return halt === undefined ? compensate!(this.context()) : Effect.die(halt)
-    })
+    const { owner } = this
+    const once = Effect.suspend(() => beforeCall(owner, ++this.attempt, () => compensate!(this.context())))
     const bounded = compensationTimeout === undefined
       ? once
       : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
-    return compensationRetry === undefined
-      ? bounded
-      : retryAs(bounded, compensationRetry, observedRetries(this.owner, "compensation", this))
+    if (compensationRetry === undefined) return bounded
+    const observed = observedRetries(owner, "compensation", this)
+    if (!owner.suspend) {
+      // Nothing can interrupt it: in process it has to end by itself.
+      const times = owner.recorder?.durable === true
+        ? compensationRetry.times
+        : Math.min(compensationRetry.times ?? Infinity, mostAttempts)
+      return retryAs(bounded, times === undefined ? compensationRetry : { ...compensationRetry, times }, observed)
+    }
+    return Effect.catchAllCause(
+      owner.restore(retryAs(Effect.uninterruptible(bounded), compensationRetry, observed)),
+      (cause) =>
+        Effect.matchCauseEffect(owner.restore(Effect.void), {
+          onSuccess: () => Effect.failCause(cause),
+          // Interrupted in the pause between two attempts: the next driver goes on from here.
+          onFailure: (interruption) => Effect.die(new Halt(interruption as Cause.Cause<never>))
+        })
+    )
   }
 }
+
+/** How often a compensation is called again in process, whatever its retry says. */
+const mostAttempts = 1000

@@ -251,7 +251,7 @@ const driveClaimed = (
 ): Driving =>
   Effect.flatMap(Effect.exit(runSagaWithin(run, restore)), (exit) => {
     const status = run.recorder?.state()?.status ?? "Running"
-    const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.fail(run.halt.error)
+    const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.failCause(run.halt.cause)
     return status === "Running" || status === "Unwinding"
       ? Effect.zipRight(store.letGo(run.executionId, claim), ended)
       : ended
@@ -364,7 +364,7 @@ const parkAsKeepsFailing = (
   )
   return Effect.catchAll(
     recorder.commit(() => Effect.map(parked, (exit) => ({ status: "Parked", exit } as const))),
-    (halt) => Effect.fail(halt.error)
+    (halt) => Effect.failCause(halt.cause)
   ) as Driving
 }
 

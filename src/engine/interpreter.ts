@@ -6,7 +6,7 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, Option } from "effect"
+import { Cause, Effect, type Exit, Option } from "effect"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
 import { tookEffect } from "../Journal.ts"
 import { isInterruptPending } from "../values/fiber.ts"
@@ -15,7 +15,7 @@ import { Action, settleDoubt } from "./action.ts"
 import { inParallel, storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
 import type { Recorder } from "./recorder.ts"
-import { type AnyEffect, Armed, type ArmedList, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
+import { type AnyEffect, Armed, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
 import { endAfterFailure } from "./unwind.ts"
 
 /** Runs a saga to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
@@ -61,7 +61,7 @@ const runWithin = (
   if (recorder === undefined) return ran
   const ended = Effect.catchAllCause(ran, (cause) => {
     run.halt = haltOf(cause)
-    return Effect.failCause(run.halt === undefined ? cause : Cause.fail(run.halt.error))
+    return Effect.failCause(run.halt === undefined ? cause : run.halt.cause)
   })
   return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)
 }
@@ -93,44 +93,52 @@ const runNodes = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect
     while: () => next < nodes.length,
     body: () => runNode(run, frame, nodes[next]!),
     step: (output) => {
-      complete(run, frame, nodes[next++]!, output)
+      const node = nodes[next++]!
+      publish(frame, node, complete(run, frame, node, output))
     }
   })
 }
 
 const skipped = Symbol("skipped")
 
-/**
- * Runs in the same uninterruptible step as the end of a node: publishes its output, and arms the compensation of a step (S2). A
- * parallel block has published its siblings' outputs itself.
- */
-const complete = (run: Run, frame: Frame, node: Node, output: unknown): void => {
+/** Makes the output of a node visible to the nodes after it. A parallel block has made those of its siblings visible itself. */
+const publish = (frame: Frame, node: Node, seen: unknown): void => {
   switch (node._tag) {
     case "Step":
-      return completeStep(run, frame, node, output)
     case "Nested":
-      frame.outputs[node.name] = output
+      frame.outputs[node.name] = seen
       return
     case "Parallel":
       return
   }
 }
 
-const completeStep = (run: Run, frame: Frame, step: StepNode, output: unknown): void => {
-  if (output === skipped) {
-    frame.outputs[step.name] = Option.none()
-    return
+/**
+ * Runs in the same uninterruptible step as the end of a node: arms the compensation of a step (S2), and answers with the output as
+ * later nodes see it.
+ */
+const complete = (run: Run, frame: Frame, node: Node, output: unknown): unknown => {
+  switch (node._tag) {
+    case "Step":
+      return completeStep(run, frame, node, output)
+    case "Nested":
+    case "Parallel":
+      return output
   }
-  frame.outputs[step.name] = step.when === undefined ? output : Option.some(output)
+}
+
+const completeStep = (run: Run, frame: Frame, step: StepNode, output: unknown): unknown => {
+  if (output === skipped) return Option.none()
   switch (step.classification) {
     case "ReadOnly":
-      return
+      break
     case "Compensatable":
       frame.armed.push(new Armed(step, frame, output))
-      return
+      break
     case "Final":
       run.committed.push(step.path)
   }
+  return step.when === undefined ? output : Option.some(output)
 }
 
 const runNode = (run: Run, frame: Frame, node: Node): AnyEffect => {
@@ -168,23 +176,23 @@ const callPure = <A>(run: Run, on: FailedAt, call: () => A): AnyEffect<A> => not
 const runParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Nested>): AnyEffect =>
   Effect.suspend(() => {
     const { concurrency, nodes, unwind } = parallel
-    const branches = nodes.map((node) => ({
-      node,
-      frame: { input: frame.input, outputs: { ...frame.outputs }, armed: [] as ArmedList },
-      cause: undefined as Cause.Cause<unknown> | undefined,
-      begun: false
-    }))
+    // Siblings share the outputs before the block, and publish their own when it ends.
+    const branches = nodes.map((node) => new Branch(node, { input: frame.input, outputs: frame.outputs, armed: [] }))
     let failed = false
-    const enter = (branch: typeof branches[number]) =>
+    const enter = (branch: Branch) =>
       // As a whole: an interruption between `begun = true` and the start of the sibling would lose the sibling.
       Effect.uninterruptible(Effect.suspend(() => {
         if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
         branch.begun = true
-        return Effect.catchAllCause(runNodes(run, branch.frame, [branch.node]), (cause) =>
-          Effect.sync(() => {
+        return Effect.matchCause(runNode(run, branch.frame, branch.node), {
+          onFailure: (cause) => {
             failed = true
             branch.cause = cause
-          }))
+          },
+          onSuccess: (output) => {
+            branch.seen = complete(run, branch.frame, branch.node, output)
+          }
+        })
       }))
     const all = Effect.forEach(branches, enter, { concurrency: concurrency ?? "unbounded", discard: true })
     // An interruption reaches the siblings through this fiber, which then waits for them; their results are in the branches.
@@ -198,19 +206,42 @@ const runParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Neste
     return Effect.flatMap(Effect.zipLeft(entered, underWay), (exit) => {
       const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
       if (unwind === "parallel" && lanes.length > 1) frame.armed.push({ _tag: "Lanes", lanes })
-      else frame.armed.push(...lanes.flat())
-      const causes = branches.flatMap(({ cause }) => cause === undefined ? [] : [cause])
-      if (exit._tag === "Failure" && !causes.some(Cause.isInterrupted)) causes.push(exit.cause)
-      if (causes.length > 0) {
-        // Doubts come first: a caller that reads only the first error must not read one that means "everything was undone".
-        return Effect.failCause(
-          inParallel([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))])
-        )
-      }
-      for (const { frame: { outputs }, node } of branches) frame.outputs[node.name] = outputs[node.name]
+      else for (const lane of lanes) frame.armed.push(...lane)
+      const cause = causeOf(run, branches, exit)
+      if (cause !== undefined) return Effect.failCause(cause)
+      for (const { node, seen } of branches) publish(frame, node, seen)
       return Effect.void
     })
   })
+
+/** A sibling while its block runs. */
+class Branch {
+  begun = false
+  /** Its output, as later nodes see it. */
+  seen: unknown = undefined
+  cause: Cause.Cause<unknown> | undefined = undefined
+  readonly node: StepNode | Nested
+  readonly frame: Frame
+
+  constructor(node: StepNode | Nested, frame: Frame) {
+    this.node = node
+    this.frame = frame
+  }
+}
+
+/** Why a block failed, if it did: all failures of its siblings, and the interruption of the block. */
+const causeOf = (
+  run: Run,
+  branches: ReadonlyArray<Branch>,
+  exit: Exit.Exit<unknown, unknown>
+): Cause.Cause<unknown> | undefined => {
+  const causes = branches.flatMap(({ cause }) => cause === undefined ? [] : [cause])
+  if (exit._tag === "Failure" && !causes.some(Cause.isInterrupted)) causes.push(exit.cause)
+  // Doubts come first: a caller that reads only the first error must not read one that means "everything was undone".
+  return causes.length === 0
+    ? undefined
+    : inParallel([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))])
+}
 
 const isDoubt = ({ doubts }: Run) => (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.failureOption(cause), (error) => doubts.some((doubt) => doubt === error))
@@ -305,6 +336,8 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
         return Effect.succeed(value)
       }),
     onFailure: (cause) => {
+      // The step was not called, or its outcome cannot be stored: nothing can be said of it.
+      if (haltOf(cause) !== undefined) return Effect.failCause(cause)
       run.failed.push({ step, cause })
       const doubt = run.doubts.find((doubt) => doubt.step === step.path)
       const { attempt: attempts } = action

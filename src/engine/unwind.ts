@@ -136,7 +136,12 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     recorder.record({ _tag: "UnwindingStarted", failures: whyStored(run, cause), at: recorder.now() })
   }
   const unwinding = new Unwinding(run, cause)
-  return Effect.flatMap(unwinding.runList(armed), () => {
+  const all = recorder === undefined ? unwinding.runList(armed) : Effect.tapErrorCause(
+    unwinding.runList(armed),
+    // Stopped: store what was undone, if the store still works.
+    () => Effect.ignore(recorder.commit(() => Effect.void))
+  )
+  return Effect.flatMap(all, () => {
     if (unwinding.failed.length > 0) {
       return park(run, "PartlyUndone", Effect.fail(endings.partlyUndone(run, cause, unwinding)))
     }
@@ -205,21 +210,22 @@ class Unwinding {
     const observed = recorder?.observer === undefined
       ? compensation.run()
       : recorder.observer.spanCalls("compensation", compensation, compensation.run())
-    const outcome = Effect.matchCause(observed, {
+    const outcome = Effect.matchCauseEffect(observed, {
       onSuccess: () => {
         this.undone.push(step)
         const { attempt: attempts } = compensation
         recorder?.record({ _tag: "CompensationSucceeded", step, attempts, at: recorder.now() })
-        return true
+        return Effect.succeed(true)
       },
       onFailure: (cause) => {
+        if (haltOf(cause) !== undefined) return Effect.failCause(cause)
         this.failed.push({ step, cause })
         if (recorder !== undefined) {
           const { attempt: attempts } = compensation
           const failures = storeCause(undefined, cause)
           recorder.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
         }
-        return true
+        return Effect.succeed(true)
       }
     })
     if (recorder === undefined) return outcome

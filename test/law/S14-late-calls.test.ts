@@ -1,0 +1,86 @@
+/** S14: a process that was paused past its lease does not call: another may have taken the execution over. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Option, Schema } from "effect"
+import { Checkpoint, Saga } from "effect-saga"
+import { failureOf } from "../support/exit.ts"
+import { eventsOf } from "../support/store.ts"
+import { makeWorld } from "../support/world.ts"
+
+const Text = Schema.String
+
+/** A process that is paused, for longer than its lease lasts, right after this event was stored. */
+const pausedAfter = (store: Checkpoint.Service, event: string): Checkpoint.Service => {
+  let paused = false
+  return {
+    ...store,
+    holds: (token) => !paused && store.holds(token),
+    append: (commit) =>
+      Effect.tap(store.append(commit), () =>
+        Effect.sync(() => {
+          if (commit.body.includes(event)) paused = true
+        }))
+  }
+}
+
+const lifeOn = <A, E, R>(event: string, life: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    Checkpoint.Checkpoint,
+    (store) => Effect.exit(Effect.provideService(life, Checkpoint.Checkpoint, pausedAfter(store, event)))
+  )
+
+const lost = { _tag: "ExecutionConflict", reason: "LeaseLost" }
+
+describe("S14: a call does not begin after the lease has ended", () => {
+  it.effect("not the first call of an action, whose intent is stored", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .build()
+      const exit = yield* lifeOn(`"step":"charge"`, Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(failureOf(exit)).toMatchObject(lost)
+      expect(world.log).toEqual(["+hotel"])
+      const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+      expect(events.at(-1)).toMatchObject({ _tag: "StepStarted", step: "charge" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor that of a compensation", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .readOnly("check", { action: () => Effect.fail("no"), error: Text })
+        .build()
+      const exit = yield* lifeOn(`"CompensationStarted"`, Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(failureOf(exit)).toMatchObject(lost)
+      expect(world.log).toEqual(["+hotel"])
+      const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+      expect(events.at(-1)).toMatchObject({ _tag: "CompensationStarted", step: "hotel" })
+      expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1")))).toBe("no")
+      expect(world.log).toEqual(["+hotel", "-hotel"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor that of a verify, whose answer would be old by the time it counts", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let asked = 0
+      const saga = Saga.make("Order")
+        .final("first", {
+          success: Text,
+          action: world.do("first"),
+          inDoubt: "verify",
+          verify: () => Effect.sync(() => (asked++, Option.some("first-output")))
+        })
+        .build()
+      const store = yield* Checkpoint.Checkpoint
+      yield* lifeOn(`"step":"first"`, Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(world.log).toEqual([])
+      const late = { ...store, holds: () => false }
+      const exit = yield* Effect.exit(Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, late))
+      expect(failureOf(exit)).toMatchObject(lost)
+      expect(asked).toBe(0)
+      yield* Saga.resume(saga, "1")
+      expect(asked).toBe(1)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})

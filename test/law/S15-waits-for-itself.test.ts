@@ -1,0 +1,59 @@
+/** S15: a call for an execution by one of its own steps would wait for itself. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Checkpoint, Saga } from "effect-saga"
+import { failureOf } from "../support/exit.ts"
+
+const waitsForItself = { _tag: "ExecutionConflict", reason: "WaitsForItself" }
+
+describe("S15: an execution that asks for its own id", () => {
+  const calls = (name: string, inner: () => Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>) =>
+    Saga.make(name)
+      .compensatable("call", { action: () => Effect.asVoid(inner()), compensate: () => Effect.void })
+      .build(() => name)
+
+  it.effect("itself, is refused at once, and undone", () =>
+    Effect.gen(function*() {
+      const saga: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "A",
+        () => Saga.execute(saga, undefined, { executionId: "a" })
+      )
+      const exit = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "a" }))
+      expect(failureOf(exit)).toMatchObject({ ...waitsForItself, executionId: "a" })
+      expect(yield* Saga.inspect(saga, "a")).toMatchObject({ status: "Undone" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("by way of another, too, also where a fiber of the step asks, or it resumes", () =>
+    Effect.gen(function*() {
+      const a: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "A",
+        () => Saga.execute(b, undefined, { executionId: "b" })
+      )
+      const b: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "B",
+        () => Effect.flatMap(Effect.forkDaemon(Saga.resume(a, "a")), (fiber) => Effect.flatten(fiber.await))
+      )
+      const exit = yield* Effect.exit(Saga.execute(a, undefined, { executionId: "a" }))
+      expect(failureOf(exit)).toMatchObject({ ...waitsForItself, executionId: "a" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("while one that another step drives is joined as ever", () =>
+    Effect.gen(function*() {
+      const shared = Saga.make("Shared").readOnly("look", {
+        success: Schema.String,
+        action: () => Effect.as(Effect.yieldNow(), "seen")
+      }).build(({ outputs }) => outputs.look)
+      const both = Saga.make("Both").parallel((branch) =>
+        branch
+          .readOnly("x", {
+            success: Schema.String,
+            action: () => Saga.execute(shared, undefined, { executionId: "s" })
+          })
+          .readOnly("y", {
+            success: Schema.String,
+            action: () => Saga.execute(shared, undefined, { executionId: "s" })
+          })
+      ).build()
+      expect(yield* Saga.execute(both, undefined, { executionId: "b" })).toEqual({ x: "seen", y: "seen" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})

@@ -1,0 +1,120 @@
+/** S25: an execution that makes no progress stops being tried, and says what was seen. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Schema, Stream } from "effect"
+import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { failureOf } from "../support/exit.ts"
+import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
+import { makeWorld } from "../support/world.ts"
+
+const Text = Schema.String
+
+const make = (receipt: () => string) => {
+  const world = makeWorld()
+  let charges = 0
+  const saga = Saga.make("Order")
+    .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+    .final("charge", {
+      success: Schema.NonEmptyString,
+      action: () => Effect.sync(() => (charges++, receipt())),
+      inDoubt: "retry"
+    })
+    .build(({ outputs }) => outputs.charge)
+  return { world, saga, charges: () => charges }
+}
+
+describe("S25: an execution that makes no progress is parked", () => {
+  it.effect("an outcome that can never be stored: its action is called again ten times, and no more", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let receipt = ""
+      const { charges, saga } = make(() => receipt)
+      yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      for (let life = 1; life <= 10; life++) {
+        expect(yield* process(store, recoverAll([saga]))).toMatchObject([{ _tag: "LeftAsItWas" }])
+        expect(charges()).toBe(1 + life)
+      }
+      const error = { _tag: "KeepsFailing", claims: 11, step: "charge", stands: ["hotel"] }
+      const [recovered] = yield* process(store, recoverAll([saga]))
+      expect(recovered).toMatchObject({ _tag: "Parked", cause: { error } })
+      expect(charges()).toBe(11)
+      // It waits for a person from then on, whoever asks.
+      yield* process(
+        store,
+        Effect.gen(function*() {
+          expect(yield* recoverAll([saga])).toEqual([])
+          expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject(
+            error
+          )
+          expect(yield* Stream.runHead(Recovery.parked([saga]))).toMatchObject({ value: { executionId: "1", error } })
+          expect(yield* Saga.inspect(saga, "1")).toMatchObject({ status: "Parked", parked: "KeepsFailing" })
+          const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+          expect(events.at(-1)).toMatchObject({ _tag: "Parked", reason: "KeepsFailing", claims: 11 })
+        })
+      )
+      expect(charges()).toBe(11)
+      receipt = "paid"
+      expect(yield* process(store, Saga.resume(saga, "1"))).toBe("paid")
+    }))
+
+  it.effect("one whose process ends each time, after as many claims as recovery is told", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const { saga, world } = make(() => "paid")
+      /** The process ends before anything of this life is stored. */
+      const dies = <A, E, R>(life: Effect.Effect<A, E, R>) =>
+        process(
+          store,
+          Effect.flatMap(
+            Checkpoint.Checkpoint,
+            (service) => Effect.provideService(life, Checkpoint.Checkpoint, failingStore(service, { failAt: 0 }))
+          )
+        )
+      yield* process(
+        store,
+        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
+          Effect.exit(Effect.provideService(
+            Saga.execute(saga, undefined, { executionId: "1" }),
+            Checkpoint.Checkpoint,
+            failingStore(service, { failAt: 1 })
+          )))
+      )
+      for (let life = 1; life <= 3; life++) {
+        expect(yield* dies(recoverAll([saga], { maxClaims: 3 }))).toMatchObject([{ _tag: "LeftAsItWas" }])
+      }
+      expect(yield* process(store, recoverAll([saga], { maxClaims: 3 }))).toMatchObject([
+        { _tag: "Parked", cause: { error: { _tag: "KeepsFailing", claims: 4, step: "hotel", stands: [] } } }
+      ])
+      expect(yield* process(store, Saga.resume(saga, "1"))).toBe("paid")
+      expect(world.standing()).toEqual(["hotel"])
+    }))
+
+  it.effect("but not one that gets on a little with each of many lives", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const world = makeWorld()
+      const step = (name: string) => ({ success: Text, action: world.do(name), compensate: world.undo(name) })
+      const saga = Saga.make("Long")
+        .compensatable("a", step("a")).compensatable("b", step("b")).compensatable("c", step("c"))
+        .compensatable("d", step("d")).compensatable("e", step("e")).compensatable("f", step("f"))
+        .build(() => "done")
+      const life = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        process(
+          store,
+          Effect.flatMap(
+            Checkpoint.Checkpoint,
+            (service) => Effect.provideService(effect, Checkpoint.Checkpoint, failingStore(service, { failAt: 1 }))
+          )
+        )
+      yield* Effect.exit(life(Saga.execute(saga, undefined, { executionId: "1" })))
+      let lives = 0
+      let ended: string | undefined
+      while (ended === undefined || ended === "LeftAsItWas") {
+        const [recovered] = yield* life(recoverAll([saga], { maxClaims: 1 }))
+        ended = recovered?._tag
+        lives++
+      }
+      expect(ended).toBe("Succeeded")
+      expect(lives).toBeGreaterThan(4)
+      expect(world.standing()).toEqual(["a", "b", "c", "d", "e", "f"])
+    }))
+})
