@@ -11,8 +11,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { readLedger } from "./support/ledger.ts"
 import { eventsOf, recoverAll } from "./support/store.ts"
-import { readWorld, trip } from "./support/trip.ts"
+import { effectsOf, isDeclined, trip } from "./support/trip.ts"
 
 const driver = fileURLToPath(new URL("./support/killed.ts", import.meta.url))
 
@@ -29,18 +30,6 @@ const temporaryDirectory = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
 )
 
-const key = (executionId: string, step: string) => `${executionId}/${step}/action`
-
-/** What takes effect, in order. */
-const effectsOf = (executionId: string) => {
-  const done = (step: string) => ({ what: "do", key: key(executionId, step) })
-  const undone = (step: string) => ({ what: "undo", key: key(executionId, step) })
-  const reserved = ["flight", "hotel", "car"].map(done)
-  return executionId.startsWith("declined")
-    ? [...reserved, ...["car", "hotel", "flight"].map(undone)]
-    : [...reserved, done("charge")]
-}
-
 type Moment = "before" | "after"
 
 /** Kills at this write, recovers, and tells whether there was such a write, and how many executions were recovered. */
@@ -50,14 +39,14 @@ const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArr
     const ended = yield* runToItsEnd(directory, String(write), moment, ...executionIds)
     if (ended === 0) return undefined
     expect(ended).toBe("SIGKILL")
-    const world = `${directory}/world`
-    const saga = trip(world)
+    const ledger = `${directory}/ledger`
+    const saga = trip(ledger)
     return yield* Effect.gen(function*() {
       const recovered = yield* recoverAll([saga])
       expect(recovered.every(({ _tag }) => _tag === "Succeeded" || _tag === "Undone")).toBe(true)
       const store = yield* Checkpoint.Checkpoint
       for (const executionId of executionIds) {
-        const effects = readWorld(world).filter(({ key }) => key.startsWith(`${executionId}/`))
+        const effects = readLedger(ledger).effects.filter(({ key }) => key.startsWith(`${executionId}/`))
         const events = yield* eventsOf(store, executionId)
         if (events.length === 0) {
           // Nothing had been stored, and so nothing had been done.
@@ -67,7 +56,7 @@ const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArr
         expect(Journal.fold(events)).not.toBeInstanceOf(Journal.InvalidTransition)
         expect(effects).toEqual(effectsOf(executionId))
         const exit = yield* Effect.exit(Saga.resume(saga, executionId))
-        expect(exit).toEqual(executionId.startsWith("declined") ? Exit.fail("declined") : Exit.succeed(420))
+        expect(exit).toEqual(isDeclined(executionId) ? Exit.fail("declined") : Exit.succeed(420))
       }
       expect(yield* recoverAll([saga])).toEqual([])
       return recovered.length

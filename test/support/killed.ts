@@ -8,7 +8,7 @@
 import { Effect } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
-import { trip } from "./trip.ts"
+import { isDeclined, trip } from "./trip.ts"
 
 const [, , directory, write, moment, ...executionIds] = process.argv
 
@@ -30,10 +30,10 @@ const program = Effect.gen(function*() {
           : Effect.zipRight(store.append(commits), die)
       )
   })
-  const saga = trip(`${directory}/world`)
+  const saga = trip(`${directory}/ledger`)
   yield* Effect.forEach(
     executionIds,
-    (executionId) => Effect.exit(Saga.execute(saga, { declined: executionId.startsWith("declined") }, { executionId })),
+    (executionId) => Effect.exit(Saga.execute(saga, { declined: isDeclined(executionId) }, { executionId })),
     { concurrency: "unbounded" }
   ).pipe(Effect.provideService(Checkpoint.Checkpoint, service))
 })

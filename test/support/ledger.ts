@@ -1,69 +1,58 @@
 /**
- * A world that several processes share: a folder with a file for each effect, which is made once however often and by whomever
- * it is asked for, and a list of all who asked.
+ * The outside world on disk, for tests of real processes: a folder with a file for each effect, which is made once however often
+ * it is asked for and by whichever process, and a list of all calls. It outlives the processes.
  */
 import { Effect, Schema } from "effect"
-import { Saga, type Step } from "effect-saga"
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** Who asked for what. */
-export interface Call {
-  readonly process: number
+const Line = Schema.parseJson(
+  Schema.Struct({ process: Schema.Number, what: Schema.Literal("do", "undo"), key: Schema.String })
+)
+
+export interface Change {
   readonly what: "do" | "undo"
   readonly key: string
 }
 
-export const readLedger = (folder: string) => {
-  const lines = existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8").split("\n") : []
-  const effects = existsSync(join(folder, "effects"))
-    ? readdirSync(join(folder, "effects")).map((name) => decodeURIComponent(name)).sort()
-    : []
-  return { calls: lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Call), effects }
+/** A process that asked for a change. */
+export interface Call extends Change {
+  readonly process: number
 }
 
-/** A saga of three effects, each of which takes a moment. A declined one is undone. */
-export const ordersOf = (folder: string, begun: () => void = () => {}) => {
+const fileOf = (folder: string, { key, what }: Change) => join(folder, "effects", encodeURIComponent(`${what} ${key}`))
+
+const callsIn = (folder: string): ReadonlyArray<Call> =>
+  existsSync(join(folder, "calls"))
+    ? readFileSync(join(folder, "calls"), "utf8").split("\n").filter((line) => line !== "").map((line) =>
+      Schema.decodeSync(Line)(line)
+    )
+    : []
+
+/** All calls, and everything that took effect, in the order in which it was first asked for. */
+export const readLedger = (folder: string) => {
+  const calls = callsIn(folder)
+  const distinct = new Map(calls.map(({ key, what }) => [`${what} ${key}`, { what, key }]))
+  const effects: ReadonlyArray<Change> = Array.from(distinct.values()).filter((change) =>
+    existsSync(fileOf(folder, change))
+  )
+  return { calls, effects }
+}
+
+/** Asks for a change, which takes this long to happen. */
+export const openLedger = (folder: string, takes?: "15 millis") => {
   mkdirSync(join(folder, "effects"), { recursive: true })
-  let first = true
-  const effect = (what: Call["what"], key: string) =>
-    Effect.gen(function*() {
+  return (what: Change["what"], key: string) => {
+    const ask = Effect.sync(() =>
       appendFileSync(join(folder, "calls"), JSON.stringify({ process: process.pid, what, key }) + "\n")
-      yield* Effect.sleep("15 millis")
+    )
+    const happen = Effect.sync(() => {
       try {
-        writeFileSync(join(folder, "effects", encodeURIComponent(`${what} ${key}`)), "", { flag: "wx" })
+        writeFileSync(fileOf(folder, { what, key }), "", { flag: "wx" })
       } catch (error) {
         if ((error as { readonly code?: unknown }).code !== "EEXIST") throw error
       }
-      if (first) begun()
-      first = false
     })
-  const reserve = {
-    success: Schema.String,
-    action: ({ idempotencyKey }: { readonly idempotencyKey: Step.IdempotencyKey }) =>
-      Effect.as(effect("do", idempotencyKey), idempotencyKey as string),
-    compensate: ({ output }: { readonly output: string }) => effect("undo", output)
+    return Effect.zipRight(ask, takes === undefined ? happen : Effect.delay(happen, takes))
   }
-  return Saga.make("Order", { input: Schema.Struct({ declined: Schema.Boolean }) })
-    .compensatable("flight", reserve)
-    .compensatable("hotel", reserve)
-    .final("charge", {
-      success: Schema.String,
-      error: Schema.Literal("declined"),
-      action: ({ idempotencyKey, input }) =>
-        input.declined
-          ? Effect.fail("declined" as const)
-          : Effect.as(effect("do", idempotencyKey), "paid"),
-      inDoubt: "retry"
-    })
-    .build(({ outputs }) => outputs.charge)
 }
-
-/** What must stand of these executions once all are finished: each effect once, and of a declined one its undo too. */
-export const effectsOf = (executionIds: ReadonlyArray<string>): ReadonlyArray<string> =>
-  executionIds.flatMap((id) => {
-    const [flight, hotel, charge] = ["flight", "hotel", "charge"].map((step) => `${id}/${step}/action`)
-    return id.startsWith("declined")
-      ? [`do ${flight}`, `do ${hotel}`, `undo ${flight}`, `undo ${hotel}`]
-      : [`do ${flight}`, `do ${hotel}`, `do ${charge}`]
-  }).sort()

@@ -8,7 +8,7 @@ import { Cause, Effect, Exit, Layer, Option, Redacted, Schema, Stream } from "ef
 import { type Checkpoint, Recovery, Saga, type SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
-import { ordersOf } from "./ledger.ts"
+import { isDeclined, trip } from "./trip.ts"
 
 const Task = Schema.parseJson(Schema.Struct({
   database: Schema.Union(
@@ -40,19 +40,26 @@ const reasonOf = (cause: Cause.Cause<unknown>) => {
 
 const main = Effect.gen(function*() {
   const task = yield* Schema.decodeUnknown(Task)(process.argv[2])
-  const order = ordersOf(task.ledger, () => say("begun"))
+  let begun = false
+  const saga = trip(task.ledger, {
+    takes: "15 millis",
+    onEffect: () => {
+      if (!begun) say("begun")
+      begun = true
+    }
+  })
   const work = task.start.length > 0
     ? Effect.forEach(
       task.start,
       (executionId) =>
         Effect.map(
-          Effect.exit(Saga.execute(order, { declined: executionId.startsWith("declined") }, { executionId })),
+          Effect.exit(Saga.execute(saga, { declined: isDeclined(executionId) }, { executionId })),
           Exit.match({ onSuccess: (output) => output, onFailure: reasonOf })
         ),
       { concurrency: "unbounded" }
     )
     : Effect.map(
-      Stream.runCollect(Recovery.events([order], { concurrency: 4 })),
+      Stream.runCollect(Recovery.events([saga], { concurrency: 4 })),
       (events) => Array.from(events).flatMap((event) => event._tag === "Begun" ? [] : [event._tag])
     )
   say(`ended ${JSON.stringify(yield* Effect.provide(work, storeOf(task)))}`)
