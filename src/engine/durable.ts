@@ -3,7 +3,7 @@
  * ({@link joinOrDrive}); else it loads the journal, and starts the execution or resumes the stored one ({@link start},
  * {@link resumeStored}); claims it; and drives it ({@link driveClaimed}).
  */
-import { Deferred, Effect, Exit, FiberId } from "effect"
+import { Effect, Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
@@ -86,7 +86,7 @@ const joinOrDrive = (
     // Uninterruptible: an entry that is never removed would be joined forever.
     Effect.uninterruptibleMask((restore) => {
       const { executionId, input, shares } = call
-      const driven = store.driven.get(executionId)
+      const driven = store.findDriven(executionId)
       if (driven === undefined) return driveAlone(store, program, call, restore(drive(store)))
       const conflict = driven.saga !== program.name
         ? "OtherSaga"
@@ -98,9 +98,8 @@ const joinOrDrive = (
       }
       const asksTheSame = shares && difference(program, driven) === undefined &&
         (input === undefined || input === driven.input)
-      const result = driven.result ??= Deferred.unsafeMake(FiberId.none)
       return restore(Effect.flatMap(
-        Effect.exit(Deferred.await(result)),
+        driven.exit,
         (exit) => asksTheSame && !Exit.isInterrupted(exit) ? exit : joinOrDrive(program, call, drive)
       ))
     }))
@@ -108,11 +107,9 @@ const joinOrDrive = (
 /** Lets other calls join while the execution is driven. The caller must be uninterruptible. */
 const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: AnyEffect): AnyEffect => {
   const { fingerprint, name: saga, plan, version } = program
-  const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, plan, input: call.input, result: undefined }
-  store.driven.set(call.executionId, entry)
+  store.startDriving(call.executionId, { saga, version, fingerprint, plan, input: call.input })
   const end = (exit: Exit.Exit<unknown, unknown>) => {
-    store.driven.delete(call.executionId)
-    if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
+    store.endDriving(call.executionId, exit)
     return exit
   }
   return Effect.matchCauseEffect(drive, {
@@ -170,7 +167,7 @@ const driveClaimed = (
     const status = run.recorder?.state()?.status
     const ended = Effect.failCause(cause)
     return status === "Running" || status === "Unwinding"
-      ? Effect.zipRight(store.letGo(run.executionId, claim), ended)
+      ? Effect.zipRight(store.release(run.executionId, claim), ended)
       : ended
   })
 
@@ -209,7 +206,7 @@ const claimAndDrive = (store: Checkpoint.Service, program: Program, options: Res
           // Load again: the journal may have changed before the claim succeeded.
           restore(Effect.flatMap(loadAgain, (again) => makeResumedRun(store, claim, program, again, options))),
           {
-            onFailure: (cause) => Effect.zipRight(store.letGo(executionId, claim), Effect.failCause(cause)),
+            onFailure: (cause) => Effect.zipRight(store.release(executionId, claim), Effect.failCause(cause)),
             onSuccess: (run) => driveClaimed(store, claim, run, restore)
           }
         ),

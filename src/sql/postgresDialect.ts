@@ -3,7 +3,7 @@ import { type Dialect, finished, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
-/** As in SQLite, see there; what triggers do there is part of the statements here. */
+/** As in SQLite, see there. The statements here do what triggers do there. */
 const tables = [
   `CREATE TABLE effect_saga_lease (
     token BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -41,7 +41,7 @@ const tables = [
 const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
   commits.map((commit) => commit[key])
 
-// In the order of their ids, for two that start the same executions at once must wait for each other in the same order.
+// In the order of their ids: two processes that start the same executions at once would deadlock otherwise.
 const start = {
   parts: `started AS (
     INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
@@ -63,7 +63,7 @@ const start = {
     (["executionId", "saga", "version", "status", "token", "body"] as const).map((key) => column(commits, key))
 }
 
-// Who may drive an execution is locked, so that none can be claimed between this look and the insert.
+// Locks the claims, so that no execution can be claimed between this look and the insert.
 const append = {
   parts: `held AS MATERIALIZED (
     SELECT execution.id, unfinished.status AS was, given.*
@@ -139,7 +139,7 @@ export const postgres: Dialect = {
     let parameter = 0
     return text.replaceAll("?", () => `$${++parameter}`)
   },
-  // Data exceptions, constraints and limits: of such a statement nothing has been stored.
+  // Data exceptions, constraints and limits: such a statement has stored nothing.
   reasonOf: (code) =>
     reasons.find(([known]) => code === known)?.[1] ?? (/^(22|23|54)...$/.test(code) ? "Rejected" : undefined)
 }
