@@ -9,6 +9,7 @@ import { isGone, thisProcess } from "./owner.ts"
 import type * as SqlCheckpoint from "./SqlCheckpoint.ts"
 import { sqlite } from "./sqliteDialect.ts"
 import * as sqlStore from "./sqlStore.ts"
+import { watchFile } from "./watchedFile.ts"
 
 /** Which file, and what a stored commit survives. */
 export interface Options extends SqlCheckpoint.Options {
@@ -40,7 +41,7 @@ export const make = (
     })
     const { lockTimeout } = options
     const store = sqlStore.make({ lockTimeout, owner: thisProcess(), isGone, dedicated: true })
-    return yield* Effect.provide(store, client)
+    return watchFile(yield* Effect.provide(store, client), options.filename)
   }).pipe(
     // The driver throws if it cannot open the file, which arrives as a defect.
     Effect.catchAllCause((cause) => {

@@ -1,11 +1,11 @@
-/** How the store uses the connections of its client. */
+/** How the store uses the connections of a client: none of its calls waits without a bound. */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
-import { Cause, Clock, Duration, Effect, type Exit, Option, Schedule, type Scope } from "effect"
+import { Cause, Clock, Effect, type Exit, Option, type Scope } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect, Statement } from "./dialect.ts"
-import { outsideTransactions, toCheckpointError } from "./effectSql.ts"
+import { outsideTransactions, sessionOf, toCheckpointError } from "./effectSql.ts"
 
 type Operation = CheckpointError["operation"]
 type Rows = ReadonlyArray<any>
@@ -32,12 +32,22 @@ export interface Database {
   ) => Effect.Effect<Rows, CheckpointError>
 }
 
+export interface DatabaseOptions {
+  readonly whileLocked: WhileLocked
+  /** Whether nobody else uses the client, so that the store can keep one connection. */
+  readonly dedicated: boolean
+  /** Prepares a session before its first statement. Only for a client of the store's own: others would inherit the setting. */
+  readonly prepareSession: string | undefined
+  /** For how many milliseconds a statement may run before its connection is given up. */
+  readonly patience: (operation: Operation) => number
+}
+
 export const makeDatabase = (
   sql: SqlClient.SqlClient,
   dialect: Dialect,
-  options: { readonly dedicated: boolean; readonly whileLocked: WhileLocked }
+  options: DatabaseOptions
 ): Effect.Effect<Database, CheckpointError, Scope.Scope> =>
-  Effect.map(connections(sql, dialect, options.dedicated), ({ inTransaction, once }) => {
+  Effect.map(connections(sql, dialect, options), ({ inTransaction, once }) => {
     const execute = (connection: Connection, { parameters, text }: Statement) =>
       connection.execute(dialect.prepare(text), parameters, undefined)
     const attempt = <A>(
@@ -54,24 +64,27 @@ export const makeDatabase = (
         )
       })
     const perform: Database["perform"] = (operation, statement, executionId) =>
-      attempt(operation, once((connection) => execute(connection, statement)), executionId)
+      attempt(operation, once(operation, (connection) => execute(connection, statement)), executionId)
     return {
       dialect,
       perform,
       performAll: (operation, statements) =>
         statements.length === 1 ? perform(operation, statements[0]!) : attempt(
           operation,
-          inTransaction((connection) =>
-            Effect.map(Effect.forEach(statements, (statement) => execute(connection, statement)), (rows) => rows.flat())
-          )
+          inTransaction(operation, (connection) =>
+            Effect.map(
+              Effect.forEach(statements, (statement) => execute(connection, statement)),
+              (rows) => rows.flat()
+            ))
         ),
       query: (operation, text, ...parameters) => perform(operation, { text, parameters })
     }
   })
 
-type Use = <A, E>(
-  use: (connection: Connection) => Effect.Effect<A, E | SqlError>
-) => Effect.Effect<A, E | SqlError | CheckpointError>
+type Use = <A>(
+  operation: Operation,
+  use: (connection: Connection) => Effect.Effect<A, SqlError>
+) => Effect.Effect<A, SqlError | CheckpointError>
 
 interface Connect {
   /** For one statement. */
@@ -84,34 +97,90 @@ interface Connect {
 const connections = (
   sql: SqlClient.SqlClient,
   dialect: Dialect,
-  dedicated: boolean
+  options: DatabaseOptions
 ): Effect.Effect<Connect, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
-    if (dedicated) {
+    if (options.dedicated) {
       const connection = yield* Effect.orDie(sql.reserve)
       return {
-        once: (use) => use(connection),
+        once: (_, use) => use(connection),
         // The driver answers at once, so that nothing comes between two statements of a fiber that does not yield.
-        inTransaction: (use) =>
+        inTransaction: (_, use) =>
           Effect.withMaxOpsBeforeYield(
             Effect.uninterruptible(transaction(connection, dialect, Effect.suspend(() => use(connection)))),
             Infinity
           )
       }
     }
-    const once: Use = (use) =>
+    const prepare = preparing(options.prepareSession)
+    const once: Use = (operation, use) =>
       // A client of PostgreSQL that is interrupted while it waits for a connection would lose that connection.
-      outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, use))))
-    return { once, inTransaction: (use) => once((connection) => transaction(connection, dialect, use(connection))) }
+      outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, (connection) =>
+        withPatience(
+          connection,
+          operation,
+          options.patience(operation),
+          Effect.zipRight(prepare(connection), use(connection))
+        )))))
+    return {
+      once,
+      inTransaction: (operation, use) =>
+        once(operation, (connection) => transaction(connection, dialect, use(connection)))
+    }
   })
 
-const transaction = <A, E>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, E>) => {
+/** Runs a statement once in each session. */
+const preparing = (statement: string | undefined) => {
+  const prepared = new WeakSet<object>()
+  return (connection: Connection): Effect.Effect<void, SqlError> => {
+    const session = sessionOf(connection)
+    if (statement === undefined || (session !== undefined && prepared.has(session))) return Effect.void
+    return Effect.map(connection.execute(statement, [], undefined), () => {
+      if (session !== undefined) prepared.add(session)
+    })
+  }
+}
+
+/**
+ * Gives a connection up that does not answer: one whose other end is gone would keep its caller waiting for ever. Ending the session
+ * makes the driver fail the statement, and keeps the connection from being used again. In real time, as is the other end.
+ */
+const withPatience = <A>(
+  connection: Connection,
+  operation: Operation,
+  milliseconds: number,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError | CheckpointError> =>
+  Effect.suspend(() => {
+    const session = sessionOf(connection)
+    if (session === undefined) return effect
+    let givenUp = false
+    const timer = setTimeout(() => {
+      givenUp = true
+      session.end()
+    }, milliseconds)
+    return Effect.onExit(effect, () => Effect.sync(() => clearTimeout(timer))).pipe(
+      Effect.mapErrorCause((cause): Cause.Cause<SqlError | CheckpointError> =>
+        givenUp
+          ? Cause.fail(
+            new CheckpointError({
+              reason: "Unavailable",
+              operation,
+              detail: `the database gave no answer for ${milliseconds} ms, and its connection was given up`
+            })
+          )
+          : cause
+      )
+    )
+  })
+
+const transaction = <A>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, SqlError>) => {
   const say = (text: string) => connection.execute(text, [], undefined)
   return Effect.zipRight(
     say(dialect.begin),
     Effect.onExit(
       Effect.zipLeft(effect, say("COMMIT")),
-      (exit: Exit.Exit<A, E | SqlError>) => exit._tag === "Success" ? Effect.void : Effect.ignore(say("ROLLBACK"))
+      (exit: Exit.Exit<A, SqlError>) => exit._tag === "Success" ? Effect.void : Effect.ignore(say("ROLLBACK"))
     )
   )
 }
@@ -122,19 +191,22 @@ export type WhileLocked = <A, E, R>(
 ) => Effect.Effect<A, CheckpointError, R>
 
 /**
- * Tries again while another process holds the database. SQLite's own waiting would block this process. In real time, also under
- * a `TestClock`: the other process lives in real time.
+ * Tries again while another process holds the database, for `lockTimeout` milliseconds. SQLite's own waiting would block this
+ * process; PostgreSQL waits itself, and is asked again only if it ended the wait early. In real time, also under a `TestClock`: the
+ * other process lives in real time.
  */
-export const retryWhileLocked = (lockTimeout: Duration.DurationInput = "5 seconds"): WhileLocked => {
-  const times = Math.ceil(Duration.toMillis(lockTimeout) / 50)
-  const schedule = Schedule.spaced("50 millis")
+export const retryWhileLocked = (lockTimeout: number): WhileLocked => {
   const live = Effect.withClock(Clock.make())
-  return (effect, causeOf) =>
-    Effect.catchAllCause(effect, (failed) => {
-      const cause = causeOf(failed)
-      return times > 0 && Option.exists(Cause.failureOption(cause), isLocked)
-        ? live(Effect.retry(Effect.mapErrorCause(effect, causeOf), { schedule, times, while: isLocked }))
-        : Effect.failCause(cause)
+  return <A, E, R>(effect: Effect.Effect<A, E, R>, causeOf: (cause: Cause.Cause<E>) => Cause.Cause<CheckpointError>) =>
+    Effect.suspend(() => {
+      const until = performance.now() + lockTimeout
+      const attempt: Effect.Effect<A, CheckpointError, R> = Effect.catchAllCause(effect, (failed) => {
+        const cause = causeOf(failed)
+        return Option.exists(Cause.failureOption(cause), isLocked) && performance.now() < until
+          ? live(Effect.zipRight(Effect.sleep(50), attempt))
+          : Effect.failCause(cause)
+      })
+      return attempt
     })
 }
 

@@ -1,5 +1,7 @@
 /** The parts of `@effect/sql` that differ in Effect 4: the tag of a transaction, and how a driver's error is read. */
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import { Effect, Option } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
@@ -60,4 +62,16 @@ export const toCheckpointError = (
 export const isAboutTables = (error: unknown): boolean => {
   const { code, detail } = innermostOf(error)
   return /no such table|already exists/.test(detail) || ["42P01", "42P07", "23505"].includes(code)
+}
+
+/** The driver's session behind a connection to PostgreSQL, which `@effect/sql-pg` does not type. SQLite has none. */
+export const sessionOf = (connection: Connection): { readonly end: () => void } | undefined => {
+  const { pg } = connection as { readonly pg?: { readonly end?: unknown } }
+  return typeof pg?.end === "function" ? pg as { readonly end: () => void } : undefined
+}
+
+/** The settings with which a client of PostgreSQL was made; undefined if the client does not tell. */
+export const settingsOf = (sql: SqlClient.SqlClient): PgClientConfig | undefined => {
+  const { config } = sql as { readonly config?: PgClientConfig }
+  return typeof config === "object" && config !== null ? config : undefined
 }

@@ -38,7 +38,7 @@ export const unfinished = (
       query(
         "list",
         `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version,
-          unfinished.status, unfinished.token, lease.expires_at - ${now} AS leased_for
+          unfinished.status, unfinished.token, unfinished.fence, lease.expires_at - ${now} AS leased_for
         FROM effect_saga_unfinished AS unfinished
         JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
         LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}
@@ -53,7 +53,8 @@ export const unfinished = (
           version: Number(row.version),
           status: row.status,
           leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
-          token: row.token === null ? undefined : Token(Number(row.token))
+          token: row.token === null ? undefined : Token(Number(row.token)),
+          fence: Number(row.fence)
         })),
         rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
       ]

@@ -3,10 +3,14 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { type Duration, Effect, type Scope, Stream } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
-import { makeDatabase, retryWhileLocked } from "./connections.ts"
+import { checkDuration } from "../store/options.ts"
+import { type Database, type DatabaseOptions, makeDatabase, retryWhileLocked } from "./connections.ts"
+import type { Dialect } from "./dialect.ts"
+import { toCheckpointError } from "./effectSql.ts"
 import * as journals from "./journals.ts"
 import * as leases from "./leases.ts"
 import { open } from "./migrations.ts"
+import { openOwnClients } from "./ownClients.ts"
 import { postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
 
@@ -24,34 +28,116 @@ export const make = (
   options: Options
 ): Effect.Effect<Checkpoint.Store, CheckpointError, SqlClient.SqlClient | Scope.Scope> =>
   Effect.gen(function*() {
-    const { dedicated = false, isGone, owner = "" } = options
+    const lockTimeout = yield* checkDuration("lockTimeout", options.lockTimeout ?? "5 seconds", "zero or longer")
     const sql = yield* SqlClient.SqlClient
-    const dialect = sql.onDialectOrElse({ sqlite: () => sqlite, pg: () => postgres, orElse: () => undefined })
-    if (dialect === undefined) {
-      return yield* new CheckpointError({
-        reason: "Unavailable",
-        operation: "open",
-        detail: "journals are kept in SQLite or PostgreSQL, and this client's database is neither"
-      })
-    }
-    const whileLocked = retryWhileLocked(options.lockTimeout)
-    yield* whileLocked(open(sql, dialect), (cause) => cause)
-    const database = yield* makeDatabase(sql, dialect, { dedicated, whileLocked })
-    const tidy = leases.tidy(database, isGone)
-    const acquire = leases.acquire(database, owner)
-    const renew = leases.renew(database)
-    return {
-      append: journals.append(database),
-      load: journals.load(database),
-      unfinished: ({ parked }) => {
-        const pages = journals.unfinished(database, parked)
-        // Delete dead leases first, so that their executions are listed as free; if that fails they expire anyway.
-        return parked ? pages : Stream.unwrap(Effect.as(Effect.ignore(tidy), pages))
-      },
-      acquire: (lease) => Effect.zipRight(tidy, acquire(lease)),
-      renew: (token) => Effect.zipLeft(renew(token), tidy),
-      release: leases.release(database),
-      claim: leases.claim(database),
-      prune: journals.prune(database)
-    }
+    const patience = new Patience()
+    const opening = { lockTimeout, patience, dedicated: options.dedicated === true }
+    const databases = yield* sql.onDialectOrElse({
+      sqlite: () => openSqlite(sql, opening),
+      pg: () => openPostgres(sql, opening),
+      orElse: () =>
+        Effect.fail(
+          new CheckpointError({
+            reason: "Unavailable",
+            operation: "open",
+            detail: "journals are kept in SQLite or PostgreSQL, and this client's database is neither"
+          })
+        )
+    })
+    return storeOver(databases, patience, options)
   })
+
+interface Databases {
+  readonly forJournals: Database
+  readonly forLeases: Database
+}
+
+interface Opening {
+  readonly lockTimeout: number
+  readonly patience: Patience
+  readonly dedicated: boolean
+}
+
+type Opened = Effect.Effect<Databases, CheckpointError, Scope.Scope>
+
+const databaseOptions = ({ dedicated, lockTimeout, patience }: Opening): DatabaseOptions => ({
+  dedicated,
+  whileLocked: retryWhileLocked(lockTimeout),
+  prepareSession: undefined,
+  patience: (operation) => patience.of(operation)
+})
+
+const openSqlite = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
+  Effect.gen(function*() {
+    const options = databaseOptions(opening)
+    yield* openTables(sql, sqlite, options)
+    const database = yield* makeDatabase(sql, sqlite, options)
+    return { forJournals: database, forLeases: database }
+  })
+
+const openPostgres = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
+  Effect.gen(function*() {
+    const clients = yield* Effect.mapError(
+      openOwnClients(sql),
+      (error) => toCheckpointError(postgres, "open", error)
+    )
+    const options = {
+      ...databaseOptions(opening),
+      prepareSession: clients.shared ? undefined : postgres.boundLocks(opening.lockTimeout)
+    }
+    const forLeases = yield* makeDatabase(clients.leases, postgres, options)
+    // The one session of this client has its bound from here on, and the migrations run in it.
+    yield* forLeases.query("open", "SELECT 1")
+    yield* openTables(clients.leases, postgres, options)
+    return { forLeases, forJournals: yield* makeDatabase(clients.journals, postgres, options) }
+  })
+
+const openTables = (sql: SqlClient.SqlClient, dialect: Dialect, { whileLocked }: DatabaseOptions) =>
+  whileLocked(open(sql, dialect), (cause) => cause)
+
+const storeOver = (
+  { forJournals, forLeases }: Databases,
+  patience: Patience,
+  { isGone, owner = "" }: Options
+): Checkpoint.Store => {
+  const tidy = leases.tidy(forLeases, isGone)
+  const acquire = leases.acquire(forLeases, owner)
+  const renew = leases.renew(forLeases)
+  return {
+    append: journals.append(forJournals),
+    load: journals.load(forJournals),
+    unfinished: ({ parked }) => {
+      const pages = journals.unfinished(forJournals, parked)
+      // Delete dead leases first, so that their executions are listed as free; if that fails they expire anyway.
+      return parked ? pages : Stream.unwrap(Effect.as(Effect.ignore(tidy), pages))
+    },
+    acquire: (lease) =>
+      Effect.suspend(() => {
+        patience.lease = lease.milliseconds
+        return Effect.zipRight(tidy, acquire(lease))
+      }),
+    renew: (token) => Effect.zipLeft(renew(token), tidy),
+    // Not over the connection of the lease: a claim may wait for a lock.
+    release: (token, claims) => leases.release(claims === undefined ? forLeases : forJournals)(token, claims),
+    claim: leases.claim(forJournals),
+    prune: journals.prune(forJournals)
+  }
+}
+
+/** For how long a call waits for an answer of the database: what a lease depends on must fail in time to be tried again. */
+class Patience {
+  lease = 30_000
+
+  of(operation: CheckpointError["operation"]): number {
+    switch (operation) {
+      case "append":
+      case "lease":
+        return Math.min(Math.max(Math.ceil(this.lease / 2), 1000), 30_000)
+      case "open":
+      case "load":
+      case "list":
+      case "prune":
+        return 60_000
+    }
+  }
+}

@@ -5,12 +5,13 @@
  * {@link make} adds what is the same for every store: it groups the commits of concurrent executions, keeps the lease of the
  * process alive, and lets a second call for an execution join the first.
  */
-import { Context, Duration, Effect, type Exit, Layer, Schedule, type Scope } from "effect"
+import { Context, type Duration, Effect, type Exit, Layer, type Scope } from "effect"
 import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
 import { groupCommits } from "./groupCommits.ts"
 import { type Lease, makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
+import { checkDuration } from "./options.ts"
 import type { Claim, Commit, Store, Token as LeaseToken } from "./store.ts"
 
 export type { DrivenCall, DrivenExecution } from "./driven.ts"
@@ -61,22 +62,42 @@ export interface Options {
   readonly retention?: Duration.DurationInput
 }
 
-/** Makes the service of a store. When the scope closes, the executions that this process drove are free for others. */
-export const make = (store: Store, options?: Options): Effect.Effect<Service, never, Scope.Scope> =>
+/**
+ * Makes the service of a store. Fails with `CheckpointError` (`InvalidOption`) if an option is no usable number. When the scope
+ * closes, the executions that this process drove are free for others.
+ */
+export const make = (store: Store, options?: Options): Effect.Effect<Service, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
-    const lease = yield* makeLease(store, Duration.decode(options?.lease ?? "30 seconds"))
+    const { lease = "30 seconds", retention } = options ?? {}
+    return yield* makeService(store, {
+      lease: yield* checkDuration("lease", lease, "longer than zero"),
+      // A retention of zero would delete each execution while its caller may still ask for it.
+      retention: retention === undefined ? undefined : yield* checkDuration("retention", retention, "longer than zero")
+    })
+  })
+
+const makeService = (
+  store: Store,
+  options: { readonly lease: number; readonly retention: number | undefined }
+): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const lease = yield* makeLease(store, options.lease)
     const driven = new DrivenExecutions()
     const append = yield* groupCommits(store, lease, driven)
-    if (options?.retention !== undefined) yield* pruneInBackground(store, Duration.toMillis(options.retention))
+    if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
     return {
       load: store.load,
       unfinished: store.unfinished,
       append,
       token: lease.token,
-      isValid: lease.isValid,
+      isValid: (token) => lease.isValid(token),
       claim: claimWith(store, lease),
-      release: lease.release,
-      prune: (age) => Effect.suspend(() => store.prune({ milliseconds: Duration.toMillis(age) })),
+      release: (executionId, claim) => lease.release(executionId, claim),
+      prune: (age) =>
+        Effect.flatMap(
+          checkDuration("the age of executions to delete", age, "zero or longer"),
+          (milliseconds) => store.prune({ milliseconds })
+        ),
       findDriven: (executionId) => driven.find(executionId),
       startDriving: (executionId, call) => driven.start(executionId, call),
       endDriving: (executionId, exit) => driven.end(executionId, exit)
@@ -88,7 +109,7 @@ const pruneInBackground = (store: Store, milliseconds: number): Effect.Effect<vo
     store.prune({ milliseconds }),
     (cause) => Effect.logWarning("finished executions could not be deleted; the store tries again in an hour", cause)
   )
-  return Effect.asVoid(Effect.forkScoped(Effect.schedule(logged, Schedule.spaced("1 hour"))))
+  return Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.zipRight(logged, Effect.sleep("1 hour")))))
 }
 
 const claimWith = (store: Store, lease: Lease): Service["claim"] => {
@@ -114,11 +135,14 @@ const claimWith = (store: Store, lease: Lease): Service["claim"] => {
 export const layer = <E, R>(
   store: Effect.Effect<Store, E, R>,
   options?: Options
-): Layer.Layer<Checkpoint, E, Exclude<R, Scope.Scope>> =>
+): Layer.Layer<Checkpoint, E | CheckpointError, Exclude<R, Scope.Scope>> =>
   Layer.scoped(Checkpoint, Effect.flatMap(store, (store) => make(store, options)))
 
 /** Makes a store that keeps journals in this process: for tests, and for sagas that only need calls joined by `executionId`. */
 export const makeMemory: Effect.Effect<Store> = makeMemoryStore
 
 /** Keeps journals in this process, see {@link makeMemory}. Nothing survives the process, and no lease ever runs out. */
-export const layerMemory: Layer.Layer<Checkpoint> = layer(makeMemory, { lease: Duration.infinity })
+export const layerMemory: Layer.Layer<Checkpoint> = Layer.scoped(
+  Checkpoint,
+  Effect.flatMap(makeMemory, (store) => makeService(store, { lease: Infinity, retention: undefined }))
+)

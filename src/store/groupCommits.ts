@@ -1,5 +1,5 @@
 /** Commits of concurrent executions, in one write. */
-import { Cause, Effect, Option, type Scope } from "effect"
+import { Cause, Effect, Fiber, Option, type Scope } from "effect"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Lease } from "./lease.ts"
 import type { Commit, Store } from "./store.ts"
@@ -23,8 +23,8 @@ export const groupCommits = (
   Effect.gen(function*() {
     const writer = new Writer(store, lease)
     // Uninterruptible: every commit taken from the queue gets an answer.
-    yield* Effect.forkScoped(Effect.uninterruptible(writer.run))
-    yield* Effect.addFinalizer(() => Effect.sync(() => writer.close()))
+    const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(writer.run))
+    yield* Effect.addFinalizer(() => lease.whileClosing(Effect.suspend(() => (writer.close(), Fiber.interrupt(fiber)))))
     return (commit) =>
       driven.size > 1 ? writer.together(commit) : Effect.flatMap(
         // Gives other executions that are about to start the chance to join the write.
@@ -35,6 +35,10 @@ export const groupCommits = (
   })
 
 const largestGroup = 512
+// A group of large bodies would hold up the event loop and the lease while it is sent.
+const largestText = 4 * 1024 * 1024
+// After so many single failures in a row the store itself must be the reason.
+const mostFailures = 3
 
 class Writer {
   private readonly store: Store
@@ -52,7 +56,7 @@ class Writer {
   readonly run: Effect.Effect<void> = Effect.suspend(() =>
     Effect.whileLoop({
       while: () => true,
-      body: () => this.waiting.length === 0 ? this.untilSomeWait : this.write(this.waiting.splice(0, largestGroup)),
+      body: () => this.waiting.length === 0 ? this.untilSomeWait : this.write(this.nextGroup()),
       step: () => {}
     })
   )
@@ -91,6 +95,17 @@ class Writer {
     Effect.yieldNow()
   )
 
+  private nextGroup(): ReadonlyArray<Waiting> {
+    let size = 0
+    let text = 0
+    while (size < Math.min(this.waiting.length, largestGroup)) {
+      text += this.waiting[size]!.commit.body.length
+      if (size > 0 && text > largestText) break
+      size++
+    }
+    return this.waiting.splice(0, size)
+  }
+
   private write(group: ReadonlyArray<Waiting>): Effect.Effect<void> {
     return Effect.catchAllCause(
       Effect.map(Effect.suspend(() => this.store.append(group.map(({ commit }) => commit))), (stored) => {
@@ -102,12 +117,31 @@ class Writer {
   }
 
   private failed(group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> {
-    const rejected = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
-    // One value that cannot be stored is no reason to refuse the others.
-    if (rejected && group.length > 1) return Effect.forEach(group, (one) => this.write([one]), { discard: true })
+    if (group.length > 1) return this.writeOneByOne(group, cause)
     return Effect.sync(() => {
       for (const { commit, resume } of group) resume(Effect.fail(storeFailure(commit.executionId, cause)))
     })
+  }
+
+  /** After a group has failed: one commit that cannot be stored is no reason to fail the others. */
+  private writeOneByOne(group: ReadonlyArray<Waiting>, why: Cause.Cause<CheckpointError>): Effect.Effect<void> {
+    let failures = 0
+    return Effect.forEach(group, ({ commit, resume }) => {
+      const fail = (cause: Cause.Cause<CheckpointError>) => resume(Effect.fail(storeFailure(commit.executionId, cause)))
+      if (failures >= mostFailures) return Effect.sync(() => fail(why))
+      return Effect.matchCause(Effect.suspend(() => this.store.append([commit])), {
+        onFailure: (cause) => {
+          if (!isRejected(cause)) failures++
+          fail(cause)
+        },
+        onSuccess: ([stored]) => {
+          failures = 0
+          // Unless the store has rejected the group, it may have stored it before it failed: then refused does not mean lost.
+          if (stored !== true && !isRejected(why)) fail(why)
+          else resume(this.answerOf(commit, stored))
+        }
+      })
+    }, { discard: true })
   }
 
   private answerOf(commit: Commit, stored: boolean | undefined): ReturnType<Append> {
@@ -120,6 +154,9 @@ class Writer {
     )
   }
 }
+
+const isRejected = (cause: Cause.Cause<CheckpointError>): boolean =>
+  Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
 
 const isClosed = ({ executionId }: Commit): CheckpointError =>
   new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })

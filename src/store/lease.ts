@@ -1,5 +1,5 @@
 /** The lease of this process: it begins when it is first needed, is kept alive from then on, and is released at the end. */
-import { Clock, Duration, Effect, type Scope } from "effect"
+import { Clock, Effect, type Scope } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import type { Claim, Store, Token } from "./store.ts"
 
@@ -10,38 +10,49 @@ export interface Lease {
   /** Asks the store. */
   readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
   readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
+  /** Waits for an effect when the store closes, but not longer than others would wait for the lease. */
+  readonly whileClosing: (effect: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
 }
 
-export const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lease, never, Scope.Scope> =>
+export const makeLease = (store: Store, milliseconds: number): Effect.Effect<Lease, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const held = new HeldLease(store, Duration.toMillis(duration), yield* Effect.makeSemaphore(1), yield* Effect.scope)
+    const held = new HeldLease(store, milliseconds, yield* Effect.makeSemaphore(1))
+    // Begun here and not with the lease: the fiber would keep the context of the call that needs the lease first.
+    yield* Effect.forkScoped(Effect.interruptible(held.heartbeat))
     yield* Effect.addFinalizer(() => held.end)
-    return {
-      token: held.token,
-      isValid: (token) => held.isValid(token),
-      check: (token) => held.check(token),
-      release: (executionId, claim) => held.release(executionId, claim)
-    }
+    return held
   })
 
 // Leases use real time, also under a `TestClock`.
 const live = Effect.withClock(Clock.make())
-const now = () => performance.now()
 
-class HeldLease {
+/** A moment by two clocks: only the first is never set back, only the second counts while the machine sleeps. */
+interface Moment {
+  readonly monotonic: number
+  readonly wall: number
+}
+
+const now = (): Moment => ({ monotonic: performance.now(), wall: Date.now() })
+
+const millisecondsSince = ({ monotonic, wall }: Moment): number =>
+  Math.max(performance.now() - monotonic, Date.now() - wall)
+
+const longestBeat = 3_600_000
+const longestClosing = 30_000
+
+class HeldLease implements Lease {
   private readonly store: Store
   private readonly milliseconds: number
   private readonly turn: Effect.Semaphore
-  private readonly scope: Scope.Scope
-  private current: { readonly token: Token; lastsUntil: number } | undefined
+  private current: { readonly token: Token; since: Moment } | undefined
   /** Claims to release, by execution. Cleared when their lease ends. */
   private readonly toRelease = new Map<string, Claim>()
+  private wakeHeartbeat: (() => void) | undefined
 
-  constructor(store: Store, milliseconds: number, turn: Effect.Semaphore, scope: Scope.Scope) {
+  constructor(store: Store, milliseconds: number, turn: Effect.Semaphore) {
     this.store = store
     this.milliseconds = milliseconds
     this.turn = turn
-    this.scope = scope
   }
 
   readonly token: Effect.Effect<Token, CheckpointError> = Effect.suspend(() =>
@@ -50,11 +61,20 @@ class HeldLease {
       : this.turn.withPermits(1)(Effect.uninterruptible(this.renewed))
   )
 
+  /** Renews the lease while there is one, until the store closes. */
+  readonly heartbeat: Effect.Effect<void> = Effect.suspend(() =>
+    live(Effect.whileLoop({
+      while: () => true,
+      body: () => this.current === undefined ? this.untilAcquired : this.beat(this.current.token),
+      step: () => {}
+    }))
+  )
+
   readonly end: Effect.Effect<void> = Effect.suspend(() => {
     const token = this.current?.token
     // From here on nothing is held, whatever the store says.
     this.current = undefined
-    return token === undefined ? Effect.void : quietly(this.store.release(token))
+    return token === undefined ? Effect.void : this.whileClosing(this.store.release(token))
   })
 
   isValid(token: Token): boolean {
@@ -63,10 +83,11 @@ class HeldLease {
 
   check(token: Token): Effect.Effect<boolean, CheckpointError> {
     return Effect.suspend(() => {
+      // The lease lasts from when the store was asked: the answer may have taken long.
       const asked = now()
       return Effect.map(this.store.renew(token), (lasts) => {
         if (this.current?.token !== token) return lasts
-        if (lasts) this.current.lastsUntil = asked + this.milliseconds
+        if (lasts) this.current.since = asked
         else this.current = undefined
         return lasts
       })
@@ -81,8 +102,16 @@ class HeldLease {
     })
   }
 
+  whileClosing(effect: Effect.Effect<unknown, unknown>): Effect.Effect<void> {
+    const bounded = Effect.timeout(
+      Effect.disconnect(Effect.interruptible(effect)),
+      Math.min(this.milliseconds, longestClosing)
+    )
+    return live(quietly(bounded))
+  }
+
   private lasts(): boolean {
-    return this.current !== undefined && now() < this.current.lastsUntil
+    return this.current !== undefined && millisecondsSince(this.current.since) < this.milliseconds
   }
 
   /** After a pause only the store knows whether the lease has outlasted it. */
@@ -96,24 +125,29 @@ class HeldLease {
 
   private readonly acquire = Effect.suspend(() => {
     const asked = now()
-    return Effect.tap(this.store.acquire({ milliseconds: this.milliseconds }), (token) => {
-      this.current = { token, lastsUntil: asked + this.milliseconds }
-      if (!Number.isFinite(this.milliseconds)) return Effect.void
-      return Effect.forkIn(Effect.interruptible(this.keepAlive(token)), this.scope)
+    return Effect.map(this.store.acquire({ milliseconds: this.milliseconds }), (token) => {
+      this.current = { token, since: asked }
+      // An infinite lease needs no renewal.
+      if (Number.isFinite(this.milliseconds)) this.wakeHeartbeat?.()
+      return token
     })
   })
 
-  private keepAlive(token: Token) {
-    return Effect.suspend(() => this.current?.token === token ? this.check(token) : Effect.succeed(false)).pipe(
-      Effect.zipLeft(this.releaseAll(token)),
-      Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)),
-      Effect.delay(this.milliseconds / 3),
-      Effect.repeat({ while: (lasts) => lasts }),
-      Effect.zipRight(
-        Effect.logWarning("the lease of this process has ended: the executions that it drove are left for recovery")
-      ),
-      live
+  private readonly untilAcquired = Effect.async<void>((resume) => {
+    this.wakeHeartbeat = () => resume(Effect.void)
+  })
+
+  private beat(token: Token): Effect.Effect<void> {
+    const renewal = Effect.suspend(() => this.current?.token === token ? this.check(token) : Effect.succeed(false))
+    const claimsReleased = Effect.zipLeft(renewal, this.releaseAll(token))
+    const lasts = Effect.catchAllCause(
+      claimsReleased,
+      (cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)
     )
+    return Effect.flatMap(Effect.delay(lasts, Math.min(this.milliseconds / 3, longestBeat)), (lasts) =>
+      lasts
+        ? Effect.void
+        : Effect.logWarning("the lease of this process has ended: the executions that it drove are left for recovery"))
   }
 
   private releaseAll(token: Token): Effect.Effect<void, CheckpointError> {
@@ -123,6 +157,7 @@ class HeldLease {
       const ours = claims.filter((claim) => claim.token === token)
       return ours.length === 0 ? Effect.void : Effect.map(this.store.release(token, ours), () => {
         for (const { executionId, fence } of ours) {
+          // A later claim of the same execution may wait for its release.
           if (this.toRelease.get(executionId)?.fence === fence) this.toRelease.delete(executionId)
         }
       })

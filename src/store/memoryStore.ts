@@ -42,9 +42,9 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
     unfinished: ({ parked }) =>
       Stream.suspend(() => {
         const found: Array<UnfinishedExecution> = []
-        for (const [executionId, { saga, status, token, version }] of executions) {
+        for (const [executionId, { fence, saga, status, token, version }] of executions) {
           if (isFinished(status) || (status === "Parked") !== parked) continue
-          found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token })
+          found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token, fence })
         }
         return Stream.fromIterable(found)
       }),

@@ -51,6 +51,8 @@ export interface UnfinishedExecution {
   readonly leasedFor: number
   /** The lease under which it is driven, or was until that lease ended; undefined if the claim was released. */
   readonly token: Token | undefined
+  /** The fence of its last claim: another number later on means that it was claimed in the meantime. */
+  readonly fence: number
 }
 
 /** A store. Hand one to `Checkpoint.make`. Wherever time matters, the store's own clock counts. */
