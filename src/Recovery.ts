@@ -144,7 +144,7 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
       : checkpoint.unfinished({ parked: false })
     const longestWait = Duration.toMillis(options?.leaseWait ?? "1 minute")
     const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
-      if (checkpoint.driven.has(executionId)) return false
+      if (checkpoint.findDriven(executionId) !== undefined) return false
       if (leasedFor === 0 || token === undefined || token === ours) return true
       if (leasedFor > longestWait) return false
       leases.add(token)
@@ -155,7 +155,8 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
       leases.size === 0 ? Stream.empty : Stream.filter(
         checkpoint.unfinished({ parked: false }),
         ({ executionId, leasedFor, token }) =>
-          leasedFor === 0 && token !== undefined && leases.has(token) && !checkpoint.driven.has(executionId)
+          leasedFor === 0 && token !== undefined && leases.has(token) &&
+          checkpoint.findDriven(executionId) === undefined
       )
     )
     // A little longer than they last, for the store's clock and ours do not tick at once.

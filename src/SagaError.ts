@@ -176,6 +176,7 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
  *   the call must make it outside
  * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
  *   represent; the author of the saga must act
+ * - `InvalidOption`: an option of the store is no usable number; the author of the layer must act
  *
  * No step was started whose intent is not stored, and nothing was undone before the decision to unwind was stored: the stored
  * execution stays for `Saga.resume` or `Recovery`. The operator of the store must act.
@@ -183,7 +184,16 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
 export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
   "CheckpointError",
   {
-    reason: Schema.Literal("Unavailable", "Locked", "ReadOnly", "Full", "NotADatabase", "InTransaction", "Rejected"),
+    reason: Schema.Literal(
+      "Unavailable",
+      "Locked",
+      "ReadOnly",
+      "Full",
+      "NotADatabase",
+      "InTransaction",
+      "Rejected",
+      "InvalidOption"
+    ),
     operation: Schema.Literal("open", "append", "load", "list", "lease", "prune"),
     executionId: Schema.optional(Schema.String),
     detail: Schema.String,

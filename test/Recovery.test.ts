@@ -263,7 +263,7 @@ describe("Recovery.layer", () => {
       yield* Deferred.await(inside)
       yield* Scope.close(scope, Exit.void)
       expect(world.standing()).toEqual(["hotel", "flight"])
-      expect(Context.get(context, Checkpoint.Checkpoint).driven.size).toBe(0)
+      expect(Context.get(context, Checkpoint.Checkpoint).findDriven("1")).toBe(undefined)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.scoped("looks again at every interval for what processes that have died have left, and repeats no warning", () =>

@@ -131,7 +131,7 @@ describePostgres("between its look and its write", () => {
       })
     return { fast, slow: slow.store, meanwhile }
   })
-  const commit = (token: number, sequence: number) => commitOf({ executionId: "a", sequence, token })
+  const commit = (token: Checkpoint.Token, sequence: number) => commitOf({ executionId: "a", sequence, token })
   const minute = { milliseconds: 60_000 }
 
   it.scopedLive("a claim that another has come before is refused, although its lease is younger than the look", () =>

@@ -341,7 +341,7 @@ describe("the laws of a store", () => {
     "forgets to look at the lease": (store) => {
       let last = 0
       return {
-        acquire: () => Effect.sync(() => ++last),
+        acquire: () => Effect.sync(() => Checkpoint.Token(++last)),
         renew: () => Effect.succeed(true),
         append: (commits) => Effect.map(store.append(commits), (stored) => stored.map(() => true))
       }
@@ -359,7 +359,9 @@ describe("the laws of a store", () => {
     }),
     "lets go of what is another's": (store) => ({
       release: (token, claims) =>
-        claims === undefined ? store.release(token) : Effect.forEach([1, 2, 3], (any) => store.release(any, claims))
+        claims === undefined
+          ? store.release(token)
+          : Effect.forEach([1, 2, 3], (any) => store.release(Checkpoint.Token(any), claims))
     }),
     "does not count the claims": (store) => ({
       claim: (executionId, token) =>
@@ -375,7 +377,7 @@ describe("the laws of a store", () => {
           Effect.map(Checkpoint.makeMemory, (store): Checkpoint.Store => ({ ...store, ...spoil(store) }))
         )
         expect(laws.length).toBeGreaterThan(0)
-        expect(laws[0]!.message).toMatch(/^a store .*: expected .*, and it is /)
+        expect(laws[0]!.message).toMatch(/^a store .*: expected .*, but got /)
       }))
   }
 })

@@ -4,7 +4,7 @@ import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
-import { diedAppending } from "../store/storeFailure.ts"
+import { diedAppending } from "../store/groupCommits.ts"
 import { emptyList } from "../values/emptyList.ts"
 import * as schemas from "../values/schema.ts"
 import type { Observer } from "../watch/observer.ts"
@@ -13,7 +13,7 @@ import { Halt } from "./halt.ts"
 import { add, type Recorder } from "./recorder.ts"
 
 export interface Destination {
-  readonly store: Pick<Checkpoint.Service, "append" | "holds">
+  readonly store: Pick<Checkpoint.Service, "append" | "isValid">
   /** The claim under which the execution is driven. */
   readonly claim: Checkpoint.Claim
   readonly program: Program
@@ -93,7 +93,7 @@ export class CheckpointRecorder implements Recorder {
 
   mustStop() {
     const { claim, executionId, program, store } = this
-    if (this.halted === undefined && !store.holds(claim.token)) {
+    if (this.halted === undefined && !store.isValid(claim.token)) {
       this.halted = Halt.because(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
     }
     return this.halted

@@ -7,7 +7,7 @@
  * that had ended before, is {@link Driven}: its status, by the journal, and the exit of the saga. All phases are uninterruptible,
  * and restore the caller's interruptibility where they wait: an interruption must not replace the exit of a saga.
  */
-import { Context, Deferred, Effect, Exit, FiberId } from "effect"
+import { Context, Effect, Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
@@ -156,7 +156,7 @@ const joinOrDrive = <A, E>(
     // Uninterruptible: an entry that is never removed would be joined forever.
     Effect.uninterruptibleMask((restore) => {
       const { executionId, input, shares } = call
-      const driven = store.driven.get(executionId)
+      const driven = store.findDriven(executionId)
       if (driven === undefined) return Effect.flatMap(driveAlone(store, program, call, drive(store, restore)), finish)
       const conflict = driven.saga !== program.name
         ? "OtherSaga"
@@ -172,8 +172,9 @@ const joinOrDrive = <A, E>(
         if (inside.includes(executionId)) {
           return Effect.fail(new ExecutionConflict({ reason: "WaitsForItself", saga: program.name, executionId }))
         }
-        const result = (driven.result ??= Deferred.unsafeMake(FiberId.none)) as Deferred.Deferred<Driven, DrivingError>
-        return Effect.flatMap(Effect.exit(restore(Deferred.await(result))), (exit) => {
+        return Effect.flatMap(Effect.exit(restore(driven.exit)), (waited) => {
+          // The store keeps the exit of the call that drives, which is of this kind.
+          const exit = Exit.flatten(waited) as Exit.Exit<Driven, DrivingError>
           if (!asksTheSame || wasInterrupted(exit)) return restore(joinOrDrive(program, call, drive, finish))
           return Exit.isSuccess(exit) ? finish(exit.value) : exit as Exit.Exit<never, DrivingError>
         })
@@ -187,11 +188,9 @@ const wasInterrupted = (exit: Exit.Exit<Driven, unknown>): boolean =>
 const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: Driving): Driving => {
   const { fingerprint, name: saga, plan, version } = program
   const { executionId } = call
-  const entry: Checkpoint.DrivenExecution = { saga, version, fingerprint, plan, input: call.input, result: undefined }
-  store.driven.set(executionId, entry)
+  store.startDriving(executionId, { saga, version, fingerprint, plan, input: call.input })
   const end = (exit: Exit.Exit<Driven, DrivingError>) => {
-    store.driven.delete(executionId)
-    if (entry.result !== undefined) Deferred.unsafeDone(entry.result, exit)
+    store.endDriving(executionId, exit)
     return exit
   }
   const inside = Effect.flatMap(
@@ -253,7 +252,7 @@ const driveClaimed = (
     const status = run.recorder?.state()?.status ?? "Running"
     const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.failCause(run.halt.cause)
     return status === "Running" || status === "Unwinding"
-      ? Effect.zipRight(store.letGo(run.executionId, claim), ended)
+      ? Effect.zipRight(store.release(run.executionId, claim), ended)
       : ended
   })
 
@@ -305,7 +304,7 @@ const claimAndDrive = (
   const loadAgain = restore(loadKnown(store, program, executionId))
   return Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
     onSuccess: (claim) => {
-      const release = store.letGo(executionId, claim)
+      const release = store.release(executionId, claim)
       // Load again: the journal may have changed before the claim succeeded, and after it too, if this process was paused.
       return Effect.matchCauseEffect(loadAgain, {
         onFailure: (cause) => Effect.zipRight(release, Effect.failCause(cause)),
@@ -335,7 +334,7 @@ const driveResumed = (
   const { executionId, finding, maxClaims, suspend, wakes } = options
   const { input, past, sequence } = loaded
   const { state } = past
-  const release = store.letGo(executionId, claim)
+  const release = store.release(executionId, claim)
   const recorded = asRecorded(program, loaded, options, wakes === true || wakes === claim.fence - 1)
   if (recorded !== undefined) return Effect.zipRight(release, recorded)
   return Effect.zipRight(

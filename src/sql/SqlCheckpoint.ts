@@ -1,5 +1,5 @@
 /**
- * Stores journals in SQLite or PostgreSQL, through any `@effect/sql` `SqlClient` of theirs.
+ * Stores journals in SQLite or PostgreSQL, through any `@effect/sql` `SqlClient` for them.
  *
  * It makes its own tables, named `effect_saga_*`, so that journals can live beside an application's data.
  */
@@ -7,15 +7,16 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import { type Duration, Effect, Layer, type Scope } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { outsideTransactions } from "./effectSql.ts"
 import * as sqlStore from "./sqlStore.ts"
 
-/** How the store behaves. */
+/** How the service and its store behave. */
 export interface Options extends Checkpoint.Options {
   /** How long a call waits for another process that holds the database, before it fails as `Locked`. 5 seconds by default. */
   readonly lockTimeout?: Duration.DurationInput
 }
 
-/** The store alone, without what {@link Checkpoint.make} puts around it. Making it brings its tables up to date. */
+/** The store alone, without what {@link Checkpoint.make} adds. Making it brings its tables up to date. */
 export const make = (
   options?: Pick<Options, "lockTimeout">
 ): Effect.Effect<Checkpoint.Store, CheckpointError, SqlClient.SqlClient | Scope.Scope> =>
@@ -23,9 +24,9 @@ export const make = (
 
 /**
  * Stores journals through the `SqlClient` of the application. Making the layer brings its tables up to date, and fails with
- * `CheckpointError` where the database cannot be used.
+ * `CheckpointError` if the database cannot be used.
  *
- * How much a stored commit survives is the database's setting. PostgreSQL's own is good. `@effect/sql-sqlite-node` leaves
+ * The database's settings say what a stored commit survives. PostgreSQL's default is good. `@effect/sql-sqlite-node` leaves
  * SQLite at `synchronous=NORMAL`, which a power cut can undo; `SqliteCheckpoint` sets `FULL`.
  */
 export const layer = (options?: Options): Layer.Layer<Checkpoint.Checkpoint, CheckpointError, SqlClient.SqlClient> =>
@@ -34,7 +35,7 @@ export const layer = (options?: Options): Layer.Layer<Checkpoint.Checkpoint, Che
     Effect.gen(function*() {
       const store = yield* make(options)
       const service = yield* Checkpoint.make(store, options)
-      // What waits for the writer in a transaction of the same client would keep it waiting.
-      return { ...service, append: (commit) => sqlStore.outsideTransactions(service.append(commit)) }
+      // Here already: the writer would wait for the caller's transaction, and the transaction for the writer.
+      return { ...service, append: (commit) => outsideTransactions(service.append(commit)) }
     })
   )

@@ -4,12 +4,14 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { Cause, Context, Effect, Layer, type Scope } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { toCheckpointError } from "./effectSql.ts"
 import { isGone, thisProcess } from "./owner.ts"
 import type * as SqlCheckpoint from "./SqlCheckpoint.ts"
 import { sqlite } from "./sqliteDialect.ts"
 import * as sqlStore from "./sqlStore.ts"
+import { watchFile } from "./watchedFile.ts"
 
-/** Which file, and how much it survives. */
+/** Which file, and what a stored commit survives. */
 export interface Options extends SqlCheckpoint.Options {
   /** The database file; `":memory:"` for one that ends with the process. */
   readonly filename: string
@@ -20,7 +22,7 @@ export interface Options extends SqlCheckpoint.Options {
   readonly durability?: "power-loss" | "process"
 }
 
-/** The store alone, without what {@link Checkpoint.make} puts around it. */
+/** The store alone, without what {@link Checkpoint.make} adds. */
 export const make = (
   options: Pick<Options, "filename" | "durability" | "lockTimeout">
 ): Effect.Effect<Checkpoint.Store, CheckpointError, Scope.Scope> =>
@@ -39,21 +41,21 @@ export const make = (
     })
     const { lockTimeout } = options
     const store = sqlStore.make({ lockTimeout, owner: thisProcess(), isGone, dedicated: true })
-    return yield* Effect.provide(store, client)
+    return watchFile(yield* Effect.provide(store, client), options.filename)
   }).pipe(
-    // The driver opens the file with a throw, which arrives as a defect.
+    // The driver throws if it cannot open the file, which arrives as a defect.
     Effect.catchAllCause((cause) => {
       const error = Cause.squash(cause)
-      return Effect.fail(error instanceof CheckpointError ? error : sqlStore.toCheckpointError(sqlite, "open", error))
+      return Effect.fail(error instanceof CheckpointError ? error : toCheckpointError(sqlite, "open", error))
     })
   )
 
 /**
- * Stores journals in a SQLite file, in WAL mode. Making the layer creates the file and its tables where they are missing, and
- * fails with `CheckpointError` where the file is something else, read-only, held by another process or out of reach.
+ * Stores journals in a SQLite file, in WAL mode. Making the layer creates the file and its tables if they are missing, and
+ * fails with `CheckpointError` if the file is something else, is held by another process or is out of reach.
  *
- * Several processes of one machine may share the file: each execution is driven by one of them at a time. What a process that
- * has died was driving is free for the others at once on Linux, elsewhere when its lease runs out.
+ * Several processes of one machine may share the file: each execution is driven by one of them at a time. The
+ * executions of a process that has died are free for the others at once on Linux, elsewhere when its lease runs out.
  */
 export const layer = (options: Options): Layer.Layer<Checkpoint.Checkpoint, CheckpointError> =>
   Checkpoint.layer(make(options), options)

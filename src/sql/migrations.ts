@@ -1,16 +1,52 @@
 /** Brings the tables up to date, step by step. A released migration is never changed. */
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Effect } from "effect"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Cause, Effect } from "effect"
+import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
+import { innermostOf, isAboutTables, toCheckpointError } from "./effectSql.ts"
 
-export const migrate = (dialect: Dialect) =>
-  Migrator.make({})({
-    table: "effect_saga_migration",
-    loader: Migrator.fromRecord({
-      "0001_initial": Effect.flatMap(
-        SqlClient.SqlClient,
-        (sql) => Effect.forEach(dialect.tables, (statement) => sql.unsafe(statement), { discard: true })
+const table = "effect_saga_migration"
+
+const migrationsOf = (dialect: Dialect) => ({
+  "0001_initial": Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => Effect.forEach(dialect.tables, (statement) => sql.unsafe(statement), { discard: true })
+  )
+})
+
+/** Whether a migration is due. The migrator locks its table before it looks, and a backup that reads the table keeps it waiting. */
+const isDue = (sql: SqlClient.SqlClient, count: number): Effect.Effect<boolean, SqlError> =>
+  Effect.matchEffect(
+    sql.unsafe<{ readonly latest: number | null }>(`SELECT MAX(migration_id) AS latest FROM ${table}`).withoutTransform,
+    {
+      onFailure: (error) => isAboutTables(error) ? Effect.succeed(true) : Effect.fail(error),
+      onSuccess: ([row]) => Effect.succeed(Number(row?.latest ?? 0) < count)
+    }
+  )
+
+/** Makes the tables that are missing. */
+export const open = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<void, CheckpointError> =>
+  Effect.suspend(() => {
+    const migrations = migrationsOf(dialect)
+    const migrate = Migrator.make({})({ table, loader: Migrator.fromRecord(migrations) })
+    return Effect.flatMap(
+      isDue(sql, Object.keys(migrations).length),
+      (due): Effect.Effect<unknown, unknown, SqlClient.SqlClient> => due ? migrate : Effect.void
+    )
+  }).pipe(
+    // The migrator takes any failure of its own bookkeeping for "another process does it", and goes on: so look.
+    Effect.zipRight(sql`SELECT 1 FROM effect_saga_commit LIMIT 1`),
+    Effect.provideService(SqlClient.SqlClient, sql),
+    Effect.catchAllCause((cause) => {
+      const error = Cause.squash(cause)
+      return Effect.fail(
+        // When two processes make the tables at once, the slower one may see them missing or half made: try again.
+        isAboutTables(error)
+          ? new CheckpointError({ reason: "Locked", operation: "open", detail: innermostOf(error).detail })
+          : toCheckpointError(dialect, "open", error)
       )
-    })
-  })
+    }),
+    Effect.asVoid
+  )

@@ -1,5 +1,5 @@
 /// <reference types="node" />
-/** Who holds a lease on a SQLite file: which process of which machine, so that a dead one is known at once. */
+/** Names the process that holds a lease on a SQLite file, so that other processes of the machine know at once when it has died. */
 import { readFileSync, readlinkSync } from "node:fs"
 
 const attempt = (read: () => string): string | undefined => {
@@ -10,14 +10,14 @@ const attempt = (read: () => string): string | undefined => {
   }
 }
 
-/** Which numbering of processes this is: containers of one machine can have one each. */
+/** Names the machine and its numbering of processes: each container can have a numbering of its own. */
 const machine = () => {
   const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"))
   const namespace = attempt(() => readlinkSync("/proc/self/ns/pid"))
   return boot === undefined || namespace === undefined ? undefined : `${boot} ${namespace}`
 }
 
-/** When a process started, which tells it from a later one of the same number, and whether it has ended and waits to be buried. */
+/** When a process started, which tells it from a later process of the same number; and whether it is a zombie. */
 const statOf = (pid: number) => {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"))
   // The second field is the command in parentheses, which may hold anything.
@@ -27,14 +27,14 @@ const statOf = (pid: number) => {
 
 const unknown = "unknown"
 
-/** Names this process; where the machine cannot be told (it is told by `/proc`, of Linux), it says only that. */
+/** Names this process; "unknown" if the machine has no name, which only Linux gives it, in `/proc`. */
 export const thisProcess = (): string => {
   const here = machine()
   const start = statOf(process.pid)?.start
   return here === undefined || start === undefined ? unknown : `${here} ${process.pid} ${start}`
 }
 
-/** Whether the process of this name has certainly ended: it was one of this machine, and is not there any more. */
+/** Whether the process of this name has certainly ended: it ran on this machine, and does not any more. */
 export const isGone = (owner: string): boolean => {
   const here = machine()
   if (here === undefined || !owner.startsWith(`${here} `)) return false

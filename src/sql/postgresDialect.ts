@@ -3,7 +3,7 @@ import { type Dialect, finished, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
-/** As in SQLite, see there; what triggers do there is part of the statements here. */
+/** As in SQLite, see there. The statements here do what triggers do there. */
 const tables = [
   `CREATE TABLE effect_saga_lease (
     token BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -38,15 +38,19 @@ const tables = [
   )`
 ]
 
+/** The bodies as parameters of their own: the driver escapes the members of an array one by one, which takes seconds for large ones. */
+const bodiesOf = (commits: ReadonlyArray<Commit>) => `ARRAY[${commits.map(() => "?").join(", ")}]::text[]`
+
 const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
   commits.map((commit) => commit[key])
 
-// In the order of their ids, for two that start the same executions at once must wait for each other in the same order.
+// In the order of their ids: two processes that start the same executions at once would deadlock otherwise.
 const start = {
-  parts: `started AS (
+  parts: (commits: ReadonlyArray<Commit>) =>
+    `started AS (
     INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
     SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
-    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::text[])
+    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ${bodiesOf(commits)})
       AS given (execution_id, saga, version, status, token, body)
     WHERE EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
@@ -59,15 +63,18 @@ const start = {
     SELECT id, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
   )`,
   result: "SELECT execution_id, 0 AS sequence FROM started",
-  parameters: (commits: ReadonlyArray<Commit>) =>
-    (["executionId", "saga", "version", "status", "token", "body"] as const).map((key) => column(commits, key))
+  parameters: (commits: ReadonlyArray<Commit>) => [
+    ...(["executionId", "saga", "version", "status", "token"] as const).map((key) => column(commits, key)),
+    ...column(commits, "body")
+  ]
 }
 
-// Who may drive an execution is locked, so that none can be claimed between this look and the insert.
+// Locks the claims, so that no execution can be claimed between this look and the insert.
 const append = {
-  parts: `held AS MATERIALIZED (
+  parts: (commits: ReadonlyArray<Commit>) =>
+    `held AS MATERIALIZED (
     SELECT execution.id, unfinished.status AS was, given.*
-    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::text[])
+    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
       AS given (execution_id, sequence, status, token, fence, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
     JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
@@ -100,8 +107,10 @@ const append = {
   )`,
   result: `SELECT DISTINCT held.execution_id, stored.sequence
   FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`,
-  parameters: (commits: ReadonlyArray<Commit>) =>
-    (["executionId", "sequence", "status", "token", "fence", "body"] as const).map((key) => column(commits, key))
+  parameters: (commits: ReadonlyArray<Commit>) => [
+    ...(["executionId", "sequence", "status", "token", "fence"] as const).map((key) => column(commits, key)),
+    ...column(commits, "body")
+  ]
 }
 
 const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
@@ -113,7 +122,14 @@ const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect[
   ["53100", "Full"]
 ]
 
-export const postgres: Dialect = {
+/** Bounds how long a statement waits for locks. Zero means for ever to PostgreSQL. */
+const boundLocks = (milliseconds: number) =>
+  `SET lock_timeout = ${
+    Number.isFinite(milliseconds) ? Math.min(Math.max(1, Math.ceil(milliseconds)), 2 ** 31 - 1) : 0
+  }`
+
+export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
+  boundLocks,
   tables,
   now,
   begin: "BEGIN",
@@ -122,8 +138,8 @@ export const postgres: Dialect = {
     const first = commits.filter(({ sequence }) => sequence === 0)
     const later = commits.filter(({ sequence }) => sequence !== 0)
     const used = [
-      ...first.length === 0 ? [] : [{ ...start, given: start.parameters(first) }],
-      ...later.length === 0 ? [] : [{ ...append, given: append.parameters(later) }]
+      ...first.length === 0 ? [] : [{ ...start, parts: start.parts(first), given: start.parameters(first) }],
+      ...later.length === 0 ? [] : [{ ...append, parts: append.parts(later), given: append.parameters(later) }]
     ]
     return [{
       text: `WITH ${used.map(({ parts }) => parts).join(", ")} ${used.map(({ result }) => result).join(" UNION ALL ")}`,
@@ -139,7 +155,7 @@ export const postgres: Dialect = {
     let parameter = 0
     return text.replaceAll("?", () => `$${++parameter}`)
   },
-  // Data exceptions, constraints and limits: of such a statement nothing has been stored.
+  // Data exceptions, constraints and limits: such a statement has stored nothing.
   reasonOf: (code) =>
     reasons.find(([known]) => code === known)?.[1] ?? (/^(22|23|54)...$/.test(code) ? "Rejected" : undefined)
 }

@@ -1,14 +1,14 @@
 import type { Commit } from "../store/Checkpoint.ts"
 import { type Dialect, finished, pending, type Statement } from "./dialect.ts"
 
-// By `julianday`, for SQLite before 3.42 knows no milliseconds otherwise.
+// SQLite before 3.42 gives milliseconds only by `julianday`.
 const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 /**
  * An execution is a row that holds its first commit, and a row for each later one; both are only ever added. Later commits are
- * clustered by the number of the execution, so that writing one costs the same however many executions are stored. What
- * changes, the status of an execution and who may drive it, is in a table of its own, which holds nothing that is finished:
- * so finding what is not finished never reads what is.
+ * clustered by the number of the execution, so that writing one costs the same however many executions are stored. A table of
+ * its own holds what changes: the status and the claim of each unfinished execution. So listing unfinished executions never
+ * reads finished ones.
  */
 const tables = [
   `CREATE TABLE effect_saga_lease (
@@ -27,7 +27,7 @@ const tables = [
     started_at INTEGER NOT NULL,
     body TEXT NOT NULL
   )`,
-  // `status` is NULL where a commit leaves it as it was.
+  // `status` is NULL if the commit does not change it.
   `CREATE TABLE effect_saga_commit (
     execution INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -65,7 +65,7 @@ const tables = [
     END`
 ]
 
-/** Rows go in as parameters, in groups of few sizes, so that few statements are prepared. */
+/** Rows are parameters, in groups of few sizes, so that the driver prepares few statements. */
 const sizes = [64, 16, 4, 1]
 
 const inGroups = (
@@ -106,7 +106,7 @@ const starts = textsOf(
 )
 
 const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body"], (rows) =>
-  // The joins are to be made in this order, whatever the planner thinks of the tables.
+  // CROSS JOIN keeps the order of the joins, whatever the planner thinks of the tables.
   `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
   SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
     CASE WHEN given.status IN ${finished} THEN ${now} END,

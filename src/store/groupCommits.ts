@@ -1,99 +1,186 @@
 /** Commits of concurrent executions, in one write. */
-import { Cause, Effect, Option, type Scope } from "effect"
+import { Cause, Effect, Fiber, Option, type Scope } from "effect"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import type { Lease } from "./lease.ts"
 import type { Commit, Store } from "./store.ts"
-import { storeFailure } from "./storeFailure.ts"
 
 type Append = (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
 
-const largestGroup = 512
-
 interface Waiting {
   readonly commit: Commit
-  readonly resume: (stored: Effect.Effect<void, CheckpointError | ExecutionConflict>) => void
+  readonly resume: (stored: ReturnType<Append>) => void
 }
 
 /**
- * One writer, which takes along all that waits when its turn comes: alone, a commit does not wait for others; many at once
- * share one transaction. Follows the group commit of database logs (DeWitt et al., 1984).
+ * One writer takes all commits that wait when its turn comes: a lone commit does not wait for others, many at once share one
+ * transaction. Follows the group commit of database logs (DeWitt et al., 1984).
  */
 export const groupCommits = (
   store: Store,
   lease: Lease,
-  /** What this process drives. */
   driven: { readonly size: number }
 ): Effect.Effect<Append, never, Scope.Scope> =>
   Effect.gen(function*() {
-    let waiting: Array<Waiting> = []
-    let wake: (() => void) | undefined
-    let closed = false
-
-    const answerOf = (commit: Commit, stored: boolean | undefined): ReturnType<Append> => {
-      if (stored === true) return Effect.void
-      const { executionId, saga, token } = commit
-      return Effect.flatMap(
-        // Whoever cannot ask has lost touch with its lease either way.
-        Effect.catchAllCause(lease.check(token), () => Effect.succeed(false)),
-        (lasts) =>
-          Effect.fail(new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId }))
-      )
-    }
-    const failed = (group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> => {
-      const rejected = Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
-      // One value that cannot be stored is no reason to refuse the others.
-      if (rejected && group.length > 1) return Effect.forEach(group, (one) => write([one]), { discard: true })
-      return Effect.sync(() => {
-        for (const { commit, resume } of group) resume(Effect.fail(storeFailure(commit.executionId, cause)))
-      })
-    }
-    const write = (group: ReadonlyArray<Waiting>): Effect.Effect<void> =>
-      // Whatever goes wrong, everybody is answered: a second answer is not heard.
-      Effect.catchAllCause(
-        Effect.map(Effect.suspend(() => store.append(group.map(({ commit }) => commit))), (stored) => {
-          for (const [index, { commit, resume }] of group.entries()) resume(answerOf(commit, stored[index]))
-        }),
-        (cause) => failed(group, cause)
-      )
-    const someWait = Effect.interruptible(Effect.async<void>((resume) => {
-      if (waiting.length > 0) resume(Effect.void)
-      else wake = () => resume(Effect.void)
-    }))
-    const writer = Effect.whileLoop({
-      while: () => true,
-      body: () => waiting.length === 0 ? someWait : write(waiting.splice(0, largestGroup)),
-      step: () => {}
-    })
-    // What has been taken along must be answered.
-    yield* Effect.forkScoped(Effect.uninterruptible(writer))
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        closed = true
-        for (const { commit, resume } of waiting) resume(Effect.fail(isClosed(commit)))
-        waiting = []
-      })
-    )
-    const together = (commit: Commit): ReturnType<Append> =>
-      Effect.async((resume) => {
-        if (closed) return resume(Effect.fail(isClosed(commit)))
-        waiting.push({ commit, resume })
-        const wakeUp = wake
-        wake = undefined
-        wakeUp?.()
-      })
-    const alone = (commit: Commit): ReturnType<Append> =>
-      closed ? Effect.fail(isClosed(commit)) : Effect.matchCauseEffect(store.append([commit]), {
-        onFailure: (cause) => Effect.fail(storeFailure(commit.executionId, cause)),
-        onSuccess: (stored) => answerOf(commit, stored[0])
-      })
+    const writer = new Writer(store, lease)
+    // Uninterruptible: every commit taken from the queue gets an answer.
+    const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(writer.run))
+    yield* Effect.addFinalizer(() => lease.whileClosing(Effect.suspend(() => (writer.close(), Fiber.interrupt(fiber)))))
     return (commit) =>
-      driven.size > 1 ? together(commit) : Effect.flatMap(
-        // What else is about to be driven has its chance to come along.
+      driven.size > 1 ? writer.together(commit) : Effect.flatMap(
+        // Gives other executions that are about to start the chance to join the write.
         Effect.yieldNow(),
-        // Alone there is nobody to share with, and to the writer and back takes longer than to write.
-        () => driven.size === 1 ? alone(commit) : together(commit)
+        // A lone execution writes directly: the hop to the writer fiber costs more than the write.
+        () => driven.size === 1 ? writer.alone(commit) : writer.together(commit)
       )
   })
 
+const largestGroup = 512
+// A group of large bodies would hold up the event loop and the lease while it is sent.
+const largestText = 4 * 1024 * 1024
+// After so many single failures in a row the store itself must be the reason.
+const mostFailures = 3
+
+class Writer {
+  private readonly store: Store
+  private readonly lease: Lease
+  private waiting: Array<Waiting> = []
+  private wake: (() => void) | undefined
+  private closed = false
+
+  constructor(store: Store, lease: Lease) {
+    this.store = store
+    this.lease = lease
+  }
+
+  /** Writes what waits, group by group, without end. */
+  readonly run: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.whileLoop({
+      while: () => true,
+      body: () => this.waiting.length === 0 ? this.untilSomeWait : this.write(this.nextGroup()),
+      step: () => {}
+    })
+  )
+
+  /** Stores a commit together with the others that wait. */
+  together(commit: Commit): ReturnType<Append> {
+    return Effect.async((resume) => {
+      if (this.closed) return resume(Effect.fail(isClosed(commit)))
+      this.waiting.push({ commit, resume })
+      const { wake } = this
+      this.wake = undefined
+      wake?.()
+    })
+  }
+
+  /** Stores a commit by itself. */
+  alone(commit: Commit): ReturnType<Append> {
+    return this.closed ? Effect.fail(isClosed(commit)) : Effect.matchCauseEffect(this.store.append([commit]), {
+      onFailure: (cause) => Effect.fail(storeFailure(commit.executionId, cause)),
+      onSuccess: (stored) => this.answerOf(commit, stored[0])
+    })
+  }
+
+  close(): void {
+    this.closed = true
+    for (const { commit, resume } of this.waiting) resume(Effect.fail(isClosed(commit)))
+    this.waiting = []
+  }
+
+  private readonly untilSomeWait = Effect.zipLeft(
+    Effect.interruptible(Effect.async<void>((resume) => {
+      if (this.waiting.length > 0) resume(Effect.void)
+      else this.wake = () => resume(Effect.void)
+    })),
+    // Effect 4 runs a resumed fiber at once, within the call that woke it: let that call and its neighbours go on first.
+    Effect.yieldNow()
+  )
+
+  private nextGroup(): ReadonlyArray<Waiting> {
+    let size = 0
+    let text = 0
+    while (size < Math.min(this.waiting.length, largestGroup)) {
+      text += this.waiting[size]!.commit.body.length
+      if (size > 0 && text > largestText) break
+      size++
+    }
+    return this.waiting.splice(0, size)
+  }
+
+  private write(group: ReadonlyArray<Waiting>): Effect.Effect<void> {
+    return Effect.catchAllCause(
+      Effect.map(Effect.suspend(() => this.store.append(group.map(({ commit }) => commit))), (stored) => {
+        for (const [index, { commit, resume }] of group.entries()) resume(this.answerOf(commit, stored[index]))
+      }),
+      // Also after some have an answer: a second answer is not heard.
+      (cause) => this.failed(group, cause)
+    )
+  }
+
+  private failed(group: ReadonlyArray<Waiting>, cause: Cause.Cause<CheckpointError>): Effect.Effect<void> {
+    if (group.length > 1) return this.writeOneByOne(group, cause)
+    return Effect.sync(() => {
+      for (const { commit, resume } of group) resume(Effect.fail(storeFailure(commit.executionId, cause)))
+    })
+  }
+
+  /** After a group has failed: one commit that cannot be stored is no reason to fail the others. */
+  private writeOneByOne(group: ReadonlyArray<Waiting>, why: Cause.Cause<CheckpointError>): Effect.Effect<void> {
+    let failures = 0
+    return Effect.forEach(group, ({ commit, resume }) => {
+      const fail = (cause: Cause.Cause<CheckpointError>) => resume(Effect.fail(storeFailure(commit.executionId, cause)))
+      if (failures >= mostFailures) return Effect.sync(() => fail(why))
+      return Effect.matchCause(Effect.suspend(() => this.store.append([commit])), {
+        onFailure: (cause) => {
+          if (!isRejected(cause)) failures++
+          fail(cause)
+        },
+        onSuccess: ([stored]) => {
+          failures = 0
+          // Unless the store has rejected the group, it may have stored it before it failed: then refused does not mean lost.
+          if (stored !== true && !isRejected(why)) fail(why)
+          else resume(this.answerOf(commit, stored))
+        }
+      })
+    }, { discard: true })
+  }
+
+  private answerOf(commit: Commit, stored: boolean | undefined): ReturnType<Append> {
+    if (stored === true) return Effect.void
+    const { executionId, saga, token } = commit
+    return Effect.flatMap(
+      // If the store cannot be asked, treat the lease as lost.
+      Effect.catchAllCause(this.lease.check(token), () => Effect.succeed(false)),
+      (lasts) => Effect.fail(new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId }))
+    )
+  }
+}
+
+const isRejected = (cause: Cause.Cause<CheckpointError>): boolean =>
+  Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
+
 const isClosed = ({ executionId }: Commit): CheckpointError =>
   new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })
+
+/** A store that dies in an append has not said what it did, no more than one that fails. */
+export const diedAppending = (executionId: string, cause: Cause.Cause<unknown>): CheckpointError =>
+  new CheckpointError({
+    reason: "Unavailable",
+    operation: "append",
+    executionId,
+    detail: Cause.pretty(cause).split("\n", 1)[0] ?? "",
+    cause: Cause.squash(cause)
+  })
+
+/** Why one commit of a group is not known to be stored. */
+const storeFailure = (executionId: string, cause: Cause.Cause<CheckpointError>): CheckpointError =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: ({ cause, detail, reason }) =>
+      new CheckpointError({
+        reason,
+        operation: "append",
+        executionId,
+        detail,
+        ...(cause === undefined ? {} : { cause })
+      }),
+    onNone: () => diedAppending(executionId, cause)
+  })

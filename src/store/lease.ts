@@ -1,98 +1,169 @@
-/** The lease of this process: begun when it is first needed, kept alive from then on, and given back at the end. */
-import { Clock, Duration, Effect, type Scope } from "effect"
+/** The lease of this process: it begins when it is first needed, is kept alive from then on, and is released at the end. */
+import { Clock, Effect, type Scope } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import type { Claim, Store, Token } from "./store.ts"
 
 export interface Lease {
   readonly token: Effect.Effect<Token, CheckpointError>
-  readonly holds: (token: Token) => boolean
+  /** By this process's own clock. */
+  readonly isValid: (token: Token) => boolean
   /** Asks the store. */
   readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
-  readonly letGo: (executionId: string, claim: Claim) => Effect.Effect<void>
+  readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
+  /** Waits for an effect when the store closes, but not longer than others would wait for the lease. */
+  readonly whileClosing: (effect: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
 }
 
-export const makeLease = (store: Store, duration: Duration.Duration): Effect.Effect<Lease, never, Scope.Scope> =>
+export const makeLease = (store: Store, milliseconds: number): Effect.Effect<Lease, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const scope = yield* Effect.scope
-    const turn = yield* Effect.makeSemaphore(1)
-    const milliseconds = Duration.toMillis(duration)
-    let current: { readonly token: Token; lastsUntil: number } | undefined
-    // By execution; of a lease that has ended there is nothing left to let go of.
-    const toRelease = new Map<string, Claim>()
-    // Leases are about real time, whatever clock a test has given its program.
-    const live = Effect.withClock(Clock.make())
-    const now = () => performance.now()
-    const lasts = () => current !== undefined && now() < current.lastsUntil
-
-    const check = (token: Token) =>
-      Effect.suspend(() => {
-        const asked = now()
-        return Effect.map(store.renew(token), (lasts) => {
-          if (current?.token !== token) return lasts
-          if (lasts) current.lastsUntil = asked + milliseconds
-          else current = undefined
-          return lasts
-        })
-      })
-    const release = (token: Token) =>
-      Effect.suspend(() => {
-        const claims = Array.from(toRelease, ([executionId, claim]) => ({ executionId, ...claim }))
-        for (const claim of claims) if (claim.token !== token) toRelease.delete(claim.executionId)
-        const ours = claims.filter((claim) => claim.token === token)
-        return ours.length === 0 ? Effect.void : Effect.map(store.release(token, ours), () => {
-          for (const { executionId, fence } of ours) {
-            if (toRelease.get(executionId)?.fence === fence) toRelease.delete(executionId)
-          }
-        })
-      })
-    const keepAlive = (token: Token) =>
-      Effect.suspend(() => current?.token === token ? check(token) : Effect.succeed(false)).pipe(
-        Effect.zipLeft(release(token)),
-        Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)),
-        Effect.delay(milliseconds / 3),
-        Effect.repeat({ while: (lasts) => lasts }),
-        Effect.zipRight(Effect.logWarning("the lease of this process has ended: what it drove is left for recovery")),
-        live
-      )
-    const acquire = Effect.gen(function*() {
-      const asked = now()
-      const token = yield* store.acquire({ milliseconds })
-      current = { token, lastsUntil: asked + milliseconds }
-      if (Number.isFinite(milliseconds)) yield* Effect.forkIn(Effect.interruptible(keepAlive(token)), scope)
-      return token
-    })
-    /** After a pause only the store knows whether the lease has outlasted it. */
-    const renewed = Effect.suspend(() => {
-      if (current === undefined) return acquire
-      const { token } = current
-      return lasts()
-        ? Effect.succeed(token)
-        : Effect.flatMap(check(token), (lasts) => lasts ? Effect.succeed(token) : acquire)
-    })
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        const token = current?.token
-        // From here on nothing is held, whatever the store says.
-        current = undefined
-        return token === undefined ? Effect.void : quietly(store.release(token))
-      })
-    )
-    return {
-      check,
-      holds: (token) => current?.token === token && lasts(),
-      token: Effect.suspend(() =>
-        current !== undefined && lasts()
-          ? Effect.succeed(current.token)
-          : turn.withPermits(1)(Effect.uninterruptible(renewed))
-      ),
-      letGo: (executionId, claim) =>
-        Effect.suspend(() => {
-          if (current?.token !== claim.token) return Effect.void
-          toRelease.set(executionId, claim)
-          return quietly(release(claim.token))
-        })
-    }
+    const held = new HeldLease(store, milliseconds, yield* Effect.makeSemaphore(1))
+    // Begun here and not with the lease: the fiber would keep the context of the call that needs the lease first.
+    yield* Effect.forkScoped(Effect.interruptible(held.heartbeat))
+    yield* Effect.addFinalizer(() => held.end)
+    return held
   })
 
+// Leases use real time, also under a `TestClock`.
+const live = Effect.withClock(Clock.make())
+
+/** A moment by two clocks: only the first is never set back, only the second counts while the machine sleeps. */
+interface Moment {
+  readonly monotonic: number
+  readonly wall: number
+}
+
+const now = (): Moment => ({ monotonic: performance.now(), wall: Date.now() })
+
+const millisecondsSince = ({ monotonic, wall }: Moment): number =>
+  Math.max(performance.now() - monotonic, Date.now() - wall)
+
+const longestBeat = 3_600_000
+const longestClosing = 30_000
+
+class HeldLease implements Lease {
+  private readonly store: Store
+  private readonly milliseconds: number
+  private readonly turn: Effect.Semaphore
+  private current: { readonly token: Token; since: Moment } | undefined
+  /** Claims to release, by execution. Cleared when their lease ends. */
+  private readonly toRelease = new Map<string, Claim>()
+  private wakeHeartbeat: (() => void) | undefined
+
+  constructor(store: Store, milliseconds: number, turn: Effect.Semaphore) {
+    this.store = store
+    this.milliseconds = milliseconds
+    this.turn = turn
+  }
+
+  readonly token: Effect.Effect<Token, CheckpointError> = Effect.suspend(() =>
+    this.current !== undefined && this.lasts()
+      ? Effect.succeed(this.current.token)
+      : this.turn.withPermits(1)(Effect.uninterruptible(this.renewed))
+  )
+
+  /** Renews the lease while there is one, until the store closes. */
+  readonly heartbeat: Effect.Effect<void> = Effect.suspend(() =>
+    live(Effect.whileLoop({
+      while: () => true,
+      body: () => this.current === undefined ? this.untilAcquired : this.beat(this.current.token),
+      step: () => {}
+    }))
+  )
+
+  readonly end: Effect.Effect<void> = Effect.suspend(() => {
+    const token = this.current?.token
+    // From here on nothing is held, whatever the store says.
+    this.current = undefined
+    return token === undefined ? Effect.void : this.whileClosing(this.store.release(token))
+  })
+
+  isValid(token: Token): boolean {
+    return this.current?.token === token && this.lasts()
+  }
+
+  check(token: Token): Effect.Effect<boolean, CheckpointError> {
+    return Effect.suspend(() => {
+      // The lease lasts from when the store was asked: the answer may have taken long.
+      const asked = now()
+      return Effect.map(this.store.renew(token), (lasts) => {
+        if (this.current?.token !== token) return lasts
+        if (lasts) this.current.since = asked
+        else this.current = undefined
+        return lasts
+      })
+    })
+  }
+
+  release(executionId: string, claim: Claim): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.current?.token !== claim.token) return Effect.void
+      this.toRelease.set(executionId, claim)
+      return quietly(this.releaseAll(claim.token))
+    })
+  }
+
+  whileClosing(effect: Effect.Effect<unknown, unknown>): Effect.Effect<void> {
+    const bounded = Effect.timeout(
+      Effect.disconnect(Effect.interruptible(effect)),
+      Math.min(this.milliseconds, longestClosing)
+    )
+    return live(quietly(bounded))
+  }
+
+  private lasts(): boolean {
+    return this.current !== undefined && millisecondsSince(this.current.since) < this.milliseconds
+  }
+
+  /** After a pause only the store knows whether the lease has outlasted it. */
+  private readonly renewed = Effect.suspend(() => {
+    if (this.current === undefined) return this.acquire
+    const { token } = this.current
+    return this.lasts()
+      ? Effect.succeed(token)
+      : Effect.flatMap(this.check(token), (lasts) => lasts ? Effect.succeed(token) : this.acquire)
+  })
+
+  private readonly acquire = Effect.suspend(() => {
+    const asked = now()
+    return Effect.map(this.store.acquire({ milliseconds: this.milliseconds }), (token) => {
+      this.current = { token, since: asked }
+      // An infinite lease needs no renewal.
+      if (Number.isFinite(this.milliseconds)) this.wakeHeartbeat?.()
+      return token
+    })
+  })
+
+  private readonly untilAcquired = Effect.async<void>((resume) => {
+    this.wakeHeartbeat = () => resume(Effect.void)
+  })
+
+  private beat(token: Token): Effect.Effect<void> {
+    const renewal = Effect.suspend(() => this.current?.token === token ? this.check(token) : Effect.succeed(false))
+    const claimsReleased = Effect.zipLeft(renewal, this.releaseAll(token))
+    const lasts = Effect.catchAllCause(
+      claimsReleased,
+      (cause) => Effect.as(Effect.logDebug("the lease could not be renewed", cause), true)
+    )
+    return Effect.flatMap(Effect.delay(lasts, Math.min(this.milliseconds / 3, longestBeat)), (lasts) =>
+      lasts
+        ? Effect.void
+        : Effect.logWarning("the lease of this process has ended: the executions that it drove are left for recovery"))
+  }
+
+  private releaseAll(token: Token): Effect.Effect<void, CheckpointError> {
+    return Effect.suspend(() => {
+      const claims = Array.from(this.toRelease, ([executionId, claim]) => ({ executionId, ...claim }))
+      for (const claim of claims) if (claim.token !== token) this.toRelease.delete(claim.executionId)
+      const ours = claims.filter((claim) => claim.token === token)
+      return ours.length === 0 ? Effect.void : Effect.map(this.store.release(token, ours), () => {
+        for (const { executionId, fence } of ours) {
+          // A later claim of the same execution may wait for its release.
+          if (this.toRelease.get(executionId)?.fence === fence) this.toRelease.delete(executionId)
+        }
+      })
+    })
+  }
+}
+
 const quietly = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<void> =>
-  Effect.catchAllCause(Effect.asVoid(effect), (cause) => Effect.logDebug("executions could not be let go of", cause))
+  Effect.catchAllCause(Effect.asVoid(effect), (cause) => Effect.logDebug("claims could not be released", cause))

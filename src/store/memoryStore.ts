@@ -1,7 +1,7 @@
 /** A store in this process. */
 import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
-import type { Commit, Store, StoredCommit, Token, UnfinishedExecution } from "./store.ts"
+import { type Commit, type Store, type StoredCommit, Token, type UnfinishedExecution } from "./store.ts"
 
 interface StoredExecution {
   readonly commits: Array<StoredCommit>
@@ -15,6 +15,7 @@ interface StoredExecution {
 
 const isFinished = (status: Status): status is "Succeeded" | "Undone" => status === "Succeeded" || status === "Undone"
 
+// oxlint-disable-next-line max-lines-per-function -- the members of one object over shared maps: apart they would say less
 export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (clock) => {
   const now = () => clock.unsafeCurrentTimeMillis()
   const executions = new Map<string, StoredExecution>()
@@ -49,8 +50,9 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
       }),
     acquire: ({ milliseconds }) =>
       Effect.sync(() => {
-        leases.set(++lastToken, { milliseconds, expiresAt: now() + milliseconds })
-        return lastToken
+        const token = Token(++lastToken)
+        leases.set(token, { milliseconds, expiresAt: now() + milliseconds })
+        return token
       }),
     renew: (token) =>
       Effect.sync(() => {

@@ -1,25 +1,26 @@
-/** What a store of journals is: `Checkpoint` gives these types to users, and {@link Store} to whoever writes one. */
-import type { Effect, Stream } from "effect"
+/** The interface of a store. `Checkpoint` exports it to users. */
+import { Brand, type Effect, type Stream } from "effect"
 import type { Status } from "../Journal.ts"
 import type { CheckpointError } from "../SagaError.ts"
 
 /**
- * The right to drive executions, as long as its lease lasts: a number that the store has never given before. Whoever writes
- * shows it, so that a process that was paused past its lease cannot write any more (a fencing token).
+ * The number of a lease, which the store has never given before. A process shows it with every write, so that a process that was
+ * paused for longer than its lease cannot write any more (a fencing token).
  */
-export type Token = number
+export type Token = number & Brand.Brand<"effect-saga/Token">
 
-/**
- * The right to write to one execution: under which lease, and which claim of it this is, as the store counts them. What was sent
- * under an earlier claim cannot be stored after a later one, also where both are of the same process.
- */
+/** Makes a token of the number that a store has given. */
+export const Token = Brand.nominal<Token>()
+
+/** The right to write to one execution. A write under an earlier claim is refused after a later claim, also within one process. */
 export interface Claim {
+  /** The lease under which the execution was claimed. */
   readonly token: Token
-  /** 0 for whoever starts an execution; each later claim has a higher one. */
+  /** 0 for the process that starts the execution; each later claim has a higher one. */
   readonly fence: number
 }
 
-/** What is written in one go. */
+/** One write to the journal of an execution. */
 export interface Commit extends Claim {
   readonly executionId: string
   /** The name of the saga. */
@@ -28,13 +29,13 @@ export interface Commit extends Claim {
   readonly version: number
   /** Counts the commits of one execution from 0, without a gap. */
   readonly sequence: number
-  /** Where the execution is after this commit. */
+  /** The status of the execution after this commit. */
   readonly status: Status
   /** The events, encoded as JSON. */
   readonly body: string
 }
 
-/** A commit as it is read back. */
+/** A commit that was read back. */
 export interface StoredCommit {
   readonly sequence: number
   readonly body: string
@@ -46,44 +47,44 @@ export interface UnfinishedExecution {
   readonly saga: string
   readonly version: number
   readonly status: Exclude<Status, "Succeeded" | "Undone">
-  /** For how many more milliseconds it is leased to whoever drives it; 0 where nobody does. */
+  /** For how many more milliseconds the lease of its driver lasts; 0 if no process drives it. */
   readonly leasedFor: number
-  /** The lease under which it is or was driven, unless that let go of it. */
+  /** The lease under which it is driven, or was until that lease ended; undefined if the claim was released. */
   readonly token: Token | undefined
   /** The fence of its last claim: another number later on means that it was claimed in the meantime. */
   readonly fence: number
 }
 
-/** What a store has to do. Hand one to `Checkpoint.make`. Time, wherever it matters, is the store's own. */
+/** A store. Hand one to `Checkpoint.make`. Wherever time matters, the store's own clock counts. */
 export interface Store {
   /**
-   * Stores commits, all in one transaction, and says of each whether it is stored. When it has succeeded they survive whatever
-   * the store promises to survive.
+   * Stores commits, all in one transaction, and says of each whether it is stored. On success they are as durable as the store
+   * promises.
    *
-   * A commit is refused, and changes nothing, when its lease has ended, when its execution is not claimed by its token and fence, or
-   * when its sequence is taken or leaves a gap. The first commit of an execution claims it, with fence 0; one that finishes or
-   * parks it ends the claim.
+   * The store refuses a commit, and changes nothing, if its lease has ended, if its execution is not claimed by its token and
+   * fence, or if its sequence is taken or leaves a gap. The first commit of an execution claims it, with fence 0; a commit that
+   * finishes or parks the execution ends the claim.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
-  /** All commits of one execution, by sequence; none where it is unknown. */
+  /** All commits of one execution, by sequence; none if the execution is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
   /** The executions that are parked, or those that are running or unwinding; oldest first, in pages. */
   readonly unfinished: (which: { readonly parked: boolean }) => Stream.Stream<UnfinishedExecution, CheckpointError>
   /** Begins a lease that lasts so many milliseconds unless it is renewed. */
   readonly acquire: (lease: { readonly milliseconds: number }) => Effect.Effect<Token, CheckpointError>
-  /** Lets a lease last its full time from now; false where it has ended, which is then for good. */
+  /** Lets a lease last its full time from now; false if it has ended, which it then has for good. */
   readonly renew: (token: Token) => Effect.Effect<boolean, CheckpointError>
-  /** Ends these claims, or, where none are named, the lease itself and so all claims under it. */
+  /** Ends these claims; without claims, ends the lease itself and so all claims under it. */
   readonly release: (
     token: Token,
     claims?: ReadonlyArray<{ readonly executionId: string; readonly fence: number }>
   ) => Effect.Effect<void, CheckpointError>
   /**
-   * Claims an unfinished execution, a parked one too, unless it is claimed under another lease that lasts: answers with the new
-   * fence, higher than any before; or `undefined` where it cannot be had, is finished or unknown, or where the token's own lease
-   * has ended.
+   * Claims an unfinished execution, also a parked one, unless it is claimed under another lease that lasts. Returns the new fence,
+   * higher than any before; `undefined` if another lease has it, if it is finished or unknown, or if the token's own lease has
+   * ended.
    */
   readonly claim: (executionId: string, token: Token) => Effect.Effect<number | undefined, CheckpointError>
-  /** Deletes what finished more than so many milliseconds ago, and says how many executions that were. */
+  /** Deletes the executions that finished more than so many milliseconds ago, and returns how many they were. */
   readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }

@@ -1,13 +1,13 @@
 /**
- * What every store of journals has to do, whatever it is made of: for whoever writes one. Each law is data, so that any test
- * runner can run it; our own stores are held to the same.
+ * The laws of every store of journals, to test a store of your own. Each law is data, so that any test runner can run it. Our own
+ * stores keep the same laws.
  */
 import { Chunk, Data, Effect, type Scope, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
-import type { Commit, Store, Token } from "../store/Checkpoint.ts"
+import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
 import { canonical } from "../values/json.ts"
 
-/** From a little before the place where a value and another part. */
+/** An excerpt that starts shortly before the first difference. */
 const inShort = (value: unknown, other: unknown) => {
   const [text, otherText] = [Array.from(canonical(value)), Array.from(canonical(other))]
   const parts = text.findIndex((character, index) => character !== otherText[index])
@@ -16,20 +16,20 @@ const inShort = (value: unknown, other: unknown) => {
   return (begin === 0 ? "" : "…") + text.slice(begin, end).join("") + (end < text.length ? "…" : "")
 }
 
-/** A store has broken a law: it answered something else than it had to. */
+/** A store has broken a law: it gave another answer than the law demands. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{
   readonly law: string
   readonly expected: unknown
   readonly actual: unknown
 }> {
   override get message() {
-    return `a store ${this.law}: expected ${inShort(this.expected, this.actual)}, and it is ${
+    return `a store ${this.law}: expected ${inShort(this.expected, this.actual)}, but got ${
       inShort(this.actual, this.expected)
     }`
   }
 }
 
-/** A law as a sentence that begins with "a store …", and how to find out whether a store, which must be empty, keeps it. */
+/** A law: a sentence that begins with "a store …", and a check of a store, which must be empty. */
 export interface Law {
   readonly sentence: string
   readonly check: (store: Store) => Effect.Effect<void, LawBroken | CheckpointError>
@@ -42,7 +42,7 @@ class Mismatch extends Data.TaggedError("Mismatch")<{ readonly expected: unknown
 const same = (actual: unknown, expected: unknown): Effect.Effect<void, Mismatch> =>
   canonical(actual) === canonical(expected) ? Effect.void : Effect.fail(new Mismatch({ expected, actual }))
 
-/** Of each member what is expected of it. */
+/** Compares only the members that are expected. */
 const like = (actual: ReadonlyArray<object>, expected: ReadonlyArray<object>): Effect.Effect<void, Mismatch> =>
   same(
     actual.map((one, index) =>
@@ -73,26 +73,23 @@ const list = (store: Store, parked = false) =>
 
 const forAnHour = { milliseconds: 3_600_000 }
 
-const makeLaws = (): ReadonlyArray<Law> => {
-  const all: Array<Law> = []
-  const law = (sentence: string, check: Check) => {
-    all.push({
-      sentence,
-      check: (store) =>
-        Effect.flatMap(store.acquire(forAnHour), (token) => check(store, token)).pipe(
-          Effect.catchTag("Mismatch", ({ actual, expected }) =>
-            Effect.fail(new LawBroken({ law: sentence, actual, expected })))
-        )
-    })
-  }
+const law = (sentence: string, check: Check): Law => ({
+  sentence,
+  check: (store) =>
+    Effect.flatMap(store.acquire(forAnHour), (token) => check(store, token)).pipe(
+      Effect.catchTag("Mismatch", ({ actual, expected }) =>
+        Effect.fail(new LawBroken({ law: sentence, actual, expected })))
+    )
+})
 
+/** All laws. */
+export const laws: ReadonlyArray<Law> = [
   law("loads nothing for an execution it does not know", (store) =>
     Effect.gen(function*() {
       yield* same(yield* store.load("unknown"), [])
       yield* same(yield* list(store), [])
       yield* same(yield* list(store, true), [])
-    }))
-
+    })),
   law(
     "loads what was appended, in order and to the letter, each execution by itself",
     (store, token) =>
@@ -107,8 +104,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
           Array.from({ length: 12 }, (_, sequence) => ({ sequence, body: commit(token, "a", sequence).body }))
         )
       })
-  )
-
+  ),
   law(
     "stores many executions' commits in one go, first ones and later ones, however many",
     (store, token) =>
@@ -129,8 +125,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
           )
         }
       })
-  )
-
+  ),
   law(
     "refuses a sequence that is taken, or that leaves a gap, and then has changed nothing",
     (store, token) =>
@@ -148,8 +143,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* same(yield* store.load("b"), [])
         yield* same((yield* list(store)).map(({ executionId }) => executionId), ["a"])
       })
-  )
-
+  ),
   law("stores the others of a group in which one is refused", (store, token) =>
     Effect.gen(function*() {
       yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
@@ -158,8 +152,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
       yield* same((yield* store.load("a")).length, 2)
       yield* same((yield* store.load("b")).length, 1)
       yield* same((yield* store.load("c")).length, 1)
-    }))
-
+    })),
   law("lets one of many who append the same sequence at once win", (store, token) =>
     Effect.gen(function*() {
       const stored = yield* Effect.all(
@@ -167,8 +160,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
         { concurrency: "unbounded" }
       )
       yield* same(stored.flat().filter((stored) => stored).length, 1)
-    }))
-
+    })),
   law(
     "lists what is unfinished, oldest first, by the status of its last commit",
     (store, token) =>
@@ -191,8 +183,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* like(yield* list(store), [execution("z", "Running"), execution("a", "Unwinding")])
         yield* like(yield* list(store, true), [execution("parked", "Parked")])
       })
-  )
-
+  ),
   law(
     "lists more than fit one page, also while they are finished on the way",
     (store, token) =>
@@ -207,16 +198,14 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* same(seen, ids)
         yield* same(yield* list(store), [])
       })
-  )
-
+  ),
   law("gives every lease a number of its own, higher than those before", (store, token) =>
     Effect.gen(function*() {
       const second = yield* store.acquire(forAnHour)
       yield* same(second > token, true)
       yield* store.release(second)
       yield* same((yield* store.acquire(forAnHour)) > second, true)
-    }))
-
+    })),
   law("keeps an execution for whoever has claimed it", (store, token) =>
     Effect.gen(function*() {
       const other = yield* store.acquire(forAnHour)
@@ -226,8 +215,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
       yield* same(yield* store.claim("a", other), undefined)
       yield* same(yield* store.append([commit(other, "a", 1)]), [false])
       yield* same(yield* store.append([commit(token, "a", 1)]), [true])
-    }))
-
+    })),
   law(
     "gives each claim a higher fence, and stores nothing that comes under an earlier one",
     (store, token) =>
@@ -238,22 +226,21 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* same([first > 0, second > first], [true, true])
         for (const old of [0, first]) {
           yield* same(yield* store.append([commit(token, "a", 1, "Undone", old)]), [false])
-          // Nor can it be let go of by who had it then.
+          // Nor does a release under an earlier claim end the later one.
           yield* store.release(token, [{ executionId: "a", fence: old }])
         }
         yield* same(yield* store.append([commit(token, "a", 1, "Running", second)]), [true])
       })
-  )
-
+  ),
   law(
     "lets nobody write under a lease that has run out or was released, nor claim with it, nor renew it",
     (store, token) =>
       Effect.gen(function*() {
         yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
         yield* store.release(token)
-        // Over as soon as it is given.
+        // A lease that ends as soon as it begins.
         const over = yield* store.acquire({ milliseconds: 0 })
-        for (const ended of [token, over, over + 1000]) {
+        for (const ended of [token, over, Token(over + 1000)]) {
           yield* same(yield* store.append([commit(ended, "a", 1)]), [false])
           yield* same(yield* store.append([commit(ended, "new", 0)]), [false])
           yield* same(yield* store.claim("a", ended), undefined)
@@ -263,8 +250,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
         const leased = (yield* list(store)).map(({ executionId, leasedFor }) => ({ executionId, leasedFor }))
         yield* same(leased, [{ executionId: "a", leasedFor: 0 }, { executionId: "b", leasedFor: 0 }])
       })
-  )
-
+  ),
   law(
     "gives an execution whose lease has ended to one of those who claim it, and the old driver cannot write",
     (store, token) =>
@@ -280,8 +266,7 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* same(yield* store.append([commit(token, "a", 1)]), [false])
         yield* same(yield* store.append([commit(claimants[winner]!, "a", 1, "Running", claimed[winner])]), [true])
       })
-  )
-
+  ),
   law(
     "frees an execution that its driver lets go of or parks, and only that",
     (store, token) =>
@@ -291,21 +276,19 @@ const makeLaws = (): ReadonlyArray<Law> => {
         yield* store.append(["kept", "left", "parked"].map((id) => commit(token, id, 0)))
         yield* store.append([commit(token, "parked", 1, "Parked")])
         yield* store.release(token, [{ executionId: "left", fence: 0 }, { executionId: "unknown", fence: 0 }])
-        // It is not the other's to let go of.
+        // The other process has not claimed it.
         yield* store.release(other, [{ executionId: "kept", fence: 0 }])
         yield* same([yield* can("left"), yield* can("parked"), yield* can("kept")], [true, true, false])
         yield* same(yield* store.append([commit(token, "left", 1)]), [false])
         yield* same(yield* store.append([commit(token, "parked", 2)]), [false])
       })
-  )
-
+  ),
   law("lets nobody claim what is finished or unknown", (store, token) =>
     Effect.gen(function*() {
       yield* store.append([commit(token, "a", 0, "Succeeded")])
       yield* same(yield* store.claim("a", token), undefined)
       yield* same(yield* store.claim("unknown", token), undefined)
-    }))
-
+    })),
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)
@@ -318,18 +301,13 @@ const makeLaws = (): ReadonlyArray<Law> => {
       yield* same(yield* store.load("e0"), [])
       yield* same((yield* store.load("running")).length, 1)
       yield* same((yield* store.load("parked")).length, 1)
-      // Of the old execution of this id nothing is left.
+      // Nothing of the deleted execution is left under its id.
       yield* same(yield* store.append([commit(token, "e0", 0)]), [true])
       yield* same((yield* store.load("e0")).length, 1)
     }))
+]
 
-  return all
-}
-
-/** All laws. */
-export const laws: ReadonlyArray<Law> = makeLaws()
-
-/** Checks all laws, each on a store of its own, and gives the broken ones: none for a store that is sound. */
+/** Checks all laws, each on a store of its own, and returns the broken ones: none if the store is sound. */
 export const check = <E, R>(
   make: Effect.Effect<Store, E, R>
 ): Effect.Effect<ReadonlyArray<LawBroken>, E | CheckpointError, Exclude<R, Scope.Scope>> =>

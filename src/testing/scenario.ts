@@ -81,7 +81,7 @@ const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible 
 /** One life of a process: it starts the execution, or goes on with it, until it has an answer or dies. */
 const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effect.Effect<void, never, any> =>
   Effect.scoped(Effect.gen(function*() {
-    const service = yield* Checkpoint.make(store, { lease: Infinity })
+    const service = yield* Effect.orDie(Checkpoint.make(store, { lease: Infinity }))
     const { options } = subject
     const saga = subject.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
     const call: Effect.Effect<unknown, unknown, any> = starts

@@ -13,7 +13,7 @@ const pausedAfter = (store: Checkpoint.Service, event: string): Checkpoint.Servi
   let paused = false
   return {
     ...store,
-    holds: (token) => !paused && store.holds(token),
+    isValid: (token) => !paused && store.isValid(token),
     append: (commit) =>
       Effect.tap(store.append(commit), () =>
         Effect.sync(() => {
@@ -76,7 +76,7 @@ describe("S14: a call does not begin after the lease has ended", () => {
       const store = yield* Checkpoint.Checkpoint
       yield* lifeOn(`"step":"first"`, Saga.execute(saga, undefined, { executionId: "1" }))
       expect(world.log).toEqual([])
-      const late = { ...store, holds: () => false }
+      const late = { ...store, isValid: () => false }
       const exit = yield* Effect.exit(Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, late))
       expect(failureOf(exit)).toMatchObject(lost)
       expect(asked).toBe(0)

@@ -483,7 +483,7 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       const service = yield* processOn(store)
       // It renews nothing and lets go of nothing.
       const token = yield* store.acquire({ milliseconds: 300 })
-      const dead: Checkpoint.Service = { ...service, token: Effect.succeed(token), letGo: () => Effect.void }
+      const dead: Checkpoint.Service = { ...service, token: Effect.succeed(token), release: () => Effect.void }
       const { reached, saga, world } = yield* make()
       const running = yield* Effect.fork(
         as(dead)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
@@ -583,7 +583,7 @@ describe("a process", () => {
         until: (renewals) => renewals >= 4,
         schedule: Schedule.spaced("20 millis")
       })
-      expect(service.holds(token)).toBe(true)
+      expect(service.isValid(token)).toBe(true)
       expect(yield* service.token).toBe(token)
     }))
 

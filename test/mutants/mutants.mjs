@@ -29,7 +29,9 @@ const action = "src/engine/action.ts"
 const durable = "src/engine/durable.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const transition = "src/journal/transition.ts"
-const sqlStore = "src/sql/sqlStore.ts"
+const sqlLeases = "src/sql/leases.ts"
+const sqlJournals = "src/sql/journals.ts"
+const sqlConnections = "src/sql/connections.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
 
@@ -370,23 +372,23 @@ export const mutants = [
   {
     says: "believes in a lease that has run out while the store was out of reach",
     file: "src/store/lease.ts",
-    text: "current?.token === token && lasts()",
-    replacement: "current?.token === token",
+    text: "this.current?.token === token && this.lasts()",
+    replacement: "this.current?.token === token",
     tests: [oneDriver],
     only: "out of touch"
   },
   {
     says: "does not renew its lease",
     file: "src/store/lease.ts",
-    text: "if (Number.isFinite(milliseconds))",
-    replacement: "if (false)",
+    text: "if (!Number.isFinite(this.milliseconds)) return",
+    replacement: "return",
     tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   {
     says: "keeps its lease when it closes",
     file: "src/store/lease.ts",
-    text: "quietly(store.release(token))",
+    text: "quietly(this.store.release(token))",
     replacement: "Effect.void",
     tests: [oneDriver],
     only: "^S14"
@@ -429,35 +431,35 @@ export const mutants = [
   },
   {
     says: "leaves the check of its own lease out of claim",
-    file: sqlStore,
+    file: sqlLeases,
     text: "EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})",
     replacement: "? > 0",
     tests: [checkpoint]
   },
   {
     says: "claims what is leased to another",
-    file: sqlStore,
+    file: sqlLeases,
     text: "(token IS NULL OR token = ?",
     replacement: "(1 = 1 OR token = ?",
     tests: [checkpoint]
   },
   {
     says: "does not roll a group back that fails",
-    file: sqlStore,
+    file: sqlConnections,
     text: "say(\"ROLLBACK\")",
     replacement: "say(\"COMMIT\")",
     tests: [checkpoint]
   },
   {
     says: "takes a group of which some were refused for stored",
-    file: sqlStore,
+    file: sqlJournals,
     text: "rows.length === commits.length",
     replacement: "rows.length <= commits.length",
     tests: [checkpoint]
   },
   {
     says: "keeps a journal inside a transaction of its caller",
-    file: sqlStore,
+    file: "src/sql/effectSql.ts",
     text: "Option.isNone(transaction)",
     replacement: "Option.isOption(transaction)",
     tests: [checkpoint]
@@ -473,7 +475,7 @@ export const mutants = [
   },
   {
     says: "claims by what it saw before it waited, on PostgreSQL",
-    file: sqlStore,
+    file: sqlLeases,
     text: "AND fence = (SELECT seen.fence FROM effect_saga_unfinished AS seen WHERE seen.execution = ${numberOf})",
     replacement: "AND ? <> ''",
     tests: ["test/postgres.test.ts"],
@@ -492,7 +494,7 @@ export const mutants = [
   {
     says: "recovers what this process drives",
     file: "src/Recovery.ts",
-    text: "if (checkpoint.driven.has(executionId)) return false",
+    text: "if (checkpoint.findDriven(executionId) !== undefined) return false",
     replacement: "",
     tests: [recovery]
   },

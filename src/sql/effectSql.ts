@@ -1,0 +1,77 @@
+/** The parts of `@effect/sql` that differ in Effect 4: the tag of a transaction, and how a driver's error is read. */
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import { Effect, Option } from "effect"
+import { CheckpointError } from "../SagaError.ts"
+import type { Dialect } from "./dialect.ts"
+
+/**
+ * Refuses a call that is made inside a transaction of its caller: a commit could be taken back with that transaction, nobody else
+ * would see it meanwhile, and the writer and the transaction would wait for each other.
+ */
+export const outsideTransactions = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | CheckpointError, R> =>
+  Effect.flatMap(
+    Effect.serviceOption(SqlClient.TransactionConnection),
+    (transaction): Effect.Effect<A, E | CheckpointError, R> =>
+      Option.isNone(transaction) ? effect : Effect.fail(
+        new CheckpointError({
+          reason: "InTransaction",
+          operation: "append",
+          detail: "a journal cannot be kept inside a transaction of its caller"
+        })
+      )
+  )
+
+/** The code and the message of the error that the driver threw, however deep it is wrapped. */
+export const innermostOf = (error: unknown): { readonly code: string; readonly detail: string } => {
+  let innermost = error
+  for (let depth = 0; depth < 5; depth++) {
+    const { cause, errors } = (innermost ?? {}) as { readonly cause?: unknown; readonly errors?: unknown }
+    // If a host has several addresses, the driver throws one error for each that cannot be reached.
+    const next = cause ?? (Array.isArray(errors) ? errors[0] : undefined)
+    if (next === undefined) break
+    innermost = next
+  }
+  const { code, message } = (innermost ?? {}) as { readonly code?: unknown; readonly message?: unknown }
+  return {
+    code: typeof code === "string" ? code : "",
+    detail: typeof message === "string" && message !== "" ? message : String(innermost)
+  }
+}
+
+export const toCheckpointError = (
+  dialect: Pick<Dialect, "reasonOf">,
+  operation: CheckpointError["operation"],
+  error: unknown,
+  executionId?: string
+): CheckpointError => {
+  const { code, detail } = innermostOf(error)
+  return new CheckpointError({
+    reason: dialect.reasonOf(code) ?? "Unavailable",
+    operation,
+    detail,
+    cause: error,
+    ...(executionId === undefined ? {} : { executionId })
+  })
+}
+
+/** Whether the tables are missing or half made. */
+export const isAboutTables = (error: unknown): boolean => {
+  const { code, detail } = innermostOf(error)
+  return /no such table|already exists/.test(detail) || ["42P01", "42P07", "23505"].includes(code)
+}
+
+/** The driver's session behind a connection to PostgreSQL, which `@effect/sql-pg` does not type. SQLite has none. */
+export const sessionOf = (connection: Connection): { readonly end: () => void } | undefined => {
+  const { pg } = connection as { readonly pg?: { readonly end?: unknown } }
+  return typeof pg?.end === "function" ? pg as { readonly end: () => void } : undefined
+}
+
+/** The settings with which a client of PostgreSQL was made; undefined if the client does not tell. */
+export const settingsOf = (sql: SqlClient.SqlClient): PgClientConfig | undefined => {
+  const { config } = sql as { readonly config?: PgClientConfig }
+  return typeof config === "object" && config !== null ? config : undefined
+}

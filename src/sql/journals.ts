@@ -1,0 +1,94 @@
+/** Stores, reads, lists and deletes journals. */
+import { Chunk, Effect, Option, Stream } from "effect"
+import type { CheckpointError } from "../SagaError.ts"
+import { type Store, Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
+import type { Database } from "./connections.ts"
+import { numberOf } from "./dialect.ts"
+
+const pageSize = 500
+
+export const append = (database: Database): Store["append"] => (commits) =>
+  Effect.map(database.performAll("append", database.dialect.append(commits)), (rows) => {
+    if (rows.length === commits.length) return commits.map(() => true)
+    const keyOf = (executionId: string, sequence: number) => `${sequence} ${executionId}`
+    const stored = new Set(rows.map(({ execution_id, sequence }) => keyOf(execution_id, Number(sequence))))
+    // Of identical commits in one group only one is stored.
+    return commits.map(({ executionId, sequence }) => stored.delete(keyOf(executionId, sequence)))
+  })
+
+export const load = ({ perform }: Database): Store["load"] => (executionId) =>
+  Effect.map(
+    perform("load", {
+      text: `SELECT 0 AS sequence, body FROM effect_saga_execution WHERE execution_id = ?
+        UNION ALL
+        SELECT later.sequence, later.body FROM effect_saga_commit AS later
+        WHERE later.execution = ${numberOf}
+        ORDER BY sequence`,
+      parameters: [executionId, executionId]
+    }, executionId),
+    (rows) => rows.map(({ body, sequence }) => ({ body, sequence: Number(sequence) }))
+  )
+
+export const unfinished = (
+  { dialect: { now }, query }: Database,
+  parked: boolean
+): Stream.Stream<UnfinishedExecution, CheckpointError> =>
+  Stream.paginateChunkEffect(0, (after) =>
+    Effect.map(
+      query(
+        "list",
+        `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version,
+          unfinished.status, unfinished.token, unfinished.fence, lease.expires_at - ${now} AS leased_for
+        FROM effect_saga_unfinished AS unfinished
+        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+        LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}
+        WHERE unfinished.execution > ? AND unfinished.status ${parked ? "=" : "<>"} 'Parked'
+        ORDER BY unfinished.execution LIMIT ${pageSize}`,
+        after
+      ),
+      (rows) => [
+        Chunk.map(Chunk.unsafeFromArray(rows), (row): UnfinishedExecution => ({
+          executionId: row.execution_id,
+          saga: row.saga,
+          version: Number(row.version),
+          status: row.status,
+          leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
+          token: row.token === null ? undefined : Token(Number(row.token)),
+          fence: Number(row.fence)
+        })),
+        rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
+      ]
+    ))
+
+/** A page of finished executions with the times at which they ended, in order of start. */
+const finishedAfter = ({ query }: Database, after: unknown) =>
+  query(
+    "prune",
+    `SELECT execution.id, execution.started_at, COALESCE(last.ended_at, execution.started_at) AS ended_at
+    FROM effect_saga_execution AS execution
+    LEFT JOIN effect_saga_commit AS last ON last.execution = execution.id AND last.sequence = (
+      SELECT MAX(sequence) FROM effect_saga_commit AS any_of WHERE any_of.execution = execution.id
+    )
+    WHERE execution.id > ? AND NOT EXISTS (
+      SELECT 1 FROM effect_saga_unfinished AS unfinished WHERE unfinished.execution = execution.id
+    )
+    ORDER BY execution.id LIMIT ${pageSize}`,
+    after
+  )
+
+export const prune = (database: Database): Store["prune"] => ({ milliseconds }) =>
+  Effect.gen(function*() {
+    const { dialect, perform, query } = database
+    const [time] = yield* query("prune", `SELECT ${dialect.now} AS now`)
+    const before = Number(time.now) - milliseconds
+    let pruned = 0
+    let page = yield* finishedAfter(database, 0)
+    // Executions that started later than that cannot have ended before.
+    while (page.some(({ started_at }) => Number(started_at) < before)) {
+      const old = page.filter(({ ended_at }) => Number(ended_at) < before)
+      if (old.length > 0) yield* perform("prune", dialect.remove(old.map(({ id }) => id)))
+      pruned += old.length
+      page = yield* finishedAfter(database, page[page.length - 1].id)
+    }
+    return pruned
+  })

@@ -1,0 +1,60 @@
+/**
+ * Clients of the store's own for PostgreSQL. Through the application's pool a lease would end whenever the application keeps all
+ * connections busy, and a bound on waiting for locks would bind the application too.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { Context, Effect, Exit, Layer, Option, type Scope } from "effect"
+import { settingsOf } from "./effectSql.ts"
+
+export interface Clients {
+  readonly journals: SqlClient.SqlClient
+  /** One connection, which nothing but the lease uses. */
+  readonly leases: SqlClient.SqlClient
+  /** Whether the application uses them too. */
+  readonly shared: boolean
+}
+
+const mostConnections = 4
+const longestConnecting = "5 seconds"
+
+/** The settings of a client tell where it connects to, except for what its pool does by itself: so compare. */
+const place = `SELECT current_database() || ' ' || current_schemas(false)::text || ' ' || current_user || ' ' ||
+  pg_postmaster_start_time()::text AS place`
+
+const placeOf = (sql: SqlClient.SqlClient): Effect.Effect<unknown, unknown> =>
+  Effect.scoped(Effect.flatMap(sql.reserve, (connection) => connection.executeValues(place, []))).pipe(
+    Effect.map((rows) => JSON.stringify(rows)),
+    // Disconnected, and not interrupted: a client that is interrupted while it waits for a connection would lose it.
+    Effect.uninterruptible,
+    Effect.disconnect,
+    Effect.timeout(longestConnecting)
+  )
+
+/** Opens clients with the settings of the application's; its own, with a warning, if others cannot reach the same tables. */
+export const openOwnClients = (sql: SqlClient.SqlClient): Effect.Effect<Clients, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const theirs = yield* placeOf(sql)
+    const settings = settingsOf(sql)
+    if (settings !== undefined) {
+      const { layer } = yield* Effect.promise(() => import("@effect/sql-pg/PgClient"))
+      const client = (size: { readonly maxConnections: number; readonly minConnections: number }) =>
+        Effect.map(
+          Layer.build(layer({ ...settings, ...size, connectTimeout: settings.connectTimeout ?? longestConnecting })),
+          (context) => Context.get(context, SqlClient.SqlClient)
+        )
+      const own = yield* Effect.exit(Effect.gen(function*() {
+        const leases = yield* client({ maxConnections: 1, minConnections: 1 })
+        const isSame = (yield* placeOf(leases)) === theirs
+        return isSame ? Option.some(leases) : Option.none()
+      }))
+      if (Exit.isSuccess(own) && Option.isSome(own.value)) {
+        const journals = yield* client({ maxConnections: mostConnections, minConnections: 0 })
+        return { leases: own.value.value, journals, shared: false }
+      }
+    }
+    yield* Effect.logWarning(
+      "the store shares the connections of its client, for its own do not reach the same tables: if the application keeps them " +
+        "busy for longer than the lease, this process loses its executions. Give the store a client of its own"
+    )
+    return { leases: sql, journals: sql, shared: true }
+  })

@@ -1,0 +1,55 @@
+/// <reference types="node" />
+/**
+ * Notices when the file of a store is deleted or replaced. SQLite goes on writing to the file that it opened, which nobody can
+ * find any more: commits would be acknowledged and lost.
+ */
+import { Effect, Stream } from "effect"
+import { statSync } from "node:fs"
+import { CheckpointError } from "../SagaError.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
+
+/** Names the file that is at a path now; undefined if there is none. */
+const identify = (filename: string): string | undefined => {
+  const stat = statSync(filename, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? undefined : `${stat.dev} ${stat.ino}`
+}
+
+/**
+ * The store, which looks at its file with every renewal of the lease and before every claim. From the first look that does not find
+ * the file, every call fails. Commits are not preceded by a look: it would cost as much as the commit.
+ */
+export const watchFile = (store: Checkpoint.Store, filename: string): Checkpoint.Store => {
+  const opened = identify(filename)
+  // In memory.
+  if (opened === undefined) return store
+  let isLost = false
+  const unlessKnownLost = <A>(
+    operation: CheckpointError["operation"],
+    effect: Effect.Effect<A, CheckpointError>
+  ): Effect.Effect<A, CheckpointError> => Effect.suspend(() => isLost ? Effect.fail(lost(filename, operation)) : effect)
+  const look = <A>(operation: CheckpointError["operation"], effect: Effect.Effect<A, CheckpointError>) =>
+    Effect.suspend(() => {
+      if (isLost || identify(filename) === opened) return unlessKnownLost(operation, effect)
+      isLost = true
+      const error = lost(filename, operation)
+      return Effect.zipRight(Effect.logError(error.message), Effect.fail(error))
+    })
+  return {
+    append: (commits) => unlessKnownLost("append", store.append(commits)),
+    load: (executionId) => unlessKnownLost("load", store.load(executionId)),
+    unfinished: (which) => Stream.unwrap(look("list", Effect.succeed(store.unfinished(which)))),
+    acquire: (lease) => look("lease", store.acquire(lease)),
+    renew: (token) => look("lease", store.renew(token)),
+    claim: (executionId, token) => look("lease", store.claim(executionId, token)),
+    release: (token, claims) => unlessKnownLost("lease", store.release(token, claims)),
+    prune: (age) => look("prune", store.prune(age))
+  }
+}
+
+const lost = (filename: string, operation: CheckpointError["operation"]) =>
+  new CheckpointError({
+    reason: "Unavailable",
+    operation,
+    detail: `the file ${filename} was deleted or replaced while it was open: commits since then are lost with it. ` +
+      "Put the right file in its place and restart the process"
+  })
