@@ -22,6 +22,7 @@ import {
   type PartlyUndone
 } from "./SagaError.ts"
 import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
+import { visible } from "./values/visible.ts"
 
 /**
  * What became of one execution.
@@ -318,7 +319,7 @@ const mostParked = 100
 type Warn = (message: string, cause?: Cause.Cause<unknown>) => Effect.Effect<void>
 
 const isParked = (saga: string, executionId: string, why = "its saga is not registered") =>
-  `${saga} ${executionId} is parked: ${why}`
+  visible(`${saga} ${executionId} is parked: ${why}`)
 
 const counterOf = {
   Succeeded: "succeeded",
@@ -366,21 +367,20 @@ const runAndLog = (
   })
 
 const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
-  const { executionId, saga } = recovered
+  const execution = visible(`${recovered.saga} ${recovered.executionId}`)
   switch (recovered._tag) {
     case "Succeeded":
-      return Effect.logDebug(`recovered ${saga} ${executionId}: it succeeded`)
+      return Effect.logDebug(`recovered ${execution}: it succeeded`)
     case "Undone":
-      return Effect.logDebug(`recovered ${saga} ${executionId}: it is undone`, recovered.cause)
+      return Effect.logDebug(`recovered ${execution}: it is undone`, recovered.cause)
     case "Elsewhere":
-      return Effect.logDebug(`did not recover ${saga} ${executionId}: another process drives it`)
+      return Effect.logDebug(`did not recover ${execution}: another process drives it`)
     case "LeftAsItWas":
-      return warn(`could not recover ${saga} ${executionId}: it is left as it was`, recovered.cause)
+      return warn(`could not recover ${execution}: it is left as it was`, recovered.cause)
     case "Unregistered":
-      return warn(`could not recover ${saga} ${executionId}: its saga is not registered`)
-    case "Parked": {
-      const error = Cause.squash(recovered.cause)
-      return warn(isParked(saga, executionId, error instanceof Error ? error.message : String(error)))
-    }
+      return warn(`could not recover ${execution}: its saga is not registered`)
+    case "Parked":
+      // The run has logged a warning, with the reason, at the moment when it parked.
+      return Effect.logDebug(`recovered ${execution}: it is parked`, recovered.cause)
   }
 }

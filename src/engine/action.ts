@@ -159,7 +159,7 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
     })
 
   const pause = (error: unknown, cause: Cause.Cause<unknown>, next: (error: unknown) => AnyEffect): AnyEffect => {
-    if (tried >= times || !isRetried(error)) return endWith(cause)
+    if (tried >= times || !isRetried(action.step, error)) return endWith(cause)
     tried++
     observed?.failed(cause)
     return Effect.matchCauseEffect(owner.restore(next(error)), {
@@ -167,16 +167,6 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
       // The schedule ended, or the pause was interrupted: nothing has happened since the last attempt.
       onFailure: (paused) => endWith(Cause.isInterrupted(paused) && doubt === undefined ? paused : cause)
     })
-  }
-
-  /** `retry.while` is never asked about a doubt: its type knows the action's own errors only. */
-  const isRetried = (error: unknown): boolean => {
-    if (is("OutcomeUnknown")(error)) return true
-    try {
-      return retry !== undefined && (retry.while?.(error) ?? true)
-    } catch {
-      return false
-    }
   }
 
   const endWith = (cause: Cause.Cause<unknown>): AnyEffect =>
@@ -192,6 +182,16 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   }
   const schedule = observed === undefined ? retry.schedule : observed.on(retry.schedule)
   return Effect.flatMap(Schedule.driver(schedule), (driver) => attempt((error) => driver.next(error)))
+}
+
+/** `retry.while` is never asked about a doubt: its type knows the action's own errors only. */
+const isRetried = ({ retry }: StepNode, error: unknown): boolean => {
+  if (is("OutcomeUnknown")(error)) return true
+  try {
+    return retry !== undefined && (retry.while?.(error) ?? true)
+  } catch {
+    return false
+  }
 }
 
 /** Asks the step whether its action happened; what it answers, or that it cannot tell, is settled by the caller. */

@@ -1,5 +1,5 @@
 /**
- * Runs a saga once for everything that can go wrong with it, and says what is wrong with the saga.
+ * Runs a saga once with each fault that can happen to it, and reports the mistakes of the saga that this shows.
  */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
@@ -21,7 +21,7 @@ import {
 import { type Ended, endedInWords } from "./violations.ts"
 
 export type { Options, Scenario } from "./scenario.ts"
-export type { Ended, Violation } from "./violations.ts"
+export type { Ended, ScenarioViolation } from "./violations.ts"
 
 /** All scenarios. */
 export interface Exploration {
@@ -29,26 +29,25 @@ export interface Exploration {
   /** Those with violations; the fewest faults first. */
   readonly violations: ReadonlyArray<Scenario>
   /**
-   * In words: how many scenarios there were, how they ended, and of those with violations each that shows another one, with how to
-   * run it again.
+   * In words: how many scenarios there were, how they ended, and each scenario that shows a violation of its own, with the code to run
+   * it again.
    */
   readonly summary: string
 }
 
-/** A saga that can be run durably, or how to make it where a crash must lose what it remembers. */
+/** A saga that can be run durably, or a function that makes it, if a crash must lose the variables that it keeps. */
 type Explorable<Input, Requirements> =
   | Saga.Saga<Input, unknown, unknown, Requirements, OwedToScoped>
   | (() => Saga.Saga<Input, unknown, unknown, Requirements, OwedToScoped>)
 
 /**
- * Runs a saga durably, on a store in memory and by the `TestClock`, once for everything that can go wrong with it: each action fails,
- * dies, is interrupted, loses its reply, hangs or is repeated; each compensation fails once or for good, dies or is repeated;
- * the process crashes before and after each commit, on the way forward and on the way back; and pairs of these. After a crash
- * another process goes on.
+ * Runs a saga durably, on a store in memory and under the `TestClock`, once with each fault: each action fails, dies, is interrupted,
+ * loses its reply, hangs or is repeated; each compensation fails once or for good, dies or is repeated; the process crashes before
+ * and after each commit, on the way forward and on the way back; and pairs of these. After a crash another process resumes it.
  *
- * Services that neither `layer` nor `process` gives are required of whoever runs it, and outlive everything. What must not happen is
- * a {@link Violation}. Effects are known from the journal and, better, from the `Ledger` to which the
- * services in `layer` write. Never fails: what fails is a scenario's, and a layer that cannot be made is a defect.
+ * Services that neither `layer` nor `process` gives are required from the caller, and outlive everything. Each event that must not
+ * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
+ * `layer` write. The exploration itself never fails; a layer that cannot be made is a defect.
  */
 export const explore = <Input, Requirements, World, Process = never>(
   saga: Explorable<Input, Requirements>,
@@ -57,7 +56,7 @@ export const explore = <Input, Requirements, World, Process = never>(
   exploreAll(saga, options as AnyOptions, true)
 
 /**
- * Does what {@link explore} does for a saga that is only ever run in process (`Saga.run`): there is no store, and so no crash.
+ * Like {@link explore}, for a saga that is only ever run in process (`Saga.run`): there is no store, and so no crash.
  */
 export const exploreInProcess = <Input, Requirements, World>(
   saga: Saga.Saga<Input, unknown, unknown, Requirements, OwedElsewhere>,
@@ -81,14 +80,14 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
     const single = actionFaultsOf(program)
     const undoing = compensationFaultsOf(program)
     const failure = failureOf(program)
-    // How many commits there are on each way, without a fault of the store's.
+    // The number of commits on each way, with a working store.
     const forward = durable ? crashes(yield* countCommits(saga, options, [])) : []
     const back = durable ? crashes(yield* countCommits(saga, options, failure)) : []
     yield* run([])
     for (const fault of [...single, ...forward]) yield* run([fault])
     for (const fault of failure.length > 0 ? [...back, ...undoing] : []) yield* run([...failure, fault])
 
-    // Spread over all pairs, where there are more than are asked for.
+    // If there are more pairs than asked for, take some from everywhere.
     const every = [...single, ...forward, ...undoing]
     const pairs = every.flatMap((one, index) => every.slice(index + 1).map((other) => [one, other]))
     const most = options.only === undefined ? options.limits?.pairs ?? 100 : Infinity
@@ -105,7 +104,7 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
     return { scenarios, violations, summary: summaryOf(scenarios, violations) }
   })
 
-/** The fewest faults first, and among as many those that are most easily understood. */
+/** The fewest faults first, then the faults that are most easily understood. */
 const effortOf = ({ faults }: Scenario): number =>
   faults.reduce((sum, fault) => sum + 10 + (fault._tag === "Crash" ? 9 : kinds.indexOf(fault.how)), 0)
 
@@ -139,10 +138,10 @@ const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray
   ].join("\n")
 }
 
-/** A name as one would write it in code. */
+/** A name as a literal in code. */
 const quote = (name: string) => /['\\]/.test(name) ? JSON.stringify(name) : `'${name}'`
 
-/** A saga that tries again for ever would, with a fault that lasts, not end. */
+/** A lasting fault would keep a saga that retries for ever from ending. */
 const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown } | undefined) =>
   policy?.schedule !== undefined && policy.times === undefined ? 1 : Infinity
 
@@ -177,7 +176,7 @@ const compensationFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
     ]
   })
 
-/** The fault that makes the saga go back from as far as it can: a defect, which nobody retries, of the last step that can be unwound. */
+/** The fault that unwinds as much as possible: a defect, which is never retried, in the last step that still can be unwound. */
 const failureOf = (program: Program): ReadonlyArray<Faults.Fault> => {
   const final = program.steps.findIndex(({ classification }) => classification === "Final")
   const last = program.steps[final === -1 ? program.steps.length - 1 : final]

@@ -1,45 +1,47 @@
 /** Runs a saga once, with the faults of one scenario. */
-import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
+import { Cause, Effect, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
 import type { OwedToScoped } from "../definition/owed.ts"
 import { programOf } from "../definition/saga.ts"
 import { recorded } from "../engine/inProcess.ts"
+import { sumOf } from "../engine/load.ts"
 import * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import * as Faults from "./Faults.ts"
+import { annotate, countFaults, injectCounted } from "./injection.ts"
 import * as Ledger from "./Ledger.ts"
-import { type Ended, follows, longest, type Violation, violationsOf } from "./violations.ts"
+import { type Ended, follows, longest, type ScenarioViolation, violationsOf } from "./violations.ts"
 
-/** What went wrong on purpose in one run, and what came of it. */
+/** One run with faults, and its result. */
 export interface Scenario {
   readonly faults: ReadonlyArray<Faults.Fault>
   /** The faults in words: give it as `only` to run this scenario alone. */
   readonly name: string
-  /** Of each crash, what the commit at which it happened says. */
+  /** The events in the commit of each crash. */
   readonly crashedAt: ReadonlyArray<string>
   readonly ended: Ended
-  /** Whether effects are known from the `Ledger`, or, where no service wrote to it, only from what the steps themselves came to. */
+  /** Whether effects are known from the `Ledger`, or, if no service wrote to it, only from the outcomes of the steps. */
   readonly effectsFrom: "Ledger" | "Steps"
-  readonly violations: ReadonlyArray<Violation>
+  readonly violations: ReadonlyArray<ScenarioViolation>
 }
 
-/** What a saga is explored with. */
+/** The world of an exploration, and its limits. */
 export interface Options<Input, World, Process = never> {
   readonly input: Input
   /**
-   * The outside world of one scenario: the test doubles of services, which may write to the `Ledger`. It outlives a crash, as
-   * services do. Made anew for each scenario.
+   * The outside world of one scenario: the test doubles of services, which may write to the `Ledger`. Like the services, it outlives a
+   * crash. It is made anew for each scenario.
    */
   readonly layer: Layer.Layer<World, unknown, Ledger.Ledger>
-  /** What a crash loses: services with a memory of their own. Made anew for each process. */
+  /** Services whose memory a crash loses. They are made anew for each process. */
   readonly process?: Layer.Layer<Process, unknown, World | Ledger.Ledger>
-  /** What has to be true of the world after each scenario; its failure says what is not. */
+  /** A condition on the world after each scenario. Its failure is the message of the violation. */
   readonly invariant?: (ended: Ended) => Effect.Effect<unknown, unknown, World | Ledger.Ledger>
   readonly limits?: {
-    /** How many pairs of faults are tried, besides all single ones. 100 by default. */
+    /** How many pairs of faults are tried, besides all single faults. 100 by default. */
     readonly pairs?: number
   }
-  /** The names of the scenarios to run: all, if left out. A name that no scenario has is a defect. */
+  /** The names of the scenarios to run: all by default. A name that no scenario has is a defect. */
   readonly only?: ReadonlyArray<string>
 }
 
@@ -51,22 +53,22 @@ const executionId = "explored"
 interface Subject {
   readonly options: AnyOptions
   readonly faults: ReadonlyArray<Faults.Fault>
-  /** The saga that goes wrong, made anew for each process. */
+  /** Makes the faulty saga anew for each process. */
   readonly saga: () => Saga.Any
-  /** Told how to interrupt whoever runs it. */
+  /** Receives an effect that interrupts the run. */
   readonly interruptible: (interrupt: Effect.Effect<void>) => void
-  /** Told what the commit says at which a process crashes. */
+  /** Receives the events of the commit at which a process crashes. */
   readonly crashes: (commit: string) => void
 }
 
 const turns = 500
 
-/** Until there is an answer, or nothing more happens. */
+/** Waits until there is an answer, or nothing more happens. */
 const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible }: Pick<Subject, "interruptible">) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(Effect.exit(run))
     interruptible(Fiber.interruptFork(fiber))
-    // What waits for no time is through before time goes on, which costs a turn of the event loop.
+    // First run everything that needs no time: each adjustment of the clock costs a turn of the event loop.
     for (let turn = 0; turn < turns; turn++) {
       yield* Effect.yieldNow()
       if ((yield* Fiber.poll(fiber))._tag === "Some") return
@@ -78,7 +80,7 @@ const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible 
     yield* Fiber.interruptFork(fiber)
   })
 
-/** One life of a process: it starts the execution, or goes on with it, until it has an answer or dies. */
+/** One process: it starts the execution, or resumes it, until it has an answer or dies. */
 const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effect.Effect<void, never, any> =>
   Effect.scoped(Effect.gen(function*() {
     const service = yield* Effect.orDie(Checkpoint.make(store, { lease: Infinity }))
@@ -91,7 +93,7 @@ const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effec
     yield* untilItEnds(options.process === undefined ? provided : Effect.provide(provided, options.process), subject)
   }))
 
-/** After a crash another process goes on; of two crashes the second is that one's. */
+/** After a crash the next process resumes the execution; a second crash happens to that one. */
 const stateAfterLives = (subject: Subject) =>
   Effect.gen(function*() {
     const store = yield* Checkpoint.makeMemory
@@ -101,7 +103,7 @@ const stateAfterLives = (subject: Subject) =>
     do {
       yield* live(subject, storeOf(store, crashes[lives], subject.crashes), lives === 0)
       state = yield* stateOf(store)
-    } while (++lives < 5 && (state?.status === "Running" || state?.status === "Unwinding"))
+    } while (++lives < 5 && endOf(state) === "Unfinished")
     return state
   })
 
@@ -112,17 +114,9 @@ const stateAfterRun = (subject: Subject) =>
   )
 
 const stateOf = (store: Checkpoint.Store) =>
-  Effect.gen(function*() {
-    const events: Array<Journal.Event> = []
-    for (const { body } of yield* store.load(executionId)) {
-      for (const event of yield* Journal.decodeCommit(body)) events.push(event)
-    }
-    const state = Journal.fold(events)
-    if (state instanceof Journal.InvalidTransition) return yield* Effect.dieMessage(`${state.event}: ${state.problem}`)
-    return state
-  })
+  Effect.orDie(Effect.flatMap(store.load(executionId), (commits) => sumOf(executionId, commits)))
 
-/** In a world of its own, at a time of its own, without a word. */
+/** Runs a scenario in a fresh world, under a `TestClock`, with logging off. */
 const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effect.Effect<A, E, any>) =>
   effect.pipe(
     Effect.provide(Layer.provideMerge(options.layer, Layer.succeed(Ledger.Ledger, ledger))),
@@ -133,7 +127,7 @@ const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effe
 
 export const sagaOf = (saga: AnySaga): Saga.Any => typeof saga === "function" ? saga() : saga
 
-/** The commits of a run that goes wrong so far, and whose store does not. */
+/** Counts the commits of a run with these faults and a working store. */
 export const countCommits = (saga: AnySaga, options: AnyOptions, faults: ReadonlyArray<Faults.Fault>) =>
   Effect.gen(function*() {
     const store = yield* Checkpoint.makeMemory
@@ -161,7 +155,7 @@ export const runScenario = (
 ): Effect.Effect<Scenario> =>
   Effect.gen(function*() {
     const program = programOf(sagaOf(saga))
-    // What a fault keeps from being undone is left behind by those that come after it on the way back.
+    // A step whose compensation is made to fail is passed over by the rest of the unwinding.
     const stuck = faults.flatMap((fault) => fault._tag === "Compensation" ? [fault.step] : [])
     const makeLedger = Ledger.make((later, earlier) =>
       later === undefined || earlier === undefined ||
@@ -169,38 +163,21 @@ export const runScenario = (
     )
     const ledger = yield* makeLedger
     const outcomes = yield* makeLedger
+    const crashedAt: Array<string> = []
+    const subject = subjectOf(saga, options, faults, outcomes, crashedAt)
     return yield* inWorld(
       options,
       ledger,
       Effect.gen(function*() {
-        const armed = Faults.arm(faults)
-        const crashedAt: Array<string> = []
-        let interrupt: Effect.Effect<void> = Effect.void
-        const state = yield* (durable ? stateAfterLives : stateAfterRun)({
-          options,
-          faults,
-          saga: () =>
-            Faults.annotate(Faults.injectArmed(sagaOf(saga), armed, Effect.suspend(() => interrupt)), outcomes),
-          interruptible: (effect) => interrupt = effect,
-          crashes: (commit) => crashedAt.push(commit)
-        })
-        const ended: Ended = state === undefined
-          ? "NotStarted"
-          : state.status === "Running" || state.status === "Unwinding"
-          ? "Unfinished"
-          : state.status
+        const state = yield* (durable ? stateAfterLives : stateAfterRun)(subject)
+        const ended = endOf(state)
         const written = (yield* ledger.calls).length > 0
         const known = written ? ledger : outcomes
-        const violations: Array<Violation> = [
+        const violations: ReadonlyArray<ScenarioViolation> = [
           ...violationsOf(ended, state, yield* known.entries, faults),
-          ...(yield* known.violations)
+          ...yield* known.violations,
+          ...yield* brokenInvariant(options, ended)
         ]
-        if (options.invariant !== undefined) {
-          const holds = yield* Effect.exit(options.invariant(ended))
-          if (Exit.isFailure(holds)) {
-            violations.push({ _tag: "Invariant", message: Cause.pretty(holds.cause).split("\n", 1)[0] ?? "" })
-          }
-        }
         return {
           faults,
           name: nameOf(faults),
@@ -213,7 +190,48 @@ export const runScenario = (
     )
   })
 
-/** As one process sees it. */
+const subjectOf = (
+  saga: AnySaga,
+  options: AnyOptions,
+  faults: ReadonlyArray<Faults.Fault>,
+  outcomes: Ledger.Service,
+  crashedAt: Array<string>
+): Subject => {
+  const counted = countFaults(faults)
+  let interrupt: Effect.Effect<void> = Effect.void
+  return {
+    options,
+    faults,
+    saga: () => annotate(injectCounted(sagaOf(saga), counted, Effect.suspend(() => interrupt)), outcomes),
+    interruptible: (effect) => interrupt = effect,
+    crashes: (commit) => crashedAt.push(commit)
+  }
+}
+
+const endOf = (state: Journal.ExecutionState | undefined): Ended => {
+  switch (state?.status) {
+    case undefined:
+      return "NotStarted"
+    case "Running":
+    case "Unwinding":
+      return "Unfinished"
+    case "Succeeded":
+    case "Undone":
+    case "Parked":
+      return state.status
+  }
+}
+
+const brokenInvariant = (
+  { invariant }: AnyOptions,
+  ended: Ended
+): Effect.Effect<ReadonlyArray<ScenarioViolation>, never, any> =>
+  invariant === undefined ? Effect.succeed([]) : Effect.matchCause(invariant(ended), {
+    onSuccess: () => [],
+    onFailure: (cause) => [{ _tag: "Invariant" as const, message: Cause.pretty(cause).split("\n", 1)[0] ?? "" }]
+  })
+
+/** The store as one process sees it, up to that process's crash. */
 const storeOf = (
   store: Checkpoint.Store,
   crash: Extract<Faults.Fault, { readonly _tag: "Crash" }> | undefined,
@@ -229,11 +247,11 @@ const storeOf = (
         const commit = group[crash.commit - commits]
         commits += group.length
         if (commit === undefined) return crashing.append(group)
-        const told = Effect.map(Effect.orDieWith(Journal.decodeCommit(commit.body), String), (events) =>
+        const tellEvents = Effect.map(Effect.orDieWith(Journal.decodeCommit(commit.body), String), (events) =>
           tell(
             events.map((event) => "step" in event ? `${event._tag} "${event.step}"` : event._tag).join(", ")
           ))
-        return Effect.zipRight(told, crashing.append(group))
+        return Effect.zipRight(tellEvents, crashing.append(group))
       })
   }
 }

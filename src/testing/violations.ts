@@ -1,25 +1,25 @@
-/** What must not happen to the world of one scenario, found in its journal and its ledger. */
+/** Compares the journal of one scenario with its ledger, and finds what must not happen. */
 import type { Node } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"
 
 /**
- * How an execution ended, after every process that died was followed by another: as its journal says, or that nothing was ever
- * stored of it.
+ * How an execution ended, after the next process had resumed it at each crash: the status in its journal, `Unfinished` if that says that
+ * it is still going, or `NotStarted` if nothing was ever stored.
  */
 export type Ended = "Succeeded" | "Undone" | "Parked" | "NotStarted" | "Unfinished"
 
-/** What must not happen, whatever goes wrong. */
-export interface Violation {
+/** An event that must not happen, whatever goes wrong. */
+export interface ScenarioViolation {
   /**
    * - `Doubled`, `Redone`, `UndoneWithoutDo`, `UndoneOutOfOrder`: see `Ledger`
-   * - `Orphaned`: an effect stands that nobody will undo and no error names
+   * - `Orphaned`: an effect stands that no compensation will undo and no error names
    * - `Lost`: an effect of a saga that succeeded does not stand
    * - `CannotUndo`: a compensation failed into which no fault was injected
    * - `CannotGoForward`: a Final failed for good after another had taken effect
    * - `Stuck`: it did not come to an end
-   * - `Invariant`: the invariant that was given does not hold
+   * - `Invariant`: your invariant does not hold
    */
   readonly _tag:
     | Ledger.Violation["_tag"]
@@ -40,13 +40,13 @@ export const violationsOf = (
   state: Journal.ExecutionState | undefined,
   entries: ReadonlyArray<Ledger.Entry>,
   faults: ReadonlyArray<Faults.Fault>
-): ReadonlyArray<Violation> => {
-  const violations: Array<Violation> = []
+): ReadonlyArray<ScenarioViolation> => {
+  const violations: Array<ScenarioViolation> = []
   const steps = state === undefined ? [] : Journal.steps(state)
   const stateOfStep = (path: string | undefined) => steps.find(({ step }) => step === path)
   for (const { standing, step: path, what } of entries) {
     const step = stateOfStep(path)
-    // What a parked execution has not undone it names.
+    // A parked execution names the steps that it has not undone.
     const accounted = step !== undefined && ended !== "Undone" &&
       (Journal.isInDoubt(step) || (Journal.tookEffect(step) && step.status !== "Undone"))
     const whose = path === undefined ? "" : `, of step "${path}",`
@@ -93,7 +93,7 @@ export const endedInWords: Record<Ended, string> = {
   Unfinished: "the journal does not know of it"
 }
 
-/** Whether one step only ever runs after another. */
+/** Whether `later` can only run after `earlier`. */
 export const follows = (nodes: ReadonlyArray<Node>, later: string, earlier: string): boolean => {
   const placeOf = (path: string) => nodes.findIndex((node) => contains(node, path))
   const [place, before] = [placeOf(later), placeOf(earlier)]

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { ToolExecutor } from "effect-saga"
 import type { Ledger, SagaArbitrary } from "effect-saga/testing"
-import { stepOf } from "../../src/testing/SagaArbitrary.ts"
+import { stepOf } from "../../src/testing/sentence.ts"
 
 interface Arguments {
   readonly name: string
