@@ -72,7 +72,7 @@ describe("Plan.decode refuses", () => {
         write("c")
       ),
       ["Malformed", "/steps/0/clasification", "is unexpected"],
-      ["Malformed", "/steps/1/classification", "is none of \"ReadOnly\", \"Compensatable\" and \"Final\""],
+      ["Malformed", "/steps/1/classification", "must be \"ReadOnly\", \"Compensatable\" or \"Final\""],
       ["Malformed", "/steps/1/timeout", "is not a time such as \"5 seconds\""]
     )
   })
@@ -178,7 +178,7 @@ describe("Plan.decode refuses", () => {
       ["MissingRetry", "/steps/2", /./],
       ["Malformed", "/steps/2/action/arguments", "is missing"],
       ["UnknownTool", "/steps/2/action/tool", /./],
-      ["Malformed", "/steps/2/inDoubt", "inDoubt is none of \"retry\", \"verify\" and \"park\""]
+      ["Malformed", "/steps/2/inDoubt", "inDoubt must be \"retry\", \"verify\" or \"park\""]
     )
   })
 
@@ -188,7 +188,7 @@ describe("Plan.decode refuses", () => {
     }
     isSaid(
       planOf(readOnly("a", "stat", { path: "a" }, { retry: { times: -1 } })),
-      ["Malformed", "/steps/0/retry/times", "retry.times is no whole number of at least 0"]
+      ["Malformed", "/steps/0/retry/times", "retry.times must be a whole number of at least 0"]
     )
   })
 

@@ -157,7 +157,7 @@ describe("a plan that runs", () => {
           : call.attempt === 1
           ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
           : Effect.succeed("done again")
-      })
+      }, { limits: { minDelay: 0 } })
       const policies = { inDoubt: "verify", verify: { tool: "ask", arguments: {} }, retry: { times: 1 } }
       return decoded(planOf(final("a", "send", {}, policies)), (plan) =>
         Effect.gen(function*() {

@@ -39,7 +39,11 @@ export const execute = (
       const call = { executionId, input: canonical(encoded), shares: true }
       return joinOrDrive(program, call, (store) =>
         Effect.flatMap(load(store, program, executionId), (loaded) => {
-          if (loaded === undefined) return start(store, program, { executionId, suspend, input, encoded })
+          if (loaded === undefined) {
+            // The input of a plan is plain JSON: what was encoded is a copy of what was given at that moment.
+            const kept = program.plan === undefined ? input : encoded
+            return start(store, program, { executionId, suspend, input: kept, encoded })
+          }
           if (canonical(loaded.past.state.input) !== call.input) {
             return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga, executionId }))
           }

@@ -12,11 +12,14 @@ import { unwind } from "./unwind.ts"
 /** Validates the input before anything else happens. */
 const validated = (
   program: Program,
-  input: unknown,
-  then: (fiber: Fiber.RuntimeFiber<any, any>) => AnyEffect
+  given: unknown,
+  then: (input: unknown, fiber: Fiber.RuntimeFiber<any, any>) => AnyEffect
 ): AnyEffect => {
-  const now = Effect.withFiberRuntime(then)
-  return program.input === undefined ? now : Effect.zipRight(validate(program.input, input), now)
+  const now = (input: unknown) => Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<any, any>) => then(input, fiber))
+  // Suspended: the input is what it is when the run starts.
+  return program.input === undefined
+    ? now(given)
+    : Effect.flatMap(Effect.suspend(() => validate(program.input!, given)), now)
 }
 
 /** A run, which is recorded only if somebody observes it. */
@@ -36,7 +39,7 @@ const newRecorder = (program: Program, now: () => number, observer: Observer | u
 
 /** Runs a saga to its end. */
 export const run = (program: Program, input: unknown): AnyEffect =>
-  validated(program, input, (fiber) => runSaga(newRun(program, input, fiber)))
+  validated(program, input, (input, fiber) => runSaga(newRun(program, input, fiber)))
 
 /** An in-process run whose state can be read at any time, also after an interruption. */
 export const recorded = (program: Program, input: unknown) =>
@@ -44,9 +47,8 @@ export const recorded = (program: Program, input: unknown) =>
     const now = nowOf(fiber)
     const executionId = crypto.randomUUID()
     const recorder = newRecorder(program, now, observerOf(fiber, { program, executionId, resumed: false }, true))
-    const run = new Run({ program, executionId, input, recorder })
     return Effect.succeed({
-      run: validated(program, input, () => runSaga(run)),
+      run: validated(program, input, (input) => runSaga(new Run({ program, executionId, input, recorder }))),
       executionId,
       state: () => recorder.state()!,
       now
@@ -58,7 +60,7 @@ export const scoped = (program: Program, input: unknown): AnyEffect =>
   validated(
     program,
     input,
-    (fiber) =>
+    (input, fiber) =>
       Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
         const armed = newRun(program, input, fiber)
         return runAndKeepArmed(armed, (output) =>

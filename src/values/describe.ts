@@ -1,5 +1,5 @@
 /** What there is to tell of errors. */
-import { Cause, ParseResult } from "effect"
+import { Cause, Chunk, ConfigError, ParseResult } from "effect"
 import { withoutSecrets } from "./secrets.ts"
 
 /**
@@ -19,9 +19,25 @@ const tagOf = (error: unknown): string => {
 
 const messageOf = (error: unknown): string => {
   if (ParseResult.isParseError(error)) return withoutSecrets(error).message
+  if (ConfigError.isConfigError(error)) return withoutValue(error)
   if (typeof error !== "object" || error === null) return String(error)
   const { message } = error as { message?: unknown }
   return typeof message === "string" ? message : ""
+}
+
+/** A setting that cannot be read, by its name: its value may be a secret. */
+const withoutValue = (error: ConfigError.ConfigError): string => {
+  switch (error._op) {
+    case "And":
+    case "Or":
+      return `${withoutValue(error.left)} ${error._op.toLowerCase()} ${withoutValue(error.right)}`
+    case "InvalidData":
+      return `the setting "${error.path.join(".")}" is not what it should be`
+    case "MissingData":
+    case "SourceUnavailable":
+    case "Unsupported":
+      return error.message
+  }
 }
 
 const orElse = <A>(get: () => A, otherwise: A): A => {
@@ -35,10 +51,17 @@ const orElse = <A>(get: () => A, otherwise: A): A => {
 /** A cause in one line. */
 export const oneLine = (cause: Cause.Cause<unknown>): string => {
   const error = orElse(() => Cause.squash(cause), undefined)
-  if (!orElse(() => ParseResult.isParseError(error), false)) {
+  if (!orElse(() => mayQuoteSecrets(cause), true)) {
     const pretty = orElse(() => Cause.pretty(cause).split("\n", 1)[0], undefined)
     if (pretty !== undefined) return pretty
   }
   const { message, tag } = describe(error)
   return `${tag}: ${message}`.split("\n", 1)[0]!
 }
+
+/** Whether an error in a cause has a message of Effect's that quotes the value that was refused. */
+const mayQuoteSecrets = (cause: Cause.Cause<unknown>): boolean =>
+  Chunk.some(
+    Chunk.appendAll(Cause.failures(cause), Cause.defects(cause)),
+    (error) => ParseResult.isParseError(error) || ConfigError.isConfigError(error)
+  )

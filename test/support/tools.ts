@@ -57,8 +57,7 @@ export const makeTools = () => {
         ? world.undo(call.step)(call)
         : world.do(call.step)(call)
       return Effect.zipRight(tools.before?.(call) ?? Effect.void, does)
-    })
-  )
+    }), { limits: { minDelay: 0 } })
   return Object.assign(tools, { layer })
 }
 
