@@ -2,7 +2,7 @@
 import { Cause, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { is } from "../SagaError.ts"
-import { validate } from "../values/schema.ts"
+import { andThen, validate } from "../values/schema.ts"
 import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
 import { recordSuccess, runAndKeepArmed, runSaga } from "./interpreter.ts"
 import { makeMemoryRecorder, type Recorder } from "./recorder.ts"
@@ -14,13 +14,12 @@ const validated = (
   program: Program,
   given: unknown,
   then: (input: unknown, fiber: Fiber.RuntimeFiber<any, any>) => AnyEffect
-): AnyEffect => {
-  const now = (input: unknown) => Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<any, any>) => then(input, fiber))
-  // Suspended: the input is what it is when the run starts.
-  return program.input === undefined
-    ? now(given)
-    : Effect.flatMap(Effect.suspend(() => validate(program.input!, given)), now)
-}
+): AnyEffect =>
+  Effect.withFiberRuntime((fiber) =>
+    program.input === undefined
+      ? then(given, fiber)
+      : andThen(validate(program.input, given), (input) => then(input, fiber))
+  )
 
 /** A run, which is recorded only if somebody observes it. */
 const newRun = (program: Program, input: unknown, fiber: Fiber.RuntimeFiber<any, any>): Run => {

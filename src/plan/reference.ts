@@ -45,7 +45,7 @@ export const referencesIn = (value: unknown, path: ReadonlyArray<string> = []): 
 
 const formOf = (value: unknown): string =>
   typeof value === "string"
-    ? value
+    ? /^#?\//.test(value) ? value : "…"
     : isObject(value)
     ? `{${Object.keys(value).map((name) => `${JSON.stringify(name)}: …`).join(", ")}}`
     : Array.isArray(value)

@@ -1,6 +1,6 @@
 /** What there is to tell of errors. */
 import { Cause, Chunk, ConfigError, ParseResult } from "effect"
-import { withoutSecrets } from "./secrets.ts"
+import { withoutSecrets, withoutValue } from "./secrets.ts"
 
 /**
  * What there is to tell of an error, whatever it is: its `_tag`, name or type, and its message. Never throws, as an error's own
@@ -19,25 +19,10 @@ const tagOf = (error: unknown): string => {
 
 const messageOf = (error: unknown): string => {
   if (ParseResult.isParseError(error)) return withoutSecrets(error).message
-  if (ConfigError.isConfigError(error)) return withoutValue(error)
+  if (ConfigError.isConfigError(error)) return withoutValue(error).message
   if (typeof error !== "object" || error === null) return String(error)
   const { message } = error as { message?: unknown }
   return typeof message === "string" ? message : ""
-}
-
-/** A setting that cannot be read, by its name: its value may be a secret. */
-const withoutValue = (error: ConfigError.ConfigError): string => {
-  switch (error._op) {
-    case "And":
-    case "Or":
-      return `${withoutValue(error.left)} ${error._op.toLowerCase()} ${withoutValue(error.right)}`
-    case "InvalidData":
-      return `the setting "${error.path.join(".")}" is not what it should be`
-    case "MissingData":
-    case "SourceUnavailable":
-    case "Unsupported":
-      return error.message
-  }
 }
 
 const orElse = <A>(get: () => A, otherwise: A): A => {

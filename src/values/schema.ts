@@ -6,7 +6,6 @@ import { Cause, Effect, Either, Exit, Option, ParseResult, Schema } from "effect
 import { holdsSecret } from "./ast.ts"
 import { describe } from "./describe.ts"
 import { type Issue, problemsBeside, problemsIn, type ValueProblem, withoutSecretsIn } from "./issues.ts"
-import { withoutSecrets } from "./secrets.ts"
 
 type AnySchema = Schema.Schema<any, any>
 
@@ -35,9 +34,19 @@ export const validate = <A>(
   schema: Schema.Schema<A, any, never>,
   value: unknown
 ): Effect.Effect<A, ParseResult.ParseError> => {
-  const validated = mapError(exitOf(Schema.validate(schema)(value)), withoutSecrets)
+  const validated = mapError(
+    ask(schema, () => ParseResult.validate(schema)(value)),
+    (refusal) => errorOf(schema, refusal)
+  )
   return copying.has(schema) ? validated : andThen(validated, () => Exit.succeed(value as A))
 }
+
+const errorOf = (schema: AnySchema, refusal: Refusal): ParseResult.ParseError =>
+  ParseResult.parseError(
+    "issue" in refusal
+      ? refusal.issue
+      : new ParseResult.Type(schema.ast, undefined, `the schema threw: ${refusal.threw}`)
+  )
 
 const copying = new WeakSet<AnySchema>()
 

@@ -1,5 +1,5 @@
-/** Removes the values that a schema redacts from its errors. */
-import { ParseResult } from "effect"
+/** Removes the values that schemas and settings keep secret from their errors. */
+import { Cause, ConfigError, ParseResult } from "effect"
 import { withoutSecretsIn } from "./issues.ts"
 
 /** The same error; and if its schema has a secret anywhere, without any value. */
@@ -7,3 +7,40 @@ export const withoutSecrets = (error: ParseResult.ParseError): ParseResult.Parse
   const issue = withoutSecretsIn(error.issue)
   return issue === error.issue ? error : new ParseResult.ParseError({ issue })
 }
+
+/** A setting that cannot be read, by its name: its value may be a secret. */
+export const withoutValue = (error: ConfigError.ConfigError): ConfigError.ConfigError => {
+  switch (error._op) {
+    case "And":
+      return ConfigError.And(withoutValue(error.left), withoutValue(error.right))
+    case "Or":
+      return ConfigError.Or(withoutValue(error.left), withoutValue(error.right))
+    case "InvalidData":
+      return ConfigError.InvalidData(error.path, `the setting ${error.path.join(".")} is not what it should be`)
+    case "MissingData":
+    case "SourceUnavailable":
+    case "Unsupported":
+      return error
+  }
+}
+
+const withoutSecretsOf = <E>(error: E): E => {
+  try {
+    if (ParseResult.isParseError(error)) return withoutSecrets(error) as E
+    if (ConfigError.isConfigError(error)) return withoutValue(error) as E
+    return error
+  } catch {
+    return error
+  }
+}
+
+/** A cause as others may see it. */
+export const causeWithoutSecrets = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
+  Cause.match(cause, {
+    onEmpty: Cause.empty,
+    onFail: (error) => Cause.fail(withoutSecretsOf(error)),
+    onDie: (defect) => Cause.die(withoutSecretsOf(defect)),
+    onInterrupt: (fiberId) => Cause.interrupt(fiberId),
+    onSequential: (left, right) => Cause.sequential(left, right),
+    onParallel: (left, right) => Cause.parallel(left, right)
+  })

@@ -2,20 +2,11 @@
  * Tells others what a run does: listeners, metrics, the tracer, the log. A run that nobody observes has none of this, and pays
  * for one look whether somebody does.
  */
-import {
-  Clock,
-  Context,
-  DefaultServices,
-  Effect,
-  type Exit,
-  type Fiber,
-  FiberRef,
-  type MetricLabel,
-  Tracer
-} from "effect"
+import { Clock, Context, DefaultServices, Effect, Exit, type Fiber, FiberRef, type MetricLabel, Tracer } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
+import { causeWithoutSecrets } from "../values/secrets.ts"
 import { type SagaEvent, SagaEvents } from "./SagaEvents.ts"
 import { SagaMetrics } from "./SagaMetrics.ts"
 
@@ -121,7 +112,7 @@ export class Observer {
       return Effect.clockWith((clock) =>
         Effect.sync(() => {
           span.attribute("saga.status", recorded.state()?.status)
-          span.end(clock.unsafeCurrentTimeNanos(), exit)
+          span.end(clock.unsafeCurrentTimeNanos(), Exit.mapErrorCause(exit, causeWithoutSecrets))
         })
       )
     })
@@ -149,7 +140,10 @@ export class Observer {
       })
       const attributes = { ...this.attributes, ...own }
       return Effect.catchAllCause(
-        Effect.withSpan(noted, name, { attributes, captureStackTrace: false }),
+        Effect.withSpan(Effect.mapErrorCause(noted, causeWithoutSecrets), name, {
+          attributes,
+          captureStackTrace: false
+        }),
         // A tracer that dies of the span's end must not make a failure of what has happened.
         (cause) => ended ?? Effect.failCause(cause)
       )
