@@ -74,6 +74,7 @@ interface PolicyNames {
 
 const checkCallPolicies = (step: FoundStep, { retry, role, timeout }: PolicyNames, tools: Tools, report: Report) => {
   const { at, json, name = "" } = step
+  if (!has(json, retry) && !has(json, timeout)) return
   const tool = toolOf(step, role) ?? ""
   const limits = limitsOf(tools, tool)
   const said = Option.map(memberOf(json, retry), (retry) => decodeStrictlyNow(Retry, retry, { exact: true }))

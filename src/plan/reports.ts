@@ -14,10 +14,17 @@ export class Problems {
   private kept: Array<Problem> = []
   private count = 0
 
-  readonly report: Report = (_tag, at, message) => {
+  /** The place after which nothing is kept, once there are enough problems before it. */
+  private last: string | undefined
+
+  readonly report: Report = (_tag, given, message) => {
     this.count++
-    this.kept.push({ _tag, at: enclosing(at), message: shortened(message) })
-    if (this.kept.length >= room) this.kept = this.first()
+    const at = enclosing(given)
+    if (this.last !== undefined && collator.compare(at, this.last) > 0) return
+    this.kept.push({ _tag, at, message: shortened(message) })
+    if (this.kept.length < room) return
+    this.kept = this.first()
+    this.last = this.kept.at(-1)?.at
   }
 
   get isEmpty(): boolean {
