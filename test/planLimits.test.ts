@@ -1,6 +1,6 @@
 /** How far a plan may go: as far as the owners of its tools and its host allow, and no further. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Schema, TestClock } from "effect"
+import { Duration, Effect, Fiber, Layer, Schema, TestClock } from "effect"
 import { Checkpoint, Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
 import { decoded, final, makeTools, planOf, readOnly, write } from "./support/planTools.ts"
 import { failingStore } from "./support/store.ts"
@@ -317,5 +317,8 @@ describe("times that are none", () => {
       expect(way).toThrow(ToolExecutor.InvalidLimits)
     }
     expect(() => ToolExecutor.layer({}, { limits: { maxRetries: Infinity, minDelay: 0 } })).not.toThrow()
+    const own = Layer.succeed(ToolExecutor.ToolExecutor, { describe: () => ({}), limits, execute: () => Effect.void })
+    const plan = Plan.decode(planOf(readOnly("a", "any", {}, { retry: { times: 1 } })))
+    expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow("these limits of plans cannot be kept")
   })
 })

@@ -14,6 +14,7 @@ import {
   Tracer
 } from "effect"
 import { Plan, Saga, ToolExecutor } from "effect-saga"
+import { inspect } from "node:util"
 import { describe as inWords, oneLine } from "../src/values/describe.ts"
 import * as schemas from "../src/values/schema.ts"
 
@@ -296,7 +297,12 @@ describe("a secret that an action's own error quotes", () => {
     context: (run) => run()
   })
   for (
-    const [kind, action] of Object.entries({ "a schema": wrong, "a setting": setting, "a defect": Effect.orDie(wrong) })
+    const [kind, action] of Object.entries({
+      "a schema": wrong,
+      "a setting": setting,
+      "a defect": Effect.orDie(wrong),
+      "the cause of another error": Effect.mapError(wrong, (cause) => new Error("no login", { cause }))
+    })
   ) {
     it.effect(`is in no report and no span, but in the error itself: ${kind}`, () =>
       Effect.gen(function*() {
@@ -310,7 +316,7 @@ describe("a secret that an action's own error quotes", () => {
           isKept([Cause.pretty((exit as Exit.Failure<unknown, unknown>).cause), JSON.stringify(exit)])
         }
         const failed = yield* Effect.exit(Saga.run(saga, undefined).pipe(Effect.withTracer(tracer)))
-        expect(String(Option.getOrThrow(Exit.causeOption(failed)).pipe(Cause.squash))).toContain(secret)
+        expect(inspect(Option.getOrThrow(Exit.causeOption(failed)), { depth: null })).toContain(secret)
       }))
   }
 })

@@ -79,15 +79,15 @@ export class InvalidArguments extends Schema.TaggedError<InvalidArguments>("effe
 /** How a call can fail without having had an effect. */
 export type ToolError = ToolFailed | UnknownTool | InvalidArguments
 
-/** What the owner of a tool says of it. */
+/** A tool as its owner describes it. */
 export interface Description {
   readonly description?: string | undefined
-  /** What it takes. Arguments are checked against it before a plan is accepted, and again when all of them are known. */
+  /** The schema of its arguments. They are checked against it before a plan is accepted, and again when all of them are known. */
   readonly parameters?: Schema.Schema<any, any> | undefined
-  /** What it returns. References into its output are checked against it before a plan is accepted. */
+  /** The schema of its result. References into its output are checked against it before a plan is accepted. */
   readonly success?: Schema.Schema<any, any> | undefined
   /**
-   * What a doubt about it means: see `InDoubtPolicy`. It is the policy of a step that says none, and the limit of one that does: a
+   * The policy for doubts about it: see `InDoubtPolicy`. It is the policy of a step that says none, and the limit of one that does: a
    * plan may leave any doubt to a person, but of a tool whose owner says `"park"` it may say nothing else.
    */
   readonly inDoubt?: "retry" | "park" | undefined
@@ -110,7 +110,7 @@ export interface Service {
   readonly execute: (call: ToolCall) => Effect.Effect<unknown, ToolError | OutcomeUnknown>
 }
 
-/** What the host of plans may say beside its tools. */
+/** Options of the host of plans, beside its tools. */
 export interface Options {
   /** How far a plan may go: see `Limits`. Those that are left out are `defaultLimits`. */
   readonly limits?: Partial<Limits> | undefined
@@ -157,7 +157,7 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
 export type Requirements<T> = T extends Tool<infer R> ? R : never
 
 /**
- * Runs the tools of a record, by their names in it. What a tool needs is taken from where the layer is built. Throws `InvalidLimits`
+ * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws `InvalidLimits`
  * for limits that are none.
  */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
@@ -278,9 +278,9 @@ export interface Toolkit {
   ) => Effect.Effect<{ readonly isFailure: boolean; readonly encodedResult: unknown }, any, any>
 }
 
-/** What the host of plans may say beside its toolkit. */
+/** Options of the host of plans, beside its toolkit. */
 export interface ToolkitOptions<Kit extends Toolkit> extends Options {
-  /** What a doubt about a tool means, by the tool's name. */
+  /** The policy for doubts about a tool, by the tool's name. */
   readonly inDoubt?: { readonly [Name in keyof Kit["tools"]]?: "retry" | "park" }
 }
 

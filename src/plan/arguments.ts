@@ -9,7 +9,7 @@ import type { Description } from "./ToolExecutor.ts"
 /** The value of a reference, if it is known. */
 export type Find = (tokens: ReadonlyArray<string>) => Option.Option<unknown>
 
-/** What is wrong with arguments, as far as it does not depend on references whose values are not known yet. */
+/** The problems of arguments that do not depend on references whose values are not known yet. */
 export const argumentProblems = (
   { arguments: template }: Pick<Call, "arguments">,
   description: Description | undefined,

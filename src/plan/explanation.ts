@@ -24,7 +24,7 @@ export interface ExplainedStep extends Pick<FinalStep, "inDoubt" | "retry" | "ti
   readonly block: number | undefined
 }
 
-/** What a plan would do, for a program or a person who has to agree. */
+/** The steps of a plan and its point of no return, for a program or a person who has to agree. */
 export interface Explanation {
   readonly name: string
   readonly version: number

@@ -18,8 +18,8 @@ interface Dependent {
 }
 
 /**
- * The schema of a plan's input: it has what the plan refers to, and with it the calls are what their tools take. What comes out of it
- * is a frozen copy, so that nobody can change the input of a plan that runs.
+ * The schema of a plan's input. The input must have all that the plan refers to, and give arguments that the tools take. The schema
+ * makes a frozen copy of it, so that nobody can change the input of a plan that runs.
  */
 export const inputOf = (steps: ReadonlyArray<Step>, tools: Pick<Service, "describe">): Schema.Schema<unknown> => {
   const dependents = steps.flatMap((step) => callsOf(step).flatMap(({ call }) => dependentOn(step.name, call)))

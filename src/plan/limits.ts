@@ -25,7 +25,7 @@ export const defaultLimits: Limits = {
   maxTimeout: Duration.infinity
 }
 
-/** Thrown by `tool` and by the layers of `ToolExecutor` for limits that are none. The author of the program must act. */
+/** Thrown by `tool` and by the layers of `ToolExecutor` for limits that cannot be kept. The author of the program must act. */
 export class InvalidLimits extends Data.TaggedError("InvalidLimits")<{ readonly problems: ReadonlyArray<string> }> {
   override get message() {
     return `these limits of plans cannot be kept: ${this.problems.join("; ")}`
@@ -59,7 +59,7 @@ const isDuration = (input: Duration.DurationInput): boolean => {
   }
 }
 
-/** What the owner of a tool says of it. */
+/** The policies of a tool that its owner sets. */
 interface Owned {
   readonly inDoubt?: "retry" | "park" | undefined
   readonly limits?: Partial<Limits> | undefined
@@ -82,7 +82,9 @@ export interface InMillis {
 /** The limits for a tool: in each the stricter of the host's and the owner's. */
 export const limitsOf = (tools: Tools, tool: string): InMillis => {
   const host = inMillis({ ...defaultLimits, ...given(tools.limits) })
-  const owner = inMillis({ ...host, ...given(tools.describe(tool)?.limits) })
+  const said = tools.describe(tool)?.limits
+  if (said === undefined) return host
+  const owner = inMillis({ ...host, ...given(said) })
   return {
     maxRetries: Math.min(host.maxRetries, owner.maxRetries),
     minDelay: Math.max(host.minDelay, owner.minDelay),
@@ -91,8 +93,9 @@ export const limitsOf = (tools: Tools, tool: string): InMillis => {
   }
 }
 
+/** Checked again: an executor of a user's own may have any. */
 const given = (limits: Partial<Limits> | undefined): Partial<Limits> =>
-  Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
+  Object.fromEntries(Object.entries(checkedLimits(limits)).filter(([, limit]) => limit !== undefined))
 
 const inMillis = ({ maxRetries, maxTimeout, minDelay, minTimeout }: Limits): InMillis => ({
   maxRetries,

@@ -29,7 +29,7 @@ const isReversible = ({ classification }: FoundStep) => classification !== "Fina
 
 const toolOf = ({ calls }: FoundStep, wanted: Role) => calls.find(({ role }) => role === wanted)?.tool
 
-/** What a builder's saga owes by its type. */
+/** Checks the policies that the types of the builder would demand. */
 const checkOwed = (steps: ReadonlyArray<FoundStep>, tools: Tools, report: Report) => {
   let committed = false
   for (const step of steps) {

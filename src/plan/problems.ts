@@ -4,7 +4,7 @@ import type { Rule } from "../definition/rules.ts"
 import { visible } from "../values/visible.ts"
 
 /**
- * What can be wrong with a plan.
+ * The kinds of problems of a plan.
  *
  * - `Malformed`: it is not the JSON document that a plan is
  * - `UnknownTool`, `InvalidArguments`: a call that the `ToolExecutor` would refuse
@@ -31,7 +31,7 @@ export type ProblemTag =
 /** One thing that is wrong with a plan. Plain JSON, fit to be handed back to the model that wrote it. */
 export interface Problem {
   readonly _tag: ProblemTag
-  /** Where in the document, as a JSON Pointer (RFC 6901); empty for the plan as a whole. */
+  /** The place in the document, as a JSON Pointer (RFC 6901); empty for the plan as a whole. */
   readonly at: string
   /** One line, of at most 500 characters. */
   readonly message: string
@@ -54,7 +54,7 @@ export class InvalidPlan extends Data.TaggedError("InvalidPlan")<{
 /** The most problems that an error lists. */
 export const mostProblems = 100
 
-/** What a list of problems ends with if some were left out. */
+/** The end of a list of problems, if some are left out. */
 export const moreIn = (count: number): ReadonlyArray<string> =>
   count === 0 ? [] : [`and ${count} more ${count === 1 ? "problem" : "problems"}`]
 

@@ -5,7 +5,7 @@
 import { Option } from "effect"
 
 export interface Reference {
-  /** Where it stands in the arguments. */
+  /** Its place in the arguments. */
   readonly path: ReadonlyArray<string>
   /** The pointer as it may be shown. Of something that is no reference, only its form: it may hold anything. */
   readonly pointer: string
@@ -71,7 +71,7 @@ export const substitute = (
   }
 }
 
-/** What a pointer finds in a JSON value, which has no members that are undefined. */
+/** Looks a pointer up in a JSON value, which has no members that are undefined. */
 export const lookUp = (value: unknown, tokens: ReadonlyArray<string>): Option.Option<unknown> => {
   let found = value
   for (const token of tokens) {

@@ -1,4 +1,4 @@
-/** What tools return, as it can be stored. */
+/** The results of tools, as they are stored. */
 import { Effect } from "effect"
 import { OutcomeUnknown } from "../SagaError.ts"
 import { copied, notJson } from "../values/json.ts"

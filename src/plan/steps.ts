@@ -13,10 +13,10 @@ import { storable } from "./results.ts"
 import { retryOf, timeoutOf } from "./retry.ts"
 import { InvalidArguments, type Role, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
 
-/** How a step's errors are stored. */
+/** The schema by which a step's errors are stored. */
 const Failure = Schema.Union(ToolFailed, UnknownTool, InvalidArguments, UnresolvedReference, OutcomeUnknown)
 
-/** What `verify` has to return. */
+/** The answer that `verify` has to return. */
 const Answer = Schema.Union(
   Schema.Struct({ happened: Schema.Literal(true), output: Schema.Unknown }),
   Schema.Struct({ happened: Schema.Literal(false) })

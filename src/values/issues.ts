@@ -16,7 +16,7 @@ export interface ValueProblem {
 
 /**
  * The same issue; and if a schema in it has a secret, without any value. A secret may be anywhere then: a transformation has moved
- * it, or whoever gave the value has put it into the wrong place.
+ * it, or the author of the value has put it into the wrong place.
  */
 export const withoutSecretsIn = (issue: Issue): Issue => isOfSecret(issue) ? withoutValues(issue) : issue
 
@@ -83,7 +83,7 @@ const format = (issue: Issue): ReadonlyArray<{ readonly message: string; readonl
   }
 }
 
-/** What is wrong with a value of which the parts at the open paths are not known yet: only what does not depend on those. */
+/** The problems of a value that do not depend on its parts at the open paths, which are not known yet. */
 export const problemsBeside = (open: ReadonlyArray<Path>, issue: Issue, at: Path = []): ReadonlyArray<ValueProblem> => {
   const inside = open.filter((path) => isWithin(path, at))
   if (inside.length === 0 && !needsTime(issue)) return problemsIn(issue, at)

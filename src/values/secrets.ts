@@ -24,11 +24,16 @@ export const withoutValue = (error: ConfigError.ConfigError): ConfigError.Config
   }
 }
 
-const withoutSecretsOf = <E>(error: E): E => {
+// An error may be its own cause.
+const deepest = 100
+
+const withoutSecretsOf = <E>(error: E, depth = 0): E => {
   try {
     if (ParseResult.isParseError(error)) return withoutSecrets(error) as E
     if (ConfigError.isConfigError(error)) return withoutValue(error) as E
-    return error
+    if (!(error instanceof Error) || error.cause === undefined || depth > deepest) return error
+    const cause = withoutSecretsOf(error.cause, depth + 1)
+    return cause === error.cause ? error : Object.create(error, { cause: { value: cause } }) as E
   } catch {
     return error
   }
