@@ -304,13 +304,16 @@ export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-s
   }
 }
 
-/** No execution of this id is stored, so there is nothing to resume. The caller must check the id. */
+/**
+ * No execution of this id is stored, so there is nothing to resume. `saga` is undefined if an execution of any plan was asked for:
+ * there may be one of a saga. The caller must check the id.
+ */
 export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("effect-saga/ExecutionNotFound")(
   "ExecutionNotFound",
-  { saga: Schema.String, executionId: Schema.String }
+  { saga: Schema.optional(Schema.String), executionId: Schema.String }
 ) {
   override get message() {
-    return visible(`no execution ${this.executionId} of ${this.saga} is stored`)
+    return visible(`no execution ${this.executionId} of ${this.saga ?? "a plan"} is stored`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schema } from "effect"
 import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { runInNewContext } from "node:vm"
 import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 
 const problemsOf = (json: unknown) =>
@@ -72,7 +73,7 @@ describe("Plan.decode refuses", () => {
         write("c")
       ),
       ["Malformed", "/steps/0/clasification", "is unexpected"],
-      ["Malformed", "/steps/1/classification", "is none of \"ReadOnly\", \"Compensatable\" and \"Final\""],
+      ["Malformed", "/steps/1/classification", "must be \"ReadOnly\", \"Compensatable\" or \"Final\""],
       ["Malformed", "/steps/1/timeout", "is not a time such as \"5 seconds\""]
     )
   })
@@ -178,7 +179,7 @@ describe("Plan.decode refuses", () => {
       ["MissingRetry", "/steps/2", /./],
       ["Malformed", "/steps/2/action/arguments", "is missing"],
       ["UnknownTool", "/steps/2/action/tool", /./],
-      ["Malformed", "/steps/2/inDoubt", "inDoubt is none of \"retry\", \"verify\" and \"park\""]
+      ["Malformed", "/steps/2/inDoubt", "inDoubt must be \"retry\", \"verify\" or \"park\""]
     )
   })
 
@@ -188,7 +189,7 @@ describe("Plan.decode refuses", () => {
     }
     isSaid(
       planOf(readOnly("a", "stat", { path: "a" }, { retry: { times: -1 } })),
-      ["Malformed", "/steps/0/retry/times", "retry.times is no whole number of at least 0"]
+      ["Malformed", "/steps/0/retry/times", "retry.times must be a whole number of at least 0"]
     )
   })
 
@@ -216,6 +217,102 @@ describe("Plan.decode refuses", () => {
     expect(error).toBeInstanceOf(Plan.InvalidPlan)
     expect(error.message).toBe("this plan cannot be run: /steps/1: step \"a\" is already declared in this saga")
   })
+})
+
+describe("a refusal has a bound, and says how much is left out:", () => {
+  const refused = (json: unknown, layer = makeTools().layer) =>
+    Effect.runSync(Effect.provide(Effect.flip(Plan.decode(json)), layer))
+
+  it("of 20,000 malformed steps it lists the first hundred problems, by place", () => {
+    const step = { name: 1, classification: "Undoable", action: 2, timeout: 3 }
+    const error = refused({ name: "p", steps: Array.from({ length: 20_000 }, () => step) })
+    expect(error.problems.map(({ at }) => at)).toEqual(
+      Array.from(
+        { length: 25 },
+        (_, index) => ["action", "classification", "name", "timeout"].map((member) => `/steps/${index}/${member}`)
+      ).flat()
+    )
+    expect(error.more).toBe(79_900)
+    expect(error.message).toMatch(/; and 79900 more problems$/)
+    expect(error.message.length).toBeLessThan(20_000)
+  }, 120_000)
+
+  it("the worst place comes first, whatever finds it last", () => {
+    const steps = Array.from({ length: 3000 }, (_, index) => ({ ...write(`s${index}`), extra: 1 }))
+    const error = refused({ name: "", steps })
+    expect(error.problems[0]).toMatchObject({ _tag: "InvalidSagaName", at: "/name" })
+    expect(error.problems).toHaveLength(100)
+    expect(error.more).toBe(2901)
+  })
+
+  it("of one problem too many it says so, and of a hundred nothing", () => {
+    const error = (count: number) =>
+      refused(planOf(...Array.from({ length: count }, (_, index) => readOnly(`s${index}`, "x"))))
+    expect(error(101).message).toMatch(/; and 1 more problem$/)
+    expect(error(100)).toMatchObject({ more: 0, problems: { length: 100 } })
+    expect(error(100).message).toMatch(/which nobody provides$/)
+  })
+
+  it("of a long text it shows the beginning and the end, and of a long path what is around", () => {
+    const long = "x".repeat(1_000_000)
+    const error = refused(planOf(write("a", { path: 1, [long]: 1 }), readOnly("b", long)))
+    expect(error.problems.map(({ _tag, at }) => `${_tag} ${at}`)).toEqual([
+      "InvalidArguments /steps/0/action/arguments",
+      "InvalidArguments /steps/0/action/arguments/path",
+      "UnknownTool /steps/1/action/tool"
+    ])
+    expect(error.message.length).toBeLessThan(2000)
+    expect(error.problems[2]!.message).toMatch(/^step "b" calls tool "x+ … x+", which nobody provides$/)
+  })
+
+  it.effect("so it is of an input, and of arguments that turn out wrong", () => {
+    const tools = ToolExecutor.layer({
+      give: ToolExecutor.tool({
+        readOnly: true,
+        parameters: Schema.Unknown,
+        success: Schema.Unknown,
+        run: (given) => Effect.succeed(given)
+      }),
+      take: ToolExecutor.tool({ readOnly: true, parameters: Schema.Array(Schema.String), run: () => Effect.void })
+    })
+    const numbers = Array.from({ length: 1000 }, (_, index) => index)
+    return Effect.gen(function*() {
+      const given = yield* Plan.decode(planOf(readOnly("a", "take", { $ref: "/input" })))
+      const refusal = yield* Effect.flip(Saga.run(given, numbers))
+      expect(refusal._tag).toBe("ParseError")
+      expect(refusal.message).toContain("and 900 more problems")
+      expect(refusal.message.length).toBeLessThan(20_000)
+      const later = yield* Plan.decode(
+        planOf(readOnly("a", "give", numbers), readOnly("b", "take", { $ref: "/outputs/a" }))
+      )
+      const error = yield* Effect.flip(Saga.run(later, undefined))
+      expect(error).toMatchObject({ _tag: "InvalidArguments", problems: { length: 101, 100: "and 900 more problems" } })
+    }).pipe(Effect.provide(tools))
+  })
+})
+
+it("names and arguments cannot forge a line of a message, nor tell a terminal what to do", () => {
+  const evil = "\u001b]0;owned\u0007\n\u202eevil\u009b31m"
+  const error = Effect.runSync(Effect.provide(
+    Effect.flip(Plan.decode(planOf(
+      readOnly(evil, evil, { [evil]: { $ref: `/outputs/${evil}/x` } }),
+      { ...readOnly("b", "stat", { path: evil, [evil]: 1 }), [evil]: evil }
+    ))),
+    makeTools().layer
+  ))
+  const messages = [
+    error.message,
+    ...error.problems.map(({ message }) => message),
+    new ToolExecutor.ToolFailed({ tool: evil, tag: "T", reason: "no" }).message,
+    new ToolExecutor.UnknownTool({ tool: evil }).message,
+    new ToolExecutor.InvalidArguments({ tool: evil, problems: [] }).message,
+    new Plan.UnresolvedReference({ step: evil, reference: evil }).message
+  ]
+  expect(messages.length).toBeGreaterThan(8)
+  // oxlint-disable-next-line no-control-regex -- these are what must not be there
+  for (const message of messages) expect(message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
+  // The place is for programs, which look it up.
+  expect(error.problems.some(({ at }) => at === `/steps/1/${evil}`)).toBe(true)
 })
 
 describe("Plan.decode accepts", () => {
@@ -265,6 +362,21 @@ describe("Plan.decode accepts", () => {
       expect(world.standing()).toEqual(["good"])
       expect(() => void ((plan.document.steps[0] as any).name = "other")).toThrow(TypeError)
     }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a document of another realm, as its own: of a vm context, for one", () => {
+    const { layer, world } = makeTools()
+    const json: unknown = runInNewContext(`JSON.parse(${JSON.stringify(JSON.stringify(planOf(write("a"))))})`)
+    expect(Object.getPrototypeOf(json)).not.toBe(Object.prototype)
+    return decoded(json, (plan) => Effect.map(Saga.run(plan, undefined), () => expect(world.standing()).toEqual(["a"])))
+      .pipe(Effect.provide(layer))
+  })
+
+  it("nothing whose prototype is another object, though that has none itself", () => {
+    for (const prototype of [{ hidden: 1 }, Object.create(null) as object, Object.freeze({ __proto__: null, x: 1 })]) {
+      const json: unknown = Object.create(prototype, { name: { value: "p", enumerable: true } })
+      expect(problemsOf(json)[0]!.message).toMatch(/^the plan is a .*, which is not plain JSON$/)
+    }
   })
 
   it("nothing that throws when it is looked at", () => {

@@ -2,7 +2,8 @@ import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Schema } from "effect"
-import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { Checkpoint, Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { eventsOf } from "./support/store.ts"
 
 const step = (tool: string, args: unknown, classification = "ReadOnly") => ({
   name: "a",
@@ -111,6 +112,74 @@ describe("ToolExecutor.layer", () => {
   })
 })
 
+describe("a tool's failure", () => {
+  const stored = (tool: ToolExecutor.Tool<never>) =>
+    Effect.gen(function*() {
+      const plan = yield* Plan.decode({
+        name: "Tools",
+        steps: [
+          {
+            name: "w",
+            classification: "Compensatable",
+            action: { tool: "w", arguments: {} },
+            compensation: { tool: "w", arguments: {} }
+          },
+          { ...step("it", {}), name: "b" }
+        ]
+      })
+      const error = yield* Effect.flip(Saga.execute(plan, undefined, { executionId: "1" }))
+      const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+      return { error, journal: JSON.stringify(events) }
+    }).pipe(
+      Effect.provide(ToolExecutor.layer({
+        it: tool,
+        w: ToolExecutor.tool({ parameters: Schema.Struct({}), run: () => Effect.void })
+      })),
+      Effect.provide(Checkpoint.layerMemory)
+    )
+  const parameters = Schema.Struct({})
+
+  it.effect("is stored by tag and message alone, where no schema says more: a token in it is not", () =>
+    Effect.gen(function*() {
+      for (const failure of [{ _tag: "Denied", message: "no", token: "t0ken" }, { token: "t0ken" }, ["t0ken"]]) {
+        const { error, journal } = yield* stored(
+          ToolExecutor.tool({ parameters, readOnly: true, run: () => Effect.fail(failure) })
+        )
+        expect(error).toBeInstanceOf(ToolExecutor.ToolFailed)
+        expect(Object.keys(error)).not.toContain("failure")
+        expect(journal).toContain("ToolFailed")
+        expect(journal).not.toContain("t0ken")
+      }
+    }))
+
+  it.effect("is stored as its schema encodes it, where it does; a schema that throws has refused it", () =>
+    Effect.gen(function*() {
+      const Denied = Schema.Struct({ code: Schema.NumberFromString })
+      const throws = Schema.transform(Schema.Unknown, Schema.Any, {
+        decode: (value) => value,
+        encode: () => {
+          throw new Error("boo")
+        }
+      })
+      const fails = (failure: Schema.Schema<any, any>) =>
+        stored(
+          ToolExecutor.tool({
+            parameters,
+            failure,
+            readOnly: true,
+            run: () => Effect.fail({ code: 7, token: "t0ken" })
+          })
+        )
+      const known = yield* fails(Denied)
+      expect(known.error).toMatchObject({ _tag: "ToolFailed", failure: { code: "7" } })
+      expect(known.journal).not.toContain("t0ken")
+      const unknown = yield* fails(throws)
+      expect(unknown.error).toMatchObject({ _tag: "ToolFailed", tag: "Object" })
+      expect(unknown.error).not.toHaveProperty("failure")
+      expect(unknown.journal).not.toContain("t0ken")
+    }))
+})
+
 describe("a tool's outcome", () => {
   const parameters = Schema.Struct({})
   const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
@@ -206,11 +275,10 @@ describe("ToolExecutor.layerFunction", () => {
     const fails = (error: unknown) =>
       Effect.flip(run(step("any", {}))).pipe(Effect.provide(ToolExecutor.layerFunction(() => Effect.fail(error))))
     return Effect.gen(function*() {
-      const failed = (tag: string, reason: string, failure?: unknown) =>
-        new ToolExecutor.ToolFailed({ tool: "any", tag, reason, ...failure === undefined ? {} : { failure } })
-      expect(yield* fails("no")).toEqual(failed("string", "no", "no"))
+      const failed = (tag: string, reason: string) => new ToolExecutor.ToolFailed({ tool: "any", tag, reason })
+      expect(yield* fails("no")).toEqual(failed("string", "no"))
       expect(yield* fails(new RangeError("too long"))).toEqual(failed("RangeError", "too long"))
-      expect(yield* fails({ code: 7 })).toEqual(failed("Object", "Object", { code: 7 }))
+      expect(yield* fails({ code: 7, token: "s3cret" })).toEqual(failed("Object", "Object"))
       for (
         const error of [
           new ToolExecutor.UnknownTool({ tool: "any" }),

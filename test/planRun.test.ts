@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
-import { Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { Effect, Fiber, Layer, TestClock } from "effect"
+import { Checkpoint, Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
+import { runInNewContext } from "node:vm"
 import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 import { makeWorld } from "./support/world.ts"
 
@@ -48,6 +49,86 @@ describe("a plan that runs", () => {
         expect(String(error)).toContain("step \"b\" refers to \"/input/other\", and the input has nothing there")
         expect(calls).toEqual([])
       })).pipe(Effect.provide(layer))
+  })
+
+  describe("keeps the input as it was given", () => {
+    const json = planOf(
+      readOnly("a", "any", { to: { $ref: "/input/to" } }),
+      readOnly("b", "any", { to: { $ref: "/input/to" }, amount: { $ref: "/input/amounts/0" } })
+    )
+    const ways: Record<string, (plan: Plan.Plan, input: unknown) => Effect.Effect<unknown, unknown, any>> = {
+      "Saga.run": (plan, input) => Saga.run(plan, input),
+      "Saga.report": (plan, input) => Saga.report(plan, input),
+      "Saga.execute": (plan, input) => Saga.execute(plan, input, { executionId: "1" }),
+      "in a saga written in code": (plan, input) =>
+        Saga.run(Saga.make("Outer").saga("plan", plan, { input: () => input }).build(), undefined)
+    }
+    for (const [way, run] of Object.entries(ways)) {
+      it.effect(`whatever becomes of the object meanwhile: ${way}`, () => {
+        const seen: Array<unknown> = []
+        const input = { to: "alice", amounts: [5] }
+        const layer = ToolExecutor.layerFunction((call) =>
+          Effect.sync(() => {
+            seen.push(call.arguments)
+            input.to = "mallory"
+            input.amounts[0] = 5000
+          })
+        )
+        return decoded(json, (plan) =>
+          Effect.gen(function*() {
+            yield* run(plan, input)
+            expect(seen).toEqual([{ to: "alice" }, { to: "alice", amount: 5 }])
+            expect(Object.isFrozen(input)).toBe(false)
+          })).pipe(Effect.provide([layer, Checkpoint.layerMemory]))
+      })
+    }
+
+    it.effect("and each run the input of its own moment", () => {
+      const seen: Array<unknown> = []
+      const layer = ToolExecutor.layerFunction((call) => Effect.sync(() => seen.push(call.arguments)))
+      const input = { to: "alice", amounts: [5] }
+      return decoded(planOf(readOnly("a", "any", { $ref: "/input/to" })), (plan) =>
+        Effect.gen(function*() {
+          const run = Saga.run(plan, input)
+          yield* run
+          input.to = "bob"
+          yield* run
+          expect(seen).toEqual(["alice", "bob"])
+        })).pipe(Effect.provide(layer))
+    })
+  })
+
+  it.effect("takes an input and results of another realm, of a vm context for one", () => {
+    const foreign = (): unknown => runInNewContext("({ list: [{ a: 1 }] })")
+    const layer = ToolExecutor.layerFunction(() => Effect.sync(foreign))
+    return decoded(planOf(readOnly("a", "any", { $ref: "/input/list" })), (plan) =>
+      Effect.gen(function*() {
+        expect(yield* Saga.execute(plan, foreign(), { executionId: "1" })).toStrictEqual({ a: { list: [{ a: 1 }] } })
+      })).pipe(Effect.provide([layer, Checkpoint.layerMemory]))
+  })
+
+  it.effect("keeps what a tool returned as it was, whoever provides the tools", () => {
+    const seen: Array<unknown> = []
+    const shared = { to: "alice" }
+    const tools = Layer.succeed(ToolExecutor.ToolExecutor, {
+      describe: () => ({}),
+      execute: ({ arguments: given, step }) =>
+        Effect.sync(() => {
+          seen.push(given)
+          if (step === "b") shared.to = "mallory"
+          return step === "c" ? new Map() : shared
+        })
+    })
+    const steps = ["b", "c"].map((name) => readOnly(name, "any", { $ref: "/outputs/a/to" }))
+    return decoded(planOf(readOnly("a", "any"), ...steps), (plan) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Saga.run(plan, undefined))
+        expect(seen).toEqual([{}, "alice", "alice"])
+        expect(error).toMatchObject({
+          _tag: "ToolFailed",
+          reason: "tool \"any\" returned what cannot be stored: it is a Map, which is not plain JSON"
+        })
+      })).pipe(Effect.provide(tools))
   })
 
   it.effect("undoes what it did when a tool fails, by the outputs of each step, and fails with the tool's error", () => {
@@ -157,7 +238,7 @@ describe("a plan that runs", () => {
           : call.attempt === 1
           ? Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
           : Effect.succeed("done again")
-      })
+      }, { limits: { minDelay: 0 } })
       const policies = { inDoubt: "verify", verify: { tool: "ask", arguments: {} }, retry: { times: 1 } }
       return decoded(planOf(final("a", "send", {}, policies)), (plan) =>
         Effect.gen(function*() {

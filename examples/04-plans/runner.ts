@@ -4,8 +4,8 @@
  *
  *     node --import tsx examples/04-plans/runner.ts FOLDER DATABASE < plans.ndjson
  *
- * A plan's id is for good: whoever got no answer, because the runner was killed for one, starts it again and sends the line
- * again. What was begun goes on, what has ended is answered from the database, and nothing is done twice.
+ * A plan's id is for good: a sender that got no answer, because the runner was killed for example, starts the runner again and sends
+ * the line again. A plan that was begun goes on, one that has ended is answered from the database, and nothing is done twice.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -54,7 +54,7 @@ const malformed = (error: ParseResult.ParseError) => ({
 /** A tool that dies has its plan undone too, and must not end the other plans. */
 const whyNot = (ended: string, cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
-  if (error instanceof Plan.InvalidPlan) return { ended: "Refused", problems: error.problems }
+  if (error instanceof Plan.InvalidPlan) return { ended: "Refused", problems: error.problems, more: error.more }
   if (ParseResult.isParseError(error)) return malformed(error)
   const message = error instanceof Error ? error.message : String(error)
   return { ended, error: { ...hasTag(error) ? { _tag: error._tag } : {}, message } }

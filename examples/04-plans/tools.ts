@@ -1,5 +1,5 @@
 /**
- * What plans may do: write drafts, and publish them. A file belongs to the plan whose id begins its name, and no other plan
+ * The tools of plans: they write drafts, and publish them. A file belongs to the plan whose id begins its name, and no other plan
  * can reach it; that is what makes each tool safe to be called again after a crash.
  */
 import { type Error, FileSystem, Path } from "@effect/platform"

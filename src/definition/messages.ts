@@ -99,7 +99,7 @@ export type MissingDefaultInDoubt =
 
 export type MissingToolSuccess = "a tool needs a success schema: its result could not be stored, nor referred to"
 
-// Rules that the compiler states in its own words: "no such property", "not assignable".
+// Rules of plans. For a saga that is written in code the compiler states the first ones ("no such property", "not assignable").
 
 export const unresolvedReference = (name: string, pointer: string, why: string) =>
   `step "${name}" refers to ${JSON.stringify(pointer)}, ${why}`
@@ -116,3 +116,23 @@ export const unusedVerify = (name: string) => `step "${name}" has verify, and it
 
 export const invalidVerify = (name: string, tool: string) =>
   `step "${name}" asks tool "${tool}", which does not return whether it happened`
+
+export const laxInDoubt = (name: string, tool: string, said: string) =>
+  `step "${name}" says inDoubt: ${
+    JSON.stringify(said)
+  }, but the owner of tool "${tool}" says "park": a plan may be stricter, never laxer`
+
+export const parkedCompensation = (name: string, tool: string) =>
+  `step "${name}" is undone by tool "${tool}", whose owner says inDoubt: "park": a compensation is called again after a crash`
+
+export const tooManyRetries = (name: string, tool: string, limit: number) =>
+  `step "${name}" asks for more further calls of tool "${tool}" than are allowed: at most ${limit}`
+
+export const shortPause = (name: string, tool: string, limit: string) =>
+  `step "${name}" calls tool "${tool}" again after too short a pause: at least ${limit} are required`
+
+export const shortTimeout = (name: string, tool: string, limit: string) =>
+  `step "${name}" cuts off tool "${tool}" too soon: each call must be given at least ${limit}`
+
+export const longTimeout = (name: string, tool: string, limit: string) =>
+  `step "${name}" gives tool "${tool}" more time than is allowed: each call may take at most ${limit}`

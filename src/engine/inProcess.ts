@@ -4,7 +4,7 @@ import type { Program } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import { is } from "../SagaError.ts"
 import { nowOf } from "../values/fiber.ts"
-import { validate } from "../values/schema.ts"
+import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
 import { recordSuccess, runAndKeepArmed, runSaga } from "./interpreter.ts"
 import { makeMemoryRecorder, type Recorder } from "./recorder.ts"
@@ -14,12 +14,14 @@ import { unwind } from "./unwind.ts"
 /** Validates the input before anything else happens. */
 const validated = (
   program: Program,
-  input: unknown,
-  then: (fiber: Fiber.RuntimeFiber<any, any>) => AnyEffect
-): AnyEffect => {
-  const now = Effect.withFiberRuntime(then)
-  return program.input === undefined ? now : Effect.zipRight(validate(program.input, input), now)
-}
+  given: unknown,
+  then: (input: unknown, fiber: Fiber.RuntimeFiber<any, any>) => AnyEffect
+): AnyEffect =>
+  Effect.withFiberRuntime((fiber) =>
+    program.input === undefined
+      ? then(given, fiber)
+      : andThen(validate(program.input, given), (input) => then(input, fiber))
+  )
 
 /** A run, which is recorded only if somebody observes it. */
 const newRun = (program: Program, input: unknown, fiber: Fiber.RuntimeFiber<any, any>): Run => {
@@ -38,7 +40,7 @@ const newRecorder = (program: Program, now: () => number, observer: Observer | u
 
 /** Runs a saga to its end. */
 export const run = (program: Program, input: unknown): AnyEffect =>
-  validated(program, input, (fiber) => runSaga(newRun(program, input, fiber)))
+  validated(program, input, (input, fiber) => runSaga(newRun(program, input, fiber)))
 
 /** An in-process run whose state can be read at any time, also after an interruption. */
 export interface RecordedRun {
@@ -53,9 +55,8 @@ export const recorded = (program: Program, input: unknown): Effect.Effect<Record
     const now = nowOf(fiber)
     const executionId = crypto.randomUUID()
     const recorder = newRecorder(program, now, findObserver(fiber, { program, executionId, resumed: false }, true))
-    const run = new Run({ program, executionId, input, recorder })
     return Effect.succeed({
-      run: validated(program, input, () => runSaga(run)),
+      run: validated(program, input, (input) => runSaga(new Run({ program, executionId, input, recorder }))),
       executionId,
       state: () => recorder.state()!,
       now
@@ -67,7 +68,7 @@ export const scoped = (program: Program, input: unknown): AnyEffect =>
   validated(
     program,
     input,
-    (fiber) =>
+    (input, fiber) =>
       Effect.flatMap(Effect.context<any>(), (context: Context.Context<Scope.Scope>) => {
         const armed = newRun(program, input, fiber)
         return runAndKeepArmed(armed, (output) =>

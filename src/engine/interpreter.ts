@@ -156,14 +156,16 @@ const runNode = (run: Run, frame: Frame, node: Node): AnyEffect => {
 const runNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
   Effect.flatMap(callPure(run, nested, () => nested.nestedInput(seen(parent))), (input) => {
     const { program } = nested
-    const frame: Frame = { input, outputs: {}, armed: parent.armed }
     const checked = program.input === undefined
-      ? Effect.void
+      ? Effect.succeed(input)
       : noteFailure(run, nested, validate(program.input, input))
-    return Effect.zipRight(
-      checked,
-      Effect.zipRight(runNodes(run, frame, program.nodes), callPure(run, nested, () => program.project(seen(frame))))
-    )
+    return Effect.flatMap(checked, (input) => {
+      const frame: Frame = { input, outputs: {}, armed: parent.armed }
+      return Effect.zipRight(
+        runNodes(run, frame, program.nodes),
+        callPure(run, nested, () => program.project(seen(frame)))
+      )
+    })
   })
 
 /** Calls a pure function of the user; if it throws, notes whose it is. */

@@ -2,7 +2,7 @@
  * Sagas described by data: a JSON document of tool calls, written by a person or a model, that is checked before anything runs
  * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
  */
-import { type Cause, Effect, Either, JSONSchema, Option, type ParseResult } from "effect"
+import { type Cause, Effect, JSONSchema, Option, type ParseResult } from "effect"
 import type { FinalInScope } from "../definition/messages.ts"
 import { ofProgram } from "../definition/saga.ts"
 import { planOf } from "../engine/load.ts"
@@ -32,14 +32,15 @@ export { Call, CompensatableStep, Document, FinalStep, Parallel, ReadOnlyStep, R
 export { type ExplainedCall, type ExplainedStep, type Explanation, pretty } from "./explanation.ts"
 export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from "./problems.ts"
 
-/** What a step of a plan can fail with: everything before it is undone then. */
+/** The errors of a step of a plan: everything before it is undone then. */
 export type StepError = ToolError | UnresolvedReference | OutcomeUnknown | Cause.TimeoutException
 
 /**
  * A plan that was checked: a saga, which runs in every way that sagas run.
  *
- * Its input is plain JSON; a run checks first that it has what the plan refers to, and that with it the calls are what their tools
- * take, and otherwise fails with `ParseError` before anything has happened. Its output is what its steps returned, by name.
+ * Its input is plain JSON, of which a run keeps a copy. A run checks first that the input has what the plan refers to, and that the
+ * tools take the arguments that come of it; otherwise it fails with `ParseError` before anything has happened. The output of a plan
+ * is what its steps returned, by name.
  */
 export interface Plan extends
   Saga<
@@ -54,25 +55,30 @@ export interface Plan extends
 }
 
 /**
- * Makes a plan of a JSON document, such as a model's answer, or fails with `InvalidPlan`, which names everything that is wrong
- * with it at once, in the words of the compiler's refusals. Never throws, and runs no tool.
+ * Makes a plan of a JSON document, such as a model's answer, or fails with `InvalidPlan`, which names what is wrong with it, all at
+ * once, in the words of the compiler's refusals. Never throws, and runs no tool.
  *
- * The document is what `Document` says. Arguments may hold references: `{ "$ref": "/outputs/draft/path" }` is a JSON Pointer into
+ * `Document` is the schema of the document. Arguments may hold references: `{ "$ref": "/outputs/draft/path" }` is a JSON Pointer into
  * the input and the earlier outputs, checked here as far as the tools' schemas tell.
  */
 export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExecutor> => decodeFor(json, undefined)
 
 const decodeFor = (json: unknown, stored: ExecutionState | undefined): Effect.Effect<Plan, InvalidPlan, ToolExecutor> =>
-  Effect.flatMap(ToolExecutor, (tools) =>
-    Either.match(read(json, tools, stored), {
-      onLeft: (problems) => Effect.fail(new InvalidPlan({ problems })),
-      onRight: ({ document, program }) =>
-        Effect.succeed<Plan>(Object.assign(ofProgram<Saga<unknown, any, any, any, any>>(program), { document }))
-    }))
+  Effect.flatMap(ToolExecutor, (tools): Effect.Effect<Plan, InvalidPlan> => {
+    const plan = read(json, tools, stored)
+    switch (plan._tag) {
+      case "Refused":
+        return Effect.fail(new InvalidPlan({ problems: plan.problems, more: plan.more }))
+      case "Accepted": {
+        const { document, program } = plan
+        return Effect.succeed(Object.assign(ofProgram<Saga<unknown, any, any, any, any>>(program), { document }))
+      }
+    }
+  })
 
 /**
- * The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells the form; what hangs on the tools and on
- * other steps is for `decode` to say.
+ * The JSON Schema (draft 7) of a plan, to be given to a model that writes them. It tells the form; `decode` checks the rest, which
+ * depends on the tools and on other steps.
  */
 export const jsonSchema = (): { readonly [member: string]: unknown } => {
   // A reference at the root is more than some models' interfaces understand.
@@ -80,11 +86,11 @@ export const jsonSchema = (): { readonly [member: string]: unknown } => {
   return { $schema, ...plan, $defs: definitions }
 }
 
-/** What a plan would do: its calls, with the input in its place where one is given, what could be undone, and where it ends. */
+/** Explains a plan: its calls, with the input in its place if one is given, what could be undone, and where the point of no return is. */
 export const explain = (plan: Plan, options?: { readonly input: unknown }): Explanation =>
   explainDocument(plan.document, options === undefined ? Option.none() : Option.some(options.input))
 
-/** Every plan in the store, whatever its name: to be registered with `Recovery` beside sagas. */
+/** Stands for every plan in the store, whatever its name: to be registered with `Recovery` beside sagas. */
 export interface Stored {
   readonly [StoredTypeId]: typeof StoredTypeId
 }
@@ -93,7 +99,7 @@ const StoredTypeId: unique symbol = Symbol.for("effect-saga/Plan/Stored")
 /** See {@link Stored}. */
 export const stored: Stored = { [StoredTypeId]: StoredTypeId }
 
-/** @internal The plan of a stored execution; undefined where it is not one of a plan, or is not there. */
+/** @internal The plan of a stored execution; undefined if it was not started from a plan, or is not there. */
 export const ofExecution = (
   executionId: string
 ): Effect.Effect<Plan | undefined, CheckpointError | JournalCorrupt | InvalidPlan, Checkpoint | ToolExecutor> =>
@@ -104,10 +110,10 @@ export const ofExecution = (
     ))
 
 /**
- * Goes on with a stored execution of a plan, as `Saga.resume` does with one of a saga; the plan comes from the store.
+ * Resumes a stored execution of a plan, as `Saga.resume` does with one of a saga; the plan comes from the store.
  *
- * Fails with `InvalidPlan`, and leaves the execution untouched, where the plan can no longer be run, because a tool of it is not
- * there any more for one; and with `ExecutionNotFound` where no execution of a plan is stored under this id.
+ * Fails with `InvalidPlan`, and leaves the execution untouched, if the plan can no longer be run, for example because one of its
+ * tools no longer exists; and with `ExecutionNotFound` if no execution of a plan is stored under this id.
  */
 export const resume = (
   executionId: string,
@@ -133,6 +139,6 @@ export const resume = (
     ofExecution(executionId),
     (plan) =>
       plan === undefined
-        ? Effect.fail(new ExecutionNotFound({ saga: "a plan", executionId }))
+        ? Effect.fail(new ExecutionNotFound({ executionId }))
         : resumeSaga(plan, executionId, options)
   )

@@ -4,16 +4,22 @@
  * A tool with a side effect keeps the rule of every action: it fails, or dies, only if it had no effect, and fails with
  * `OutcomeUnknown` when it cannot tell. It may be called again under the same idempotency key.
  */
-import { Cause, Context, Effect, Either, Layer, Option, ParseResult, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Option, Schema } from "effect"
 import type { MissingToolSuccess } from "../definition/messages.ts"
 import type { NotGiven } from "../definition/owed.ts"
 import type { IdempotencyKey } from "../definition/Step.ts"
-import { OutcomeUnknown } from "../SagaError.ts"
-import { decodeAll, told } from "../values/decode.ts"
+import { is, type OutcomeUnknown } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
-import { copied, notJson } from "../values/json.ts"
+import { notJson } from "../values/json.ts"
+import * as schemas from "../values/schema.ts"
+import { visible } from "../values/visible.ts"
+import { checkedLimits, type Limits } from "./limits.ts"
+import { firstProblems } from "./problems.ts"
+import { endUnreadable, unreadableResult } from "./results.ts"
 
-/** What a call is for: to do a step, to undo it, or to ask whether it happened. */
+export { defaultLimits, InvalidLimits, type Limits } from "./limits.ts"
+
+/** A call does a step, undoes it, or asks whether it happened. */
 export type Role = "action" | "compensation" | "verify"
 
 /** One call of a tool. */
@@ -34,8 +40,8 @@ export interface ToolCall {
 }
 
 /**
- * A tool refused, and had no effect. `tag` and `reason` say why; `failure` is the tool's own error, as its `failure` schema
- * encodes it. Whoever wrote the plan, or runs what the tool calls, must act.
+ * A tool refused, and had no effect. `tag` and `reason` say why. If the tool has a `failure` schema, `failure` is its own error as that
+ * encodes it. The author of the plan must act, or the operator of the system that the tool calls.
  */
 export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-saga/ToolFailed")("ToolFailed", {
   tool: Schema.String,
@@ -44,57 +50,70 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-saga/Tool
   failure: Schema.optional(Schema.Unknown)
 }) {
   override get message() {
-    return `tool "${this.tool}" failed: ${this.reason}`
+    return `tool "${visible(this.tool)}" failed: ${this.reason}`
   }
 }
 
-/** There is no tool of this name, so nothing was called. Whoever wrote the plan, or provides the tools, must act. */
+/** There is no tool of this name, so nothing was called. The author of the plan must act, or the host that provides the tools. */
 export class UnknownTool extends Schema.TaggedError<UnknownTool>("effect-saga/UnknownTool")("UnknownTool", {
   tool: Schema.String
 }) {
   override get message() {
-    return `there is no tool "${this.tool}"`
+    return `there is no tool "${visible(this.tool)}"`
   }
 }
 
 /**
- * The arguments are not what the tool takes, so it was not called: `problems` says what is wrong and where. Whoever wrote the
- * plan must act.
+ * The arguments are not what the tool takes, so it was not called: `problems` says what is wrong and where, and last how
+ * many more problems there are than 100. The author of the plan must act.
  */
 export class InvalidArguments extends Schema.TaggedError<InvalidArguments>("effect-saga/InvalidArguments")(
   "InvalidArguments",
   { tool: Schema.String, problems: Schema.Array(Schema.String) }
 ) {
   override get message() {
-    return `tool "${this.tool}" does not take these arguments: ${this.problems.join("; ")}`
+    return `tool "${visible(this.tool)}" does not take these arguments: ${this.problems.join("; ")}`
   }
 }
 
 /** How a call can fail without having had an effect. */
 export type ToolError = ToolFailed | UnknownTool | InvalidArguments
 
-/** What is known of a tool before it is called. */
+/** A tool as its owner describes it. */
 export interface Description {
   readonly description?: string | undefined
-  /** What it takes. Arguments are checked against it before a plan is accepted, and again when all of them are known. */
+  /** The schema of its arguments. They are checked against it before a plan is accepted, and again when all of them are known. */
   readonly parameters?: Schema.Schema<any, any> | undefined
-  /** What it returns. References into its output are checked against it before a plan is accepted. */
+  /** The schema of its result. References into its output are checked against it before a plan is accepted. */
   readonly success?: Schema.Schema<any, any> | undefined
-  /** What a doubt about it means, where the plan's step does not say: see `InDoubtPolicy`. */
-  readonly inDoubt?: "retry" | "park" | undefined
   /**
-   * Whether it only reads. A tool that says `false` may not be called by a ReadOnly step or a `verify`: nobody would undo what it
-   * does. Of a tool that says nothing the plan's word is taken.
+   * The policy for doubts about it: see `InDoubtPolicy`. It is the policy of a step that says none, and the limit of one that does: a
+   * plan may leave any doubt to a person, but of a tool whose owner says `"park"` it may say nothing else.
+   */
+  readonly inDoubt?: "retry" | "park" | undefined
+  /** How far a plan may go with it, where the host of plans allows no less. */
+  readonly limits?: Partial<Limits> | undefined
+  /**
+   * Whether it only reads. A tool that says `false` may not be called by a ReadOnly step or a `verify`: nobody would undo its effect.
+   * If left out, the plan is believed.
    */
   readonly readOnly?: boolean | undefined
 }
 
-/** What runs tools by name. */
+/** Runs tools by name. */
 export interface Service {
-  /** What is known of the tool of this name; undefined where there is none. */
+  /** The description of the tool of this name; undefined if there is none. */
   readonly describe: (tool: string) => Description | undefined
-  /** Calls it. What it returns is plain JSON. */
+  /** How far a plan may go with any tool; without it as far as `defaultLimits` say. */
+  readonly limits?: Partial<Limits> | undefined
+  /** Calls it. The result must be plain JSON. */
   readonly execute: (call: ToolCall) => Effect.Effect<unknown, ToolError | OutcomeUnknown>
+}
+
+/** Options of the host of plans, beside its tools. */
+export interface Options {
+  /** How far a plan may go: see `Limits`. Those that are left out are `defaultLimits`. */
+  readonly limits?: Partial<Limits> | undefined
 }
 
 /** Runs the tools that plans name: needed to read a plan, and to run one. */
@@ -109,19 +128,22 @@ export interface Tool<out Requirements> extends Description {
 
 /**
  * Describes a tool. `parameters` decodes the arguments of each call, `success` encodes the result, without which it has none, and
- * `failure` the tool's own errors; without it they are told by tag and message.
+ * `failure` the tool's own errors; without it only their tag and message are stored.
  *
  * Say `inDoubt: "retry"` of a tool that honours its idempotency key, so that a plan need not: a call that may or may not have
- * happened is then made again under the same key. `"park"` leaves it to a person. Say `readOnly: true` of a tool without a side
- * effect: no other can be called by a ReadOnly step, whatever a plan says of it.
+ * happened is then made again under the same key. `"park"` leaves it to a person, whatever a plan says. Say `readOnly: true` of a
+ * tool without a side effect: no other can be called by a ReadOnly step. `limits` say how far a plan may go with it.
+ *
+ * Throws `InvalidLimits` for limits that are none.
  */
 export const tool = <Parameters, Result = void, Success = NotGiven, Failure = unknown, Requirements = never>(options: {
-  /** For whoever writes plans: people and models. */
+  /** For the authors of plans: people and models. */
   readonly description?: string
   readonly parameters: Schema.Schema<Parameters, any>
   readonly success?: Success & Schema.Schema<Result, any>
   readonly failure?: Schema.Schema<Failure, any>
   readonly inDoubt?: "retry" | "park"
+  readonly limits?: Partial<Limits>
   /** `false` by default. */
   readonly readOnly?: boolean
   readonly run: (
@@ -129,55 +151,63 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
     call: ToolCall
   ) => Effect.Effect<Result, NoInfer<Failure> | OutcomeUnknown | ToolError, Requirements>
 }): NotGiven extends Success ? [Result] extends [void] ? Tool<Requirements> : MissingToolSuccess
-  : Tool<Requirements> => ({ readOnly: false, ...options }) as any
+  : Tool<Requirements> => ({ readOnly: false, ...options, limits: checkedLimits(options.limits) }) as any
 
 /** The services that a tool needs, or any of several. */
 export type Requirements<T> = T extends Tool<infer R> ? R : never
 
-/** Runs the tools of a record, by their names in it. What a tool needs is taken from where the layer is built. */
+/**
+ * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws `InvalidLimits`
+ * for limits that are none.
+ */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
-  tools: Tools
-): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> =>
-  Layer.effect(
+  tools: Tools,
+  options: Options = {}
+): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> => {
+  const limits = checkedLimits(options.limits)
+  const find = (name: string): Tool<any> | undefined => Object.hasOwn(tools, name) ? tools[name] : undefined
+  return Layer.effect(
     ToolExecutor,
-    Effect.contextWith((context: Context.Context<any>) => {
-      const find = (name: string): Tool<any> | undefined => Object.hasOwn(tools, name) ? tools[name] : undefined
-      return {
-        describe: (name) => {
-          const found = find(name)
-          return found === undefined ? undefined : { ...found, success: found.success ?? Schema.Null }
-        },
-        execute: (call) => {
-          const found = find(call.tool)
-          return found === undefined
-            ? Effect.fail(new UnknownTool({ tool: call.tool }))
-            : within(context, runTool(found, call))
-        }
+    Effect.contextWith((context: Context.Context<any>): Service => ({
+      limits,
+      describe: (name) => {
+        const found = find(name)
+        return found === undefined ? undefined : { ...found, success: found.success ?? Schema.Null }
+      },
+      execute: (call) => {
+        const found = find(call.tool)
+        return found === undefined
+          ? Effect.fail(new UnknownTool({ tool: call.tool }))
+          : within(context, runTool(found, call))
       }
-    })
+    }))
   ) as Layer.Layer<ToolExecutor, never, any>
+}
 
 /**
- * Runs every tool by one function, which takes whatever name and arguments a plan has. An error of it that is none of
- * `ToolError` becomes `ToolFailed`.
+ * Runs every tool by one function, which takes whatever name and arguments a plan has. Its errors other than those of `ToolError`
+ * become `ToolFailed`, with their tag and message. Throws `InvalidLimits` for limits that are none.
  */
 export const layerFunction = <Error = never, Requirements = never>(
-  execute: (call: ToolCall) => Effect.Effect<unknown, Error, Requirements>
-): Layer.Layer<ToolExecutor, never, Requirements> =>
-  Layer.effect(
+  execute: (call: ToolCall) => Effect.Effect<unknown, Error, Requirements>,
+  options: Options = {}
+): Layer.Layer<ToolExecutor, never, Requirements> => {
+  const limits = checkedLimits(options.limits)
+  return Layer.effect(
     ToolExecutor,
-    Effect.contextWith((context: Context.Context<Requirements>) => ({
+    Effect.contextWith((context: Context.Context<Requirements>): Service => ({
+      limits,
       describe: () => ({}),
       execute: (call) =>
         Effect.suspend(() => execute(call)).pipe(
-          Effect.mapErrorCause(Cause.map((error) => failedBy(call.tool, error))),
-          Effect.flatMap((result) => stored(call, result)),
+          Effect.mapErrorCause(Cause.map((error) => failedBy(call.tool, error, undefined))),
           (called) => within(context, called)
         )
     }))
   )
+}
 
-/** What the caller provides, his span for one, goes before what there was when the layer was built. */
+/** The caller's context, his span for one, wins over the one from when the layer was built. */
 const within = <A, E, R>(context: Context.Context<R>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
   Effect.mapInputContext(effect, (caller: Context.Context<never>) => Context.merge(context, caller))
 
@@ -190,66 +220,55 @@ const runTool = ({ failure, parameters, run, success }: Tool<any>, call: ToolCal
     ))
 }
 
-const decoded = <A>(parameters: Schema.Schema<A, any>, { arguments: given, tool }: ToolCall) =>
-  Effect.suspend((): Effect.Effect<A, InvalidArguments> => {
-    const wrong = (problems: ReadonlyArray<string>) => Effect.fail(new InvalidArguments({ tool, problems }))
-    const now = decodeAll(parameters, given)
-    if (Either.isRight(now)) return Effect.succeed(now.right)
-    if (typeof now.left === "string") return wrong([now.left])
-    return Effect.catchAll(
-      // A schema that needs time says so where it is asked at once.
-      ParseResult.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })(given),
-      (issue) => wrong(told(issue).map(({ reason }) => reason))
-    )
-  })
+const decoded = (parameters: Schema.Schema<any, any>, { arguments: given, tool }: ToolCall) =>
+  Effect.suspend(() =>
+    Effect.mapError(schemas.decodeStrictly(parameters, given), (refusal) => {
+      const reasons = schemas.problemsOf(refusal).map(({ reason }) => reason)
+      return new InvalidArguments({ tool, problems: firstProblems(reasons) })
+    })
+  )
 
 const encoded = (success: Schema.Schema<any, any>, call: ToolCall, result: unknown) =>
-  Effect.matchCauseEffect(Effect.suspend(() => Schema.encodeUnknown(success)(result)), {
-    onFailure: (cause) => unread(call, describe(Cause.squash(cause)).message),
-    onSuccess: (encoded) => stored(call, encoded)
+  Effect.matchEffect(Effect.suspend(() => schemas.encode(success, result)), {
+    onFailure: (problem) => endUnreadable(call, problem),
+    onSuccess: Effect.succeed
   })
-
-const stored = (call: ToolCall, result: unknown) => {
-  const problem = result === undefined ? undefined : notJson(result, "it")
-  return problem === undefined
-    ? Effect.succeed(copied(result) ?? null)
-    : unread(call, `${problem}, which is not plain JSON`)
-}
-
-/** It has happened, and cannot be told: that is no failure (S12). Of a compensation nobody asks. */
-const unread = (call: ToolCall, problem: string) =>
-  call.role === "compensation" ? Effect.succeed(null) : Effect.fail(unreadable(call, problem))
-
-const unreadable = ({ tool }: ToolCall, problem: string) =>
-  new OutcomeUnknown({ reason: `tool "${tool}" returned what cannot be stored: ${problem}` })
 
 const failedBy = (
   tool: string,
   error: unknown,
-  schema?: Schema.Schema<any, any>
+  schema: Schema.Schema<any, any> | undefined
 ): ToolError | OutcomeUnknown => {
-  if (
-    error instanceof OutcomeUnknown || error instanceof ToolFailed || error instanceof UnknownTool ||
-    error instanceof InvalidArguments
-  ) return error
-  const encoded = schema === undefined ? Option.some(error) : Schema.encodeUnknownOption(schema)(error)
+  if (is("OutcomeUnknown")(error) || isToolError(error)) return error
+  const encoded = schema === undefined ? Option.none() : schemas.encodeNow(schema, error)
   const failure = Option.filter(encoded, (value) => value !== undefined && notJson(value) === undefined)
   const { message, tag } = describe(error)
   return new ToolFailed({ tool, tag, reason: message, ...Option.isSome(failure) ? { failure: failure.value } : {} })
 }
 
-/** The call that a handler of a toolkit is run for; undefined outside of one. Its idempotency key is there. */
+const toolErrors: { readonly [Tag in ToolError["_tag"]]: true } = {
+  ToolFailed: true,
+  UnknownTool: true,
+  InvalidArguments: true
+}
+
+/** By its tag, for its class may be that of another copy of the package; a tool's own error of that tag may lack the rest. */
+const isToolError = (error: unknown): error is ToolError =>
+  Object.hasOwn(toolErrors, describe(error).tag) && typeof (error as Partial<ToolError>).tool === "string"
+
+/** The call that a handler of a toolkit is run for, with its idempotency key; undefined outside of one. */
 export class CurrentCall extends Context.Reference<CurrentCall>()("effect-saga/ToolExecutor/CurrentCall", {
   defaultValue: (): ToolCall | undefined => undefined
 }) {}
 
-/** What is used of a toolkit of `@effect/ai`, with its handlers. */
+/** The part of a toolkit of `@effect/ai`, with its handlers, that is used here. */
 export interface Toolkit {
   readonly tools: Readonly<
     Record<string, {
       readonly description?: string | undefined
       readonly parametersSchema: Schema.Schema<any, any, any>
       readonly successSchema: Schema.Schema<any, any, any>
+      readonly failureSchema: Schema.Schema.All
       readonly annotations: Context.Context<never>
     }>
   >
@@ -257,6 +276,12 @@ export interface Toolkit {
     tool: never,
     parameters: never
   ) => Effect.Effect<{ readonly isFailure: boolean; readonly encodedResult: unknown }, any, any>
+}
+
+/** Options of the host of plans, beside its toolkit. */
+export interface ToolkitOptions<Kit extends Toolkit> extends Options {
+  /** The policy for doubts about a tool, by the tool's name. */
+  readonly inDoubt?: { readonly [Name in keyof Kit["tools"]]?: "retry" | "park" }
 }
 
 /**
@@ -268,37 +293,56 @@ export interface Toolkit {
  */
 export const layerToolkit = <Kit extends Toolkit, E, R>(
   toolkit: Effect.Effect<Kit, E, R>,
-  options: { readonly inDoubt?: { readonly [Name in keyof Kit["tools"]]?: "retry" | "park" } } = {}
+  options: ToolkitOptions<Kit> = {}
 ): Layer.Layer<ToolExecutor, E, R> =>
   Layer.unwrapEffect(Effect.map(toolkit, ({ handle, tools }) =>
-    layer(Object.fromEntries(
-      Object.entries(tools).map(([name, { annotations, description, parametersSchema, successSchema }]) => [
-        name,
-        {
-          description,
-          readOnly: annotations.unsafeMap.get("@effect/ai/Tool/Readonly") === true,
-          parameters: parametersSchema as Schema.Schema<unknown>,
-          success: Schema.encodedSchema(successSchema),
-          inDoubt: Object.hasOwn(options.inDoubt ?? {}, name)
-            ? options.inDoubt?.[name]
-            : annotations.unsafeMap.get("@effect/ai/Tool/Idempotent") === true
-            ? "retry"
-            : undefined,
-          // A handler decodes by itself.
-          run: (_, call) =>
-            (handle as (name: string, parameters: unknown) => ReturnType<Toolkit["handle"]>)(name, call.arguments).pipe(
-              Effect.provideService(CurrentCall, call),
-              Effect.mapErrorCause(Cause.map((error) => fromToolkit(call, error))),
-              Effect.flatMap(({ encodedResult, isFailure }) =>
-                isFailure ? Effect.fail(failedBy(call.tool, encodedResult)) : Effect.succeed(encodedResult)
-              )
-            )
-        } satisfies Tool<never>
-      ])
-    )))) as Layer.Layer<ToolExecutor, E, R>
+    layer(
+      Object.fromEntries(
+        Object.entries(tools).map(([name, tool]) => {
+          const inDoubt = Object.hasOwn(options.inDoubt ?? {}, name) ? options.inDoubt?.[name] : undefined
+          return [name, ofToolkit(tool, handle as Handle, inDoubt)]
+        })
+      ),
+      options
+    ))) as Layer.Layer<ToolExecutor, E, R>
 
-/** By this tag a toolkit tells that it cannot read what a handler returned. */
-const fromToolkit = (call: ToolCall, error: unknown): ToolError | OutcomeUnknown => {
+type Handle = (tool: string, parameters: unknown) => ReturnType<Toolkit["handle"]>
+
+const ofToolkit = (
+  { annotations, description, failureSchema, parametersSchema, successSchema }: Toolkit["tools"][string],
+  handle: Handle,
+  inDoubt: "retry" | "park" | undefined
+): Tool<any> => {
+  const failure = failureSchema as Schema.Schema<any, any>
+  return {
+    description,
+    readOnly: annotations.unsafeMap.get("@effect/ai/Tool/Readonly") === true,
+    parameters: parametersSchema as Schema.Schema<any, any>,
+    success: Schema.encodedSchema(successSchema),
+    failure,
+    inDoubt: inDoubt ?? (annotations.unsafeMap.get("@effect/ai/Tool/Idempotent") === true ? "retry" : undefined),
+    // A handler decodes by itself.
+    run: (_, call) =>
+      handle(call.tool, call.arguments).pipe(
+        Effect.provideService(CurrentCall, call),
+        Effect.mapErrorCause(Cause.map((error) => fromToolkit(call, error))),
+        Effect.flatMap(({ encodedResult, isFailure }) =>
+          isFailure
+            ? Effect.fail(Option.getOrElse(schemas.decodeNow(failure, encodedResult), () => encodedResult))
+            : Effect.succeed(encodedResult)
+        )
+      )
+  }
+}
+
+/** An error of a toolkit's own, or of a handler. */
+const fromToolkit = (call: ToolCall, error: unknown): unknown => {
   const { message, tag } = describe(error)
-  return tag === "MalformedInput" ? unreadable(call, message) : failedBy(call.tool, error)
+  // The toolkit could not encode the handler's result.
+  if (tag === "MalformedInput") return unreadableResult(call, message)
+  // The toolkit could not decode the arguments. Its message quotes them, and with them their secrets.
+  if (tag === "MalformedOutput" && (error as { readonly module?: unknown }).module === "Toolkit") {
+    return new InvalidArguments({ tool: call.tool, problems: ["the toolkit cannot decode them"] })
+  }
+  return error
 }

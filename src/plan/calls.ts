@@ -1,26 +1,29 @@
 /** Holds the calls of a plan against the tools that there are, and against what their references can find. */
-import { Option, Schema } from "effect"
+import { Option } from "effect"
 import * as Message from "../definition/messages.ts"
 import { type ExecutionState, tookEffect } from "../Journal.ts"
-import { notJson } from "../values/json.ts"
-import { type Find, wrongArguments } from "./arguments.ts"
-import { type Found, type FoundCall, type FoundStep, pointerTo, type Say } from "./parts.ts"
-import { lookUp, mayFind, type Reference, referencesIn } from "./reference.ts"
-import { callsOf, type Role, type Step } from "./steps.ts"
+import { mayHave } from "../values/ast.ts"
+import { argumentProblems } from "./arguments.ts"
+import { type Found, type FoundCall, type FoundStep, pointerTo, stepsOf } from "./parts.ts"
+import { type Reference, referencesIn } from "./reference.ts"
+import type { Report } from "./reports.ts"
+import type { Role } from "./steps.ts"
 import type { Description, Service } from "./ToolExecutor.ts"
 
 type Tools = Pick<Service, "describe">
 
-/** The outputs that a step may refer to, with what is known of them, and why it may not refer to another. */
+/** The outputs that a step may refer to. */
 interface Visible {
+  /** The description of the tool that gives a step's output; none if the output may not be referred to. */
   readonly find: (step: string) => Option.Option<Description | undefined>
+  /** Why a step's output may not be referred to. */
   readonly why: (step: string) => string
 }
 
-/** Says what is wrong with the calls of all steps. */
-export const sayCalls = (parts: ReadonlyArray<Found>, tools: Tools, say: Say): void => {
+/** Checks the calls of all steps. */
+export const checkCalls = (parts: ReadonlyArray<Found>, tools: Tools, report: Report): void => {
   const outputs = new Map<string, Description | undefined>()
-  const names = new Set(parts.flatMap((part) => "siblings" in part ? part.siblings : [part]).map(({ name }) => name))
+  const names = new Set(stepsOf(parts).map(({ name }) => name))
   const descriptionOf = ({ calls }: FoundStep) => {
     const tool = calls.find(({ role }) => role === "action")?.tool
     return tool === undefined ? undefined : tools.describe(tool)
@@ -39,7 +42,7 @@ export const sayCalls = (parts: ReadonlyArray<Found>, tools: Tools, say: Say): v
           : `but there is no step "${name}"`
       const findOwn = (name: string) => name === step.name ? Option.some(descriptionOf(step)) : find(name)
       for (const called of step.calls) {
-        sayCall(step, called, { find: called.role === "compensation" ? findOwn : find, why }, tools, say)
+        checkCall(step, called, { find: called.role === "compensation" ? findOwn : find, why }, tools, report)
       }
     }
     for (const step of block) {
@@ -49,22 +52,22 @@ export const sayCalls = (parts: ReadonlyArray<Found>, tools: Tools, say: Say): v
   }
 }
 
-const sayCall = (
+const checkCall = (
   { at, classification, name = "" }: FoundStep,
   { arguments: given, role, tool }: FoundCall,
   visible: Visible,
   tools: Tools,
-  say: Say
+  report: Report
 ) => {
   const here = pointerTo(at, [role])
   const description = tool === undefined ? undefined : tools.describe(tool)
   if (tool !== undefined) {
-    if (description === undefined) say("UnknownTool", `${here}/tool`, Message.unknownTool(name, tool))
+    if (description === undefined) report("UnknownTool", `${here}/tool`, Message.unknownTool(name, tool))
     const reads = role === "verify" || (role === "action" && classification === "ReadOnly")
-    if (reads && description?.readOnly === false) say("NotReadOnly", `${here}/tool`, Message.notReadOnly(name, tool))
+    if (reads && description?.readOnly === false) report("NotReadOnly", `${here}/tool`, Message.notReadOnly(name, tool))
     const success = description?.success
-    if (role === "verify" && success !== undefined && !mayFind(success, ["happened"])) {
-      say("InvalidVerify", `${here}/tool`, Message.invalidVerify(name, tool))
+    if (role === "verify" && success !== undefined && !mayHave(success, ["happened"])) {
+      report("InvalidVerify", `${here}/tool`, Message.invalidVerify(name, tool))
     }
   }
   if (Option.isNone(given)) return
@@ -73,12 +76,12 @@ const sayCall = (
     const problem = whyUnresolved(reference, visible)
     if (problem !== undefined) {
       const place = pointerTo(`${here}/arguments`, reference.path)
-      say("UnresolvedReference", place, Message.unresolvedReference(name, reference.pointer, problem))
+      report("UnresolvedReference", place, Message.unresolvedReference(name, reference.pointer, problem))
     }
   }
-  for (const { path, reason } of wrongArguments(template, description, () => Option.none())) {
+  for (const { path, reason } of argumentProblems(template, description, () => Option.none())) {
     const place = pointerTo(`${here}/arguments`, path)
-    say("InvalidArguments", place, Message.invalidArguments(name, tool ?? "", reason))
+    report("InvalidArguments", place, Message.invalidArguments(name, tool ?? "", reason))
   }
 }
 
@@ -91,13 +94,18 @@ const whyUnresolved = ({ tokens }: Reference, { find, why }: Visible): string | 
   const found = find(step)
   if (Option.isNone(found)) return why(step)
   const schema = found.value?.success
-  return schema === undefined || mayFind(schema, inside) ? undefined : `but step "${step}" returns nothing of that kind`
+  return schema === undefined || mayHave(schema, inside) ? undefined : `but step "${step}" returns nothing of that kind`
 }
 
-/** Says which tools an execution may still have to call, and are not there. */
-export const sayMissingTools = (parts: ReadonlyArray<Found>, state: ExecutionState, tools: Tools, say: Say): void => {
+/** Checks that every tool is there that an execution may still have to call. */
+export const checkToolsExist = (
+  parts: ReadonlyArray<Found>,
+  state: ExecutionState,
+  tools: Tools,
+  report: Report
+): void => {
   if (state.status === "Succeeded" || state.status === "Undone") return
-  for (const { at, calls, name = "" } of parts.flatMap((part) => "siblings" in part ? part.siblings : [part])) {
+  for (const { at, calls, name = "" } of stepsOf(parts)) {
     const recorded = state.steps.get(name)
     const isDone = recorded !== undefined && (tookEffect(recorded) || recorded.status === "Skipped")
     const isOwed = (role: Role) =>
@@ -106,33 +114,8 @@ export const sayMissingTools = (parts: ReadonlyArray<Found>, state: ExecutionSta
         : state.direction === "Forward" && !isDone
     for (const { role, tool } of calls) {
       if (tool !== undefined && isOwed(role) && tools.describe(tool) === undefined) {
-        say("UnknownTool", `${pointerTo(at, [role])}/tool`, Message.unknownTool(name, tool))
+        report("UnknownTool", `${pointerTo(at, [role])}/tool`, Message.unknownTool(name, tool))
       }
     }
   }
-}
-
-/** The input of a plan: it has what the plan refers to, and with it the calls are what their tools take. */
-export const inputOf = (steps: ReadonlyArray<Step>, tools: Tools): Schema.Schema<unknown> => {
-  const calls = steps.flatMap((step) =>
-    callsOf(step).flatMap(({ call }) => {
-      const pointers = referencesIn(call.arguments).filter(({ tokens }) => tokens?.[0] === "input")
-      return pointers.length === 0 ? [] : [{ step, call, pointers }]
-    })
-  )
-  const problems = (input: unknown): ReadonlyArray<string> => {
-    const unfit = input === undefined ? undefined : notJson(input, "the input")
-    if (unfit !== undefined) return [`${unfit}, which is not plain JSON`]
-    const find: Find = ([root, ...inside]) => root === "input" ? lookUp(input, inside) : Option.none()
-    return calls.flatMap(({ call, pointers, step: { name } }) => {
-      const missing = pointers.filter(({ tokens }) => Option.isNone(find(tokens!)))
-      return missing.length > 0
-        ? missing.map(({ pointer }) => Message.unresolvedReference(name, pointer, "and the input has nothing there"))
-        : wrongArguments(call, tools.describe(call.tool), find)
-          .map(({ reason }) => Message.invalidArguments(name, call.tool, reason))
-    })
-  }
-  return Schema.Unknown.pipe(
-    Schema.filter((input) => problems(input).map((message) => ({ path: [], message })))
-  ).annotations({ title: "the input of the plan" })
 }

@@ -1,39 +1,38 @@
 /**
  * The JSON document of a plan: its schemas. `Plan` gives them to users.
  */
-import { Schema } from "effect"
+import { Duration, Schema } from "effect"
 import { Classification } from "../Journal.ts"
 
 /** A time in words: `"100 millis"`, `"5 seconds"`, `"1.5 hours"`. */
-const DurationText = Schema.String.pipe(
+export const DurationText = Schema.String.pipe(
   Schema.pattern(/^\d+(\.\d+)? (millis|seconds?|minutes?|hours?|days?)$/, {
     message: () => "is not a time such as \"5 seconds\"",
-    description: "A time, such as \"100 millis\", \"5 seconds\" or \"1 minute\".",
+    description: "A time, such as \"100 millis\", \"5 seconds\" or \"1 minute\"; at most 24 days.",
     examples: ["5 seconds"]
   })
 )
 
-const optional = <A, I>(schema: Schema.Schema<A, I>, description?: string) =>
+export const millisOf = (text: string): number => Duration.toMillis(Duration.decode(text as Duration.DurationInput))
+
+const optionalKey = <A, I>(schema: Schema.Schema<A, I>, description?: string) =>
   Schema.optionalWith(description === undefined ? schema : schema.annotations({ description }), { exact: true })
 
-const orNone = (message: string) => ({ message: () => ({ message, override: true }) })
+const saying = (message: string) => ({ message: () => ({ message, override: true }) })
 
 const wholeNumber = (minimum: number) =>
   Schema.Number.pipe(Schema.int(), Schema.greaterThanOrEqualTo(minimum)).annotations(
-    orNone(`is no whole number of at least ${minimum}`)
+    saying(`must be a whole number of at least ${minimum}`)
   )
 
 const oneOf = <const Words extends readonly [string, string, ...ReadonlyArray<string>]>(...words: Words) => {
-  const [last, ...others] = [...words].reverse()
-  const list = `${others.reverse().map((word) => JSON.stringify(word)).join(", ")} and ${JSON.stringify(last)}`
-  return Schema.Literal(...words).annotations(
-    orNone(words.length === 2 ? `is neither of ${list}` : `is none of ${list}`)
-  )
+  const [last, ...others] = words.map((word) => JSON.stringify(word)).reverse()
+  return Schema.Literal(...words).annotations(saying(`must be ${others.reverse().join(", ")} or ${last}`))
 }
 
-const Text = Schema.String.annotations(orNone("is no text"))
+const Text = Schema.String.annotations(saying("must be a string"))
 
-/** A tool, and what it is given. */
+/** A call of a tool. */
 export const Call = Schema.Struct({
   tool: Schema.NonEmptyString.annotations({ description: "The name of the tool." }),
   arguments: Schema.Unknown.annotations({
@@ -48,13 +47,19 @@ export type Call = typeof Call.Type
 
 /** When to call again what failed: at most `times` more, with a pause that begins with `delay` and grows by `factor`. */
 export const Retry = Schema.Struct({
-  times: optional(wholeNumber(0), "How many more calls after the first; without it there is no limit."),
-  delay: optional(DurationText, "The pause before the next call; without it there is none."),
-  factor: optional(
-    Schema.Number.pipe(Schema.greaterThanOrEqualTo(1)).annotations(orNone("is no number of at least 1")),
+  times: optionalKey(
+    wholeNumber(0),
+    "How many more calls after the first; without it as many as the host of plans allows."
+  ),
+  delay: optionalKey(
+    DurationText,
+    "The pause before the next call; without it the shortest that the host of plans allows."
+  ),
+  factor: optionalKey(
+    Schema.Number.pipe(Schema.greaterThanOrEqualTo(1)).annotations(saying("must be a number of at least 1")),
     "By how much the pause grows each time; without it, not at all."
   ),
-  maxDelay: optional(DurationText, "The longest pause.")
+  maxDelay: optionalKey(DurationText, "The longest pause.")
 }).annotations({
   identifier: "Retry",
   description: "When to call again what failed. Of times and delay at least one must be there."
@@ -64,24 +69,24 @@ export type Retry = typeof Retry.Type
 const forEach = {
   name: Text.annotations({ description: "Names the step; no other step of the plan has this name." }),
   action: Call,
-  retry: optional(Retry),
-  timeout: optional(DurationText, "Cuts off each attempt after this time.")
+  retry: optionalKey(Retry),
+  timeout: optionalKey(DurationText, "Cuts off each attempt after this time.")
 }
 
 const withSideEffect = {
-  inDoubt: optional(
+  inDoubt: optionalKey(
     oneOf("retry", "verify", "park"),
     "What to do when nobody knows whether the action happened, after a crash or a lost reply. retry: call it again under the " +
       "same idempotency key; verify: ask the tool in verify, which returns {\"happened\": true, \"output\": ...} or " +
       "{\"happened\": false}; park: wait for a person."
   ),
   /** Asks whether the action happened: a tool that returns `{"happened": true, "output": ...}` or `{"happened": false}`. */
-  verify: optional(Call)
+  verify: optionalKey(Call)
 }
 
 const compensating = {
-  compensationRetry: optional(Retry),
-  compensationTimeout: optional(DurationText, "Cuts off each attempt at the compensation after this time.")
+  compensationRetry: optionalKey(Retry),
+  compensationTimeout: optionalKey(DurationText, "Cuts off each attempt at the compensation after this time.")
 }
 
 /** A step without a side effect. */
@@ -119,8 +124,8 @@ export const Step = Schema.Union(ReadOnlyStep, CompensatableStep, FinalStep)
 export type Step = typeof Step.Type
 
 const parallelOptions = {
-  concurrency: optional(wholeNumber(1), "How many of them run at a time; without it all do."),
-  unwind: optional(
+  concurrency: optionalKey(wholeNumber(1), "How many of them run at a time; without it all do."),
+  unwind: optionalKey(
     oneOf("sequential", "parallel"),
     "Whether they are undone one by one, as without it, or at the same time."
   )
@@ -138,9 +143,9 @@ export type Parallel = typeof Parallel.Type
 
 const header = {
   name: Text.annotations({ description: "Names the plan." }),
-  version: optional(wholeNumber(1), "Tells plans of one name apart; 1 without it."),
-  description: optional(Text, "What the plan is for."),
-  onCompensationFailure: optional(
+  version: optionalKey(wholeNumber(1), "Tells plans of one name apart; 1 without it."),
+  description: optionalKey(Text, "What the plan is for."),
+  onCompensationFailure: optionalKey(
     oneOf("continue", "stop"),
     "When a compensation fails for good: whether the older steps are undone all the same, as without it, or left as they are."
   )
@@ -161,18 +166,18 @@ export const Document = Schema.Struct({
 })
 export type Document = typeof Document.Type
 
-/** @internal The parts of a document by themselves, as far as they can be told without the rules, which say more of what is wrong. */
+/** @internal Schemas of the parts of a document, laxer than the whole: the rules report the rest. */
 export const Part = {
-  Header: Schema.Struct({ ...header, version: optional(Schema.Number), steps: Schema.Array(Schema.Unknown) }),
+  Header: Schema.Struct({ ...header, version: optionalKey(Schema.Number), steps: Schema.Array(Schema.Unknown) }),
   Block: Schema.Struct({
     parallel: Schema.Array(Schema.Unknown),
     ...parallelOptions,
-    // The rule says what is wrong with another number.
-    concurrency: optional(Schema.Number)
+    // A rule checks the number.
+    concurrency: optionalKey(Schema.Number)
   }),
   Classified: Schema.Struct({
     classification: Classification.annotations(
-      orNone("is none of \"ReadOnly\", \"Compensatable\" and \"Final\"")
+      saying("must be \"ReadOnly\", \"Compensatable\" or \"Final\"")
     )
   }),
   Step: {

@@ -1,30 +1,30 @@
-/** What a plan would do: as data, and as text. `Plan` gives these to users. */
+/** Explains a plan: as data, and as text. `Plan` gives these to users. */
 import { Option } from "effect"
 import type { Classification } from "../Journal.ts"
 import { printable } from "../values/visible.ts"
 import type { Call, CompensatableStep, Document, FinalStep, ReadOnlyStep } from "./document.ts"
 import { lookUp, substitute } from "./reference.ts"
 
-/** A call as it would be made. A reference to what is known by then only is left as it is. */
+/** A call as it would be made. References that only a run can resolve are left in place. */
 export interface ExplainedCall {
   readonly tool: string
   readonly arguments: unknown
 }
 
-/** What a step would do, what would undo it, and its policies as the plan has them. */
+/** A step's calls, and its policies as the plan has them; the limits of its tools and of the host hold besides. */
 export interface ExplainedStep extends Pick<FinalStep, "inDoubt" | "retry" | "timeout"> {
   readonly name: string
   readonly classification: Classification
   readonly action: ExplainedCall
   /** Undefined where there is nothing to undo, or no way to. */
   readonly compensation: ExplainedCall | undefined
-  /** What would be asked whether the action happened, when nobody knows. */
+  /** The call that would ask whether the action happened, when nobody knows. */
   readonly verify: ExplainedCall | undefined
   /** The number of the parallel block that it stands in, counted from 1. */
   readonly block: number | undefined
 }
 
-/** What a plan would do. */
+/** The steps of a plan and its point of no return, for a program or a person who has to agree. */
 export interface Explanation {
   readonly name: string
   readonly version: number
@@ -36,11 +36,11 @@ export interface Explanation {
   readonly steps: ReadonlyArray<ExplainedStep>
   /** The steps that would be undone if the last step before the point of no return failed, in the order of the undoing. */
   readonly undoOrder: ReadonlyArray<string>
-  /** The step after which there is no way back; undefined where there always is one. */
+  /** The step after which there is no way back; undefined if there always is one. */
   readonly pointOfNoReturn: string | undefined
 }
 
-/** What a document would do with an input, or with any. */
+/** Explains a document, with an input or with any. */
 export const explain = (document: Document, input: Option.Option<unknown>): Explanation => {
   const explained = (call: Call): ExplainedCall => ({
     tool: call.tool,

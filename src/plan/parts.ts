@@ -1,18 +1,17 @@
 /** The parts of a plan, each read by itself, as far as it can be. */
-import { Either, Option, type Schema } from "effect"
+import { Option, type Schema } from "effect"
 import type { Classification } from "../Journal.ts"
-import { decodeAll, told } from "../values/decode.ts"
+import { withoutValues } from "../values/issues.ts"
+import { decodeStrictlyNow, problemsOf } from "../values/schema.ts"
 import { Part } from "./document.ts"
-import type { Problem } from "./problems.ts"
+import type { Report } from "./reports.ts"
 import { type Role, roles, type Step } from "./steps.ts"
-
-export type Say = (tag: Problem["_tag"], at: string, message: string) => void
 
 /** A call, as far as it could be read. */
 export interface FoundCall {
   readonly role: Role
   readonly tool: string | undefined
-  /** None where it has none. */
+  /** None if the call has none. */
   readonly arguments: Option.Option<unknown>
 }
 
@@ -23,7 +22,7 @@ export interface FoundStep {
   readonly name: string | undefined
   readonly classification: Classification | undefined
   readonly calls: ReadonlyArray<FoundCall>
-  /** All of it, where nothing in it is malformed. */
+  /** The whole step; undefined if anything in it is malformed. */
   readonly step: Step | undefined
 }
 
@@ -53,32 +52,37 @@ export const textOf = (value: unknown, name: string): string | undefined =>
 export const pointerTo = (at: string, path: ReadonlyArray<PropertyKey>) =>
   [at, ...path.map((part) => String(part).replaceAll("~", "~0").replaceAll("/", "~1"))].join("/")
 
-export const decode = <A>(schema: Schema.Schema<A, any>, json: unknown, at: string, say: Say): A | undefined => {
-  const decoded = decodeAll(schema, json, { exact: true })
-  if (Either.isRight(decoded)) return decoded.right
-  const wrong = typeof decoded.left === "string" ? [{ path: [], reason: decoded.left }] : told(decoded.left)
-  for (const { path, reason } of wrong) say("Malformed", pointerTo(at, path), reason)
+export const decode = <A>(schema: Schema.Schema<A, any>, json: unknown, at: string, report: Report): A | undefined => {
+  const decoded = decodeStrictlyNow(schema, json, { exact: true })
+  if ("value" in decoded) return decoded.value
+  // Arguments in the wrong place may be what a tool would keep secret.
+  const refusal = "issue" in decoded ? { issue: withoutValues(decoded.issue) } : decoded
+  for (const { path, reason } of problemsOf(refusal)) report("Malformed", pointerTo(at, path), reason)
   return undefined
 }
 
-export const findPart = (json: unknown, at: string, say: Say): Found => {
-  if (!has(json, "parallel")) return findStep(json, at, say)
+export const findPart = (json: unknown, at: string, report: Report): Found => {
+  if (!has(json, "parallel")) return findStep(json, at, report)
   return {
     at,
-    block: decode(Part.Block, json, at, say),
-    siblings: listOf(json, "parallel").map((sibling, index) => findStep(sibling, `${at}/parallel/${index}`, say))
+    block: decode(Part.Block, json, at, report),
+    siblings: listOf(json, "parallel").map((sibling, index) => findStep(sibling, `${at}/parallel/${index}`, report))
   }
 }
 
-const findStep = (json: unknown, at: string, say: Say): FoundStep => {
+/** All steps, those in parallel blocks too. */
+export const stepsOf = (parts: ReadonlyArray<Found>): ReadonlyArray<FoundStep> =>
+  parts.flatMap((part) => "siblings" in part ? part.siblings : [part])
+
+const findStep = (json: unknown, at: string, report: Report): FoundStep => {
   const kind = isRecord(json) ? { classification: json.classification } : json
-  const classification = decode(Part.Classified, kind, at, say)?.classification
-  // What is wrong besides is told by the classification that allows most.
+  const classification = decode(Part.Classified, kind, at, report)?.classification
+  // Without a valid classification the rest is checked as if it were Compensatable, which allows the most members.
   const classified = classification === undefined && isRecord(json)
     ? { ...json, classification: "Compensatable" }
     : json
   const schema = Part.Step[classification ?? "Compensatable"] as Schema.Schema<Step, any>
-  const step = isRecord(json) ? decode(schema, classified, at, say) : undefined
+  const step = isRecord(json) ? decode(schema, classified, at, report) : undefined
   const calls = roles.flatMap((role): ReadonlyArray<FoundCall> =>
     Option.match(memberOf(json, role), {
       onNone: () => [],

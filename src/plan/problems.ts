@@ -1,9 +1,10 @@
-/** What a plan can fail with besides its tools. `Plan` gives these to users. */
+/** The errors of a plan besides those of its tools. `Plan` gives these to users. */
 import { Data, Schema } from "effect"
 import type { Rule } from "../definition/rules.ts"
+import { visible } from "../values/visible.ts"
 
 /**
- * What can be wrong with a plan.
+ * The kinds of problems of a plan.
  *
  * - `Malformed`: it is not the JSON document that a plan is
  * - `UnknownTool`, `InvalidArguments`: a call that the `ToolExecutor` would refuse
@@ -11,6 +12,7 @@ import type { Rule } from "../definition/rules.ts"
  * - `NotReadOnly`: a ReadOnly step, or a `verify`, whose tool does not say that it only reads
  * - `InvalidVerify`, `UnusedVerify`: a `verify` that cannot answer, or is never asked
  * - `MissingInDoubt`, `MissingRetry`: a policy that a run of it needs
+ * - `BeyondLimit`: a policy that goes further than the owner of the tool, or the host of plans, allows
  * - the others are the rules of every saga
  */
 export type ProblemTag =
@@ -24,36 +26,62 @@ export type ProblemTag =
   | "UnusedVerify"
   | "MissingInDoubt"
   | "MissingRetry"
+  | "BeyondLimit"
 
 /** One thing that is wrong with a plan. Plain JSON, fit to be handed back to the model that wrote it. */
 export interface Problem {
   readonly _tag: ProblemTag
-  /** Where in the document, as a JSON Pointer (RFC 6901); empty for the plan as a whole. */
+  /** The place in the document, as a JSON Pointer (RFC 6901); empty for the plan as a whole. */
   readonly at: string
+  /** One line, of at most 500 characters. */
   readonly message: string
 }
 
 /**
- * This is no plan that can be run: `problems` names everything that is wrong with it, ordered by place. Nothing was
- * run. Whoever wrote the plan must act.
+ * The plan cannot be run: `problems` names what is wrong with it, ordered by place. There are at most 100, and `more` says how many
+ * are left out. Nothing was run. The author of the plan must act.
  */
-export class InvalidPlan extends Data.TaggedError("InvalidPlan")<{ readonly problems: ReadonlyArray<Problem> }> {
+export class InvalidPlan extends Data.TaggedError("InvalidPlan")<{
+  readonly problems: ReadonlyArray<Problem>
+  readonly more: number
+}> {
   override get message() {
-    return `this plan cannot be run: ${
-      this.problems.map(({ at, message }) => at === "" ? message : `${at}: ${message}`).join("; ")
-    }`
+    const problems = this.problems.map(({ at, message }) => at === "" ? message : `${visible(at)}: ${message}`)
+    return `this plan cannot be run: ${[...problems, ...moreIn(this.more)].join("; ")}`
   }
 }
 
+/** The most problems that an error lists. */
+export const mostProblems = 100
+
+/** The end of a list of problems, if some are left out. */
+export const moreIn = (count: number): ReadonlyArray<string> =>
+  count === 0 ? [] : [`and ${count} more ${count === 1 ? "problem" : "problems"}`]
+
+/** The first problems, and how many more there are. */
+export const firstProblems = (problems: ReadonlyArray<string>): ReadonlyArray<string> => [
+  ...problems.slice(0, mostProblems).map(shortened),
+  ...moreIn(Math.max(0, problems.length - mostProblems))
+]
+
+const longestMessage = 500
+
+/** A sentence in one line, without its middle where it is too long: its end says why. */
+export const shortened = (sentence: string): string => {
+  if (sentence.length <= longestMessage) return visible(sentence)
+  const half = longestMessage / 2 - 2
+  return visible(`${sentence.slice(0, half)} … ${sentence.slice(-half)}`)
+}
+
 /**
- * A reference in a step's arguments found nothing in what an earlier step returned, so that its tool was not called. Whoever
- * wrote the plan must act.
+ * A reference in a step's arguments found nothing in what an earlier step returned, so that its tool was not called. The author of
+ * the plan must act.
  */
 export class UnresolvedReference extends Schema.TaggedError<UnresolvedReference>("effect-saga/UnresolvedReference")(
   "UnresolvedReference",
   { step: Schema.String, reference: Schema.String }
 ) {
   override get message() {
-    return `step "${this.step}" refers to ${JSON.stringify(this.reference)}, and nothing is there`
+    return shortened(`step "${this.step}" refers to ${JSON.stringify(this.reference)}, and nothing is there`)
   }
 }

@@ -1,27 +1,31 @@
-/** Makes of a plan's steps what the builder makes of those that are written in code: calls of the `ToolExecutor`. */
-import { Duration, Effect, Option, Schedule, Schema } from "effect"
+/** Turns the steps of a plan into step definitions that call the `ToolExecutor`. */
+import { Effect, Option, Schema } from "effect"
 import type { StepDefinition } from "../definition/definition.ts"
-import type { ActionContext, CompensationContext, RetryPolicy } from "../definition/Step.ts"
+import type { ActionContext, CompensationContext, InDoubtPolicy } from "../definition/Step.ts"
 import { OutcomeUnknown } from "../SagaError.ts"
 import { copied } from "../values/json.ts"
+import * as schemas from "../values/schema.ts"
 import type * as Document from "./document.ts"
+import { limitsOf, settledInDoubt, type Tools } from "./limits.ts"
 import { UnresolvedReference } from "./problems.ts"
 import { lookUp, substitute } from "./reference.ts"
-import { InvalidArguments, type Role, type Service, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
+import { storable } from "./results.ts"
+import { retryOf, timeoutOf } from "./retry.ts"
+import { InvalidArguments, type Role, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
 
-/** How a step's errors are stored. */
+/** The schema by which a step's errors are stored. */
 const Failure = Schema.Union(ToolFailed, UnknownTool, InvalidArguments, UnresolvedReference, OutcomeUnknown)
 
-/** What `verify` has to return. */
+/** The answer that `verify` has to return. */
 const Answer = Schema.Union(
   Schema.Struct({ happened: Schema.Literal(true), output: Schema.Unknown }),
   Schema.Struct({ happened: Schema.Literal(false) })
 )
 
-/** A step that is well-formed; whether it keeps the rules is checked afterwards. */
+/** A step that is well-formed. Whether it keeps the rules is checked afterwards. */
 export type Step = typeof Document.Part.Step[keyof typeof Document.Part.Step]["Type"]
 
-/** What a call is for; the name of the step's member, too. */
+/** The role of a call, and the name of the step's member that has it. */
 export type { Role }
 
 /** A call of a step. */
@@ -38,88 +42,81 @@ export const callsOf = (step: Step): ReadonlyArray<StepCall> =>
     return call === undefined ? [] : [{ role, call }]
   })
 
-/** What a step of a plan says, and what its tool says where the step does not. */
-export const inDoubtOf = (step: Step, tools: Pick<Service, "describe">) =>
-  step.classification === "ReadOnly" ? undefined : step.inDoubt ?? tools.describe(step.action.tool)?.inDoubt
+/** Whether a text is a policy for doubts. */
+export const isPolicy = (text: string | undefined): text is InDoubtPolicy =>
+  text === "retry" || text === "verify" || text === "park"
 
-export const stepOf = (step: Step, tools: Pick<Service, "describe">): StepDefinition => {
-  const { action, classification, name, retry, timeout } = step
-  const policies = {
+/** How a doubt about a step is settled. */
+const inDoubtOf = (step: Exclude<Step, Document.ReadOnlyStep>, tools: Tools): InDoubtPolicy | undefined =>
+  settledInDoubt(tools.describe(step.action.tool)?.inDoubt, step.inDoubt)
+
+export const stepOf = (step: Step, tools: Tools): StepDefinition => {
+  switch (step.classification) {
+    case "ReadOnly":
+      return { ...policiesOf(step, tools), action: (context) => readOnlyCall(step, context) }
+    case "Compensatable": {
+      const { compensation, compensationRetry, compensationTimeout } = step
+      const limits = limitsOf(tools, compensation?.tool ?? "")
+      return {
+        ...policiesOf(step, tools),
+        ...doubtOf(step, tools),
+        compensate: compensation && ((context) => call(step, compensation, "compensation", context)),
+        compensationRetry: retryOf(compensationRetry, limits),
+        compensationTimeout: timeoutOf(compensationTimeout, limits)
+      }
+    }
+    case "Final":
+      return { ...policiesOf(step, tools), ...doubtOf(step, tools) }
+  }
+}
+
+const policiesOf = (step: Step, tools: Tools) => {
+  const { action, classification, name } = step
+  const limits = limitsOf(tools, action.tool)
+  return {
     _tag: "Step" as const,
     name,
     classification,
     success: Schema.Unknown,
     error: Failure,
-    timeout: durationOf(timeout),
+    timeout: timeoutOf(step.timeout, limits),
+    retry: retryOf(step.retry, limits),
     action: (context: ActionContext<unknown, unknown>) => call(step, action, "action", context),
-    // These come without a call, and so say nothing about the one before.
-    isAnswer: (error: unknown) =>
-      !(error instanceof UnknownTool || error instanceof InvalidArguments || error instanceof UnresolvedReference)
+    // These errors come before the call, so they say nothing about an earlier call under the key.
+    isAnswer: (error: unknown) => !isBeforeCall(error)
   }
-  if (step.classification === "ReadOnly") {
-    return {
-      ...policies,
-      retry: retryOf(retry),
-      // Without a side effect there is nothing to be in doubt about.
-      action: (context) =>
-        Effect.catchTag(
-          call(step, action, "action", context),
-          "OutcomeUnknown",
-          ({ _tag: tag, reason }) => Effect.fail(new ToolFailed({ tool: action.tool, tag, reason }))
-        )
-    }
-  }
+}
+
+const beforeCall = [Schema.is(UnknownTool), Schema.is(InvalidArguments), Schema.is(UnresolvedReference)]
+
+const isBeforeCall = (error: unknown): boolean => beforeCall.some((is) => is(error))
+
+/** Without a side effect there is nothing to be in doubt about: then the call has failed. */
+const readOnlyCall = (step: Document.ReadOnlyStep, context: ActionContext<unknown, unknown>) =>
+  Effect.catchTag(
+    call(step, step.action, "action", context),
+    "OutcomeUnknown",
+    ({ _tag: tag, reason }) => Effect.fail(new ToolFailed({ tool: step.action.tool, tag, reason }))
+  )
+
+const doubtOf = (step: Exclude<Step, Document.ReadOnlyStep>, tools: Tools) => {
   const { verify } = step
   const inDoubt = inDoubtOf(step, tools)
-  const withSideEffect = {
-    ...policies,
-    // A tool may end with OutcomeUnknown whatever the plan says, and without any policy that would count as a failure.
-    retry: retryOf(retry) ?? (inDoubt === undefined ? { times: 0 } : undefined),
+  return {
     inDoubt,
+    // A tool may end with OutcomeUnknown whatever the plan says, and without any policy that would count as a failure.
+    ...step.retry === undefined && inDoubt === undefined ? { retry: { times: 0 } } : {},
     verify: verify &&
       ((context: ActionContext<unknown, unknown>) =>
         Effect.flatMap(call(step, verify, "verify", context), (answer) =>
           Effect.map(
-            Schema.decodeUnknown(Answer, { exact: true })(answer),
-            (answer) => answer.happened ? Option.some(answer.output) : Option.none()
+            schemas.decode(Answer, answer),
+            (answer: typeof Answer.Type) => answer.happened ? Option.some(answer.output) : Option.none()
           )))
   }
-  if (step.classification === "Final") return withSideEffect
-  const { compensation, compensationRetry, compensationTimeout } = step
-  return {
-    ...withSideEffect,
-    compensate: compensation &&
-      ((context: CompensationContext<unknown, unknown, unknown>) => call(step, compensation, "compensation", context)),
-    compensationRetry: retryOf(compensationRetry),
-    compensationTimeout: durationOf(compensationTimeout)
-  }
 }
 
-const durationOf = (text: string | undefined) =>
-  text === undefined ? undefined : Duration.decode(text as Duration.DurationInput)
-
-export const retryOf = (retry: Document.Retry | undefined): RetryPolicy<unknown, number, never> | undefined => {
-  if (retry === undefined) return undefined
-  const { delay, factor, maxDelay, times } = retry
-  const first = durationOf(delay)
-  const longest = durationOf(maxDelay)
-  // A pause of no length is none.
-  const pauses = [first, longest ?? first].every((pause) => pause !== undefined && Duration.toMillis(pause) > 0)
-  const growing: Schedule.Schedule<unknown> | undefined = first === undefined || !pauses
-    ? undefined
-    : factor === undefined
-    ? Schedule.spaced(first)
-    : Schedule.exponential(first, factor)
-  const schedule = growing && (longest === undefined
-    ? growing
-    : Schedule.modifyDelay(growing, (_, delay) => Duration.min(delay, longest)))
-  return {
-    ...times === undefined ? undefined : { times },
-    ...schedule === undefined ? undefined : { schedule }
-  }
-}
-
-/** Calls a tool with its references resolved; where one finds nothing, it does not. */
+/** Calls a tool with its references resolved; fails before the call where one finds nothing. */
 const call = (
   { name }: Step,
   { arguments: template, tool }: Document.Call,
@@ -127,32 +124,40 @@ const call = (
   context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
 ): Effect.Effect<unknown, typeof Failure.Type, ToolExecutor> =>
   Effect.flatMap(ToolExecutor, ({ execute }): Effect.Effect<unknown, typeof Failure.Type> => {
-    const { attempt, executionId, idempotencyKey, input, outputs } = context
-    const missing: Array<string> = []
-    const find = ([root, ...path]: ReadonlyArray<string>): Option.Option<unknown> => {
-      if (root === "input") return lookUp(input, path)
-      // Only a compensation sees its own step's output.
-      return "output" in context && path[0] === name
-        ? lookUp(context.output, path.slice(1))
-        : lookUp(outputs, path)
+    const { attempt, executionId, idempotencyKey } = context
+    const { missing, resolved } = resolve(name, template, context)
+    if (missing !== undefined) return Effect.fail(new UnresolvedReference({ step: name, reference: missing }))
+    const toCall = {
+      tool,
+      // A copy: what a tool does to it must not change what later calls are given.
+      arguments: copied(resolved),
+      role,
+      step: name,
+      executionId,
+      idempotencyKey,
+      actionIdempotencyKey: "output" in context ? context.actionIdempotencyKey : idempotencyKey,
+      attempt
     }
-    const resolved = substitute(template, (tokens, pointer) => {
-      const found = find(tokens)
-      if (Option.isNone(found)) missing.push(pointer)
-      return found
-    })
-    const [reference] = missing
-    return reference === undefined
-      ? execute({
-        tool,
-        // A copy: what a tool does to it must not change what later calls are given.
-        arguments: copied(resolved),
-        role,
-        step: name,
-        executionId,
-        idempotencyKey,
-        actionIdempotencyKey: "output" in context ? context.actionIdempotencyKey : idempotencyKey,
-        attempt
-      })
-      : Effect.fail(new UnresolvedReference({ step: name, reference }))
+    return Effect.flatMap(execute(toCall), (result) => storable(toCall, result))
   })
+
+/** Arguments with their references resolved, and the first reference that finds nothing. */
+const resolve = (
+  step: string,
+  template: unknown,
+  context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
+) => {
+  const { input, outputs } = context
+  const find = ([root, ...path]: ReadonlyArray<string>): Option.Option<unknown> => {
+    if (root === "input") return lookUp(input, path)
+    // Only a compensation sees its own step's output.
+    return "output" in context && path[0] === step ? lookUp(context.output, path.slice(1)) : lookUp(outputs, path)
+  }
+  let missing: string | undefined
+  const resolved = substitute(template, (tokens, pointer) => {
+    const found = find(tokens)
+    if (Option.isNone(found)) missing ??= pointer
+    return found
+  })
+  return { resolved, missing }
+}

@@ -1,6 +1,6 @@
 /** Errors as a tag and a message. */
-import { Cause, ParseResult } from "effect"
-import { withoutSecrets } from "./secrets.ts"
+import { Cause, Chunk, ConfigError, ParseResult } from "effect"
+import { withoutSecrets, withoutValue } from "./secrets.ts"
 
 /**
  * The tag and the message of any value. The tag is its `_tag`, name or type. Never throws, though an error's own getters may: an error
@@ -19,6 +19,7 @@ const tagOf = (error: unknown): string => {
 
 const messageOf = (error: unknown): string => {
   if (ParseResult.isParseError(error)) return withoutSecrets(error).message
+  if (ConfigError.isConfigError(error)) return withoutValue(error).message
   if (typeof error !== "object" || error === null) return String(error)
   const { message } = error as { message?: unknown }
   return typeof message === "string" ? message : ""
@@ -35,10 +36,17 @@ const orElse = <A>(get: () => A, otherwise: A): A => {
 /** The first line of a cause. */
 export const oneLine = (cause: Cause.Cause<unknown>): string => {
   const error = orElse(() => Cause.squash(cause), undefined)
-  if (!orElse(() => ParseResult.isParseError(error), false)) {
+  if (!orElse(() => mayQuoteSecrets(cause), true)) {
     const pretty = orElse(() => Cause.pretty(cause).split("\n", 1)[0], undefined)
     if (pretty !== undefined) return pretty
   }
   const { message, tag } = describe(error)
   return `${tag}: ${message}`.split("\n", 1)[0]!
 }
+
+/** Whether an error in a cause has a message of Effect's that quotes the value that was refused. */
+const mayQuoteSecrets = (cause: Cause.Cause<unknown>): boolean =>
+  Chunk.some(
+    Chunk.appendAll(Cause.failures(cause), Cause.defects(cause)),
+    (error) => ParseResult.isParseError(error) || ConfigError.isConfigError(error)
+  )

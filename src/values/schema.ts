@@ -3,18 +3,19 @@
  * once, as nearly all do, the answer is an `Exit`.
  */
 import { Cause, Effect, Either, Exit, Option, ParseResult, Schema } from "effect"
+import { holdsSecret } from "./ast.ts"
 import { describe } from "./describe.ts"
-import { withoutSecrets } from "./secrets.ts"
+import { type Issue, problemsBeside, problemsIn, type ValueProblem, withoutSecretsIn } from "./issues.ts"
 
 type AnySchema = Schema.Schema<any, any>
 
 /** Decodes plain JSON; fails with why it cannot be, in words without secrets. */
 export const decode = (schema: AnySchema, value: unknown): Effect.Effect<any, string> =>
-  answerOf(() => ParseResult.decodeUnknown(schema)(value))
+  answerOf(schema, () => ParseResult.decodeUnknown(schema)(value))
 
 /** Encodes a value; fails with why it cannot be, in words without secrets. */
 export const encode = (schema: AnySchema, value: unknown): Effect.Effect<unknown, string> =>
-  answerOf(() => ParseResult.encodeUnknown(schema)(value))
+  answerOf(schema, () => ParseResult.encodeUnknown(schema)(value))
 
 /** Encodes a value where its schema does that at once, and can. */
 export const encodeNow = (schema: AnySchema, value: unknown): Option.Option<unknown> => now(encode(schema, value))
@@ -25,35 +26,97 @@ export const decodeNow = (schema: AnySchema, value: unknown): Option.Option<unkn
 const now = <A>(answer: Effect.Effect<A, string>): Option.Option<A> =>
   hasSucceeded(answer) ? Option.some(answer.value) : Option.none()
 
-/** Validates a value. Unlike Effect's own, the error never prints a value that the schema redacts. */
+/**
+ * Validates a value, and returns it as it is; or the copy of it that a schema of {@link checkedCopy} makes. Unlike Effect's own, the
+ * error never prints a value that the schema redacts.
+ */
 export const validate = <A>(
   schema: Schema.Schema<A, any, never>,
   value: unknown
-): Effect.Effect<A, ParseResult.ParseError> => mapError(exitOf(Schema.validate(schema)(value)), withoutSecrets)
+): Effect.Effect<A, ParseResult.ParseError> => {
+  const validated = mapError(
+    ask(schema, () => ParseResult.validate(schema)(value)),
+    (refusal) => errorOf(schema, refusal)
+  )
+  return copying.has(schema) ? validated : andThen(validated, () => Exit.succeed(value as A))
+}
 
-const answerOf = <A>(
-  ask: () => Effect.Effect<A, ParseResult.ParseIssue>
-): Effect.Effect<A, string> => {
+const errorOf = (schema: AnySchema, refusal: Refusal): ParseResult.ParseError =>
+  ParseResult.parseError(
+    "issue" in refusal
+      ? refusal.issue
+      : new ParseResult.Type(schema.ast, undefined, `the schema threw: ${refusal.threw}`)
+  )
+
+const copying = new WeakSet<AnySchema>()
+
+/** Why a schema refused a value: what is wrong with it, without secrets; or where the schema itself threw or died, of what. */
+export type Refusal = { readonly issue: Issue } | { readonly threw: string }
+
+const strictly = { errors: "all", onExcessProperty: "error" } as const
+
+/** Decodes what somebody wrote, and finds everything that is wrong with it, members that should not be there included. */
+export const decodeStrictly = <A>(schema: Schema.Schema<A, any>, value: unknown): Effect.Effect<A, Refusal> =>
+  ask(schema, () => ParseResult.decodeUnknown(schema, strictly)(value))
+
+/** The same at once: a problem that only time could tell is not found. */
+export const decodeStrictlyNow = <A>(
+  schema: Schema.Schema<A, any>,
+  value: unknown,
+  options: { readonly exact?: boolean } = {}
+): { readonly value: A } | Refusal =>
+  Exit.match(
+    ask(schema, () => ParseResult.decodeUnknownEither(schema, { ...strictly, ...options })(value)) as Exit.Exit<
+      A,
+      Refusal
+    >,
+    { onSuccess: (value) => ({ value }), onFailure: (cause) => Cause.squash(cause) as Refusal }
+  )
+
+/** Everything that a refusal says is wrong. */
+export const problemsOf = (refusal: Refusal): ReadonlyArray<ValueProblem> =>
+  "issue" in refusal ? problemsIn(refusal.issue) : [{ path: [], reason: `the schema threw: ${refusal.threw}` }]
+
+/** The same without what depends on the parts of the value at the open paths. */
+export const problemsBesideOpen = (
+  refusal: Refusal,
+  open: ReadonlyArray<ReadonlyArray<PropertyKey>>
+): ReadonlyArray<ValueProblem> => {
+  if ("issue" in refusal) return problemsBeside(open, refusal.issue)
+  // A schema that throws may have stumbled over an open part.
+  return open.length > 0 ? [] : problemsOf(refusal)
+}
+
+const answerOf = <A>(schema: AnySchema, call: () => Effect.Effect<A, Issue>): Effect.Effect<A, string> =>
+  mapError(
+    ask(schema, call),
+    (refusal) => "issue" in refusal ? describe(ParseResult.parseError(refusal.issue)).message : refusal.threw
+  )
+
+/** Calls a schema; a schema that throws or dies has refused. */
+const ask = <A>(schema: AnySchema, call: () => Effect.Effect<A, Issue>): Effect.Effect<A, Refusal> => {
   try {
-    const answer = exitOf(ask())
-    if (isEnded(answer)) return mapError(answer, (issue) => problemOf(Cause.fail(issue)))
-    return Effect.catchAllCause(
-      answer,
-      (cause) =>
-        Cause.isInterrupted(cause) ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(problemOf(cause))
-    )
+    const answer = exitOf(call())
+    if (isEnded(answer)) return mapError(answer, refusedWith)
+    return Effect.catchAllCause(answer, (cause) => {
+      if (Cause.isInterrupted(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+      return Effect.fail(Option.match(Cause.failureOption(cause), {
+        onNone: () => threw(schema, Cause.squash(cause)),
+        onSome: refusedWith
+      }))
+    })
   } catch (thrown) {
-    return Exit.fail(describe(thrown).message)
+    return Exit.fail(threw(schema, thrown))
   }
 }
 
-const problemOf = (cause: Cause.Cause<ParseResult.ParseIssue>): string =>
-  describe(
-    Option.match(Cause.failureOption(cause), {
-      onNone: () => Cause.squash(cause),
-      onSome: ParseResult.parseError
-    })
-  ).message
+const refusedWith = (issue: Issue): Refusal => ({ issue: withoutSecretsIn(issue) })
+
+/** An error that a schema threw may quote the value that it was given. */
+const threw = (schema: AnySchema, error: unknown): Refusal => {
+  const { message, tag } = describe(error)
+  return { threw: holdsSecret(schema) ? tag : message }
+}
 
 /** The effect as an `Exit` where it has ended already: the schemas of Effect 3 answer at once with an `Either`. */
 const exitOf = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
@@ -91,3 +154,21 @@ export const match = <A, E, R, B, C>(
   on: { readonly onFailure: (error: E) => B; readonly onSuccess: (value: A) => C }
 ): Effect.Effect<B | C, never, R> =>
   hasSucceeded(effect) ? Exit.succeed(on.onSuccess(effect.value)) : Effect.match(effect, on)
+
+/** A schema of any value that a function accepts; it decodes to, encodes to and validates as the copy that the function makes. */
+export const checkedCopy = (
+  title: string,
+  check: (value: unknown) => { readonly value: unknown } | { readonly problems: ReadonlyArray<string> }
+): Schema.Schema<unknown> => {
+  const parse = (given: unknown, _: unknown, ast: ConstructorParameters<typeof ParseResult.Type>[0]) => {
+    const checked = check(given)
+    if ("value" in checked) return ParseResult.succeed(checked.value)
+    // The problems say what there is to say of the value.
+    const [first, ...others] = checked.problems.map((problem) => new ParseResult.Type(ast, undefined, problem))
+    return ParseResult.fail(new ParseResult.Composite(ast, undefined, [first!, ...others]))
+  }
+  const typeConstructor = { _tag: "effect-saga/CheckedCopy" }
+  const schema = Schema.declare([], { decode: () => parse, encode: () => parse }, { title, typeConstructor })
+  copying.add(schema)
+  return schema
+}

@@ -1,87 +1,51 @@
-/** Removes the values that a schema redacts from its errors. */
-import { Option, ParseResult, Redacted, SchemaAST } from "effect"
+/** Removes the values that schemas and settings keep secret from their errors. */
+import { Cause, ConfigError, ParseResult } from "effect"
+import { withoutSecretsIn } from "./issues.ts"
 
-/** The same error without the values that its schema redacts. */
-export const withoutSecrets = ({ issue }: ParseResult.ParseError): ParseResult.ParseError =>
-  new ParseResult.ParseError({ issue: cut(issue) })
+/** The same error; and if its schema has a secret anywhere, without any value. */
+export const withoutSecrets = (error: ParseResult.ParseError): ParseResult.ParseError => {
+  const issue = withoutSecretsIn(error.issue)
+  return issue === error.issue ? error : new ParseResult.ParseError({ issue })
+}
 
-/** `hides` where what is wrong is wrong with a value that may have a secret in it. */
-export const cut = (issue: ParseResult.ParseIssue, hides = false): ParseResult.ParseIssue => {
-  switch (issue._tag) {
-    case "Pointer":
-      return new ParseResult.Pointer(issue.path, issue.actual, cut(issue.issue))
-    case "Missing":
-    case "Unexpected":
-      return issue
-  }
-  const { ast } = issue
-  if (isSecret(ast)) return new ParseResult.Type(ast, redacted)
-  const hidden = hides || hasSecret(ast, new Set())
-  switch (issue._tag) {
-    case "Composite": {
-      const { issues } = issue
-      const inside = (issue: ParseResult.ParseIssue) => cut(issue, hidden)
-      const rest = isMany(issues) ? [inside(issues[0]), ...issues.slice(1).map(inside)] as const : inside(issues)
-      return new ParseResult.Composite(issue.ast, issue.actual, rest, issue.output)
-    }
-    case "Refinement":
-      return new ParseResult.Refinement(issue.ast, issue.actual, issue.kind, cut(issue.issue, hidden))
-    case "Transformation":
-      // What a transformation says of why it failed may quote what it was given.
-      return hidden && issue.kind === "Transformation"
-        ? new ParseResult.Type(ast, redacted)
-        : new ParseResult.Transformation(issue.ast, issue.actual, issue.kind, cut(issue.issue, hidden))
-    default:
-      return hidden ? new ParseResult.Type(ast, redacted) : issue
+/** A setting that cannot be read, by its name: its value may be a secret. */
+export const withoutValue = (error: ConfigError.ConfigError): ConfigError.ConfigError => {
+  switch (error._op) {
+    case "And":
+      return ConfigError.And(withoutValue(error.left), withoutValue(error.right))
+    case "Or":
+      return ConfigError.Or(withoutValue(error.left), withoutValue(error.right))
+    case "InvalidData":
+      return ConfigError.InvalidData(error.path, `the setting ${error.path.join(".")} is not what it should be`)
+    case "MissingData":
+    case "SourceUnavailable":
+    case "Unsupported":
+      return error
   }
 }
 
-const redacted = Redacted.make(undefined)
+// An error may be its own cause.
+const deepest = 100
 
-const isMany = <A>(issues: ParseResult.SingleOrNonEmpty<A>): issues is readonly [A, ...Array<A>] =>
-  Array.isArray(issues)
-
-/** Whether the schema is of a secret. What matches no member of a union may have been meant for the one that is. */
-const isSecret = (ast: SchemaAST.AST): boolean => {
-  switch (ast._tag) {
-    case "Declaration":
-      return Option.exists(
-        SchemaAST.getTypeConstructorAnnotation(ast),
-        ({ _tag }) => _tag === "effect/Redacted"
-      )
-    case "Transformation":
-      return isSecret(ast.to)
-    case "Refinement":
-      return isSecret(ast.from)
-    case "Union":
-      return ast.types.some(isSecret)
-    default:
-      return false
+const withoutSecretsOf = <E>(error: E, depth = 0): E => {
+  try {
+    if (ParseResult.isParseError(error)) return withoutSecrets(error) as E
+    if (ConfigError.isConfigError(error)) return withoutValue(error) as E
+    if (!(error instanceof Error) || error.cause === undefined || depth > deepest) return error
+    const cause = withoutSecretsOf(error.cause, depth + 1)
+    return cause === error.cause ? error : Object.create(error, { cause: { value: cause } }) as E
+  } catch {
+    return error
   }
 }
 
-/** Whether there is a secret anywhere in what the schema is of. */
-const hasSecret = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
-  if (seen.has(ast)) return false
-  seen.add(ast)
-  const inside = (ast: SchemaAST.AST) => hasSecret(ast, seen)
-  switch (ast._tag) {
-    case "Declaration":
-      return isSecret(ast) || ast.typeParameters.some(inside)
-    case "TypeLiteral":
-      return ast.propertySignatures.some(({ type }) => inside(type)) ||
-        ast.indexSignatures.some(({ type }) => inside(type))
-    case "TupleType":
-      return ast.elements.some(({ type }) => inside(type)) || ast.rest.some(({ type }) => inside(type))
-    case "Union":
-      return ast.types.some(inside)
-    case "Refinement":
-      return inside(ast.from)
-    case "Transformation":
-      return inside(ast.from) || inside(ast.to)
-    case "Suspend":
-      return inside(ast.f())
-    default:
-      return false
-  }
-}
+/** A cause as others may see it. */
+export const causeWithoutSecrets = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
+  Cause.match(cause, {
+    onEmpty: Cause.empty,
+    onFail: (error) => Cause.fail(withoutSecretsOf(error)),
+    onDie: (defect) => Cause.die(withoutSecretsOf(defect)),
+    onInterrupt: (fiberId) => Cause.interrupt(fiberId),
+    onSequential: (left, right) => Cause.sequential(left, right),
+    onParallel: (left, right) => Cause.parallel(left, right)
+  })

@@ -1,11 +1,12 @@
 /**
  * Reports a run to listeners, metrics, the tracer and the log. A run that nobody observes pays for one look-up.
  */
-import { Clock, Effect, type Exit, type Fiber, type Tracer } from "effect"
+import { Clock, Effect, Exit, type Fiber, type Tracer } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
 import { isTraced, metricTagsOf, serviceOf } from "../values/fiber.ts"
+import { causeWithoutSecrets } from "../values/secrets.ts"
 import { visible } from "../values/visible.ts"
 import type { FiberTags } from "./counters.ts"
 import { type MetricNames, metricNamesOf } from "./metricNames.ts"
@@ -150,7 +151,7 @@ export class Observer {
       if (staysOpen && exit._tag === "Success") return Effect.void
       return Effect.map(Clock.currentTimeNanos, (nanos) => {
         span.attribute("saga.status", recorder.state()?.status)
-        span.end(nanos, exit)
+        span.end(nanos, Exit.mapErrorCause(exit, causeWithoutSecrets))
       })
     })
     return this.isLogged
@@ -180,7 +181,10 @@ export class Observer {
       })
       const attributes = { ...this.attributes, ...own }
       return Effect.catchAllCause(
-        Effect.withSpan(noted, name, { attributes, captureStackTrace: false }),
+        Effect.withSpan(Effect.mapErrorCause(noted, causeWithoutSecrets), name, {
+          attributes,
+          captureStackTrace: false
+        }),
         // If the tracer dies while it ends the span, keep the outcome of the calls.
         (cause) => ended ?? Effect.failCause(cause)
       )

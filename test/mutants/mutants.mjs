@@ -523,8 +523,8 @@ export const mutants = [
   {
     says: "resumes a plan whose tools are gone",
     file: "src/plan/reader.ts",
-    text: "if (stored !== undefined) sayMissingTools(parts, stored, tools, say)",
-    replacement: "if (stored !== undefined) void sayMissingTools",
+    text: "if (stored !== undefined) checkToolsExist(parts, stored, tools, report)",
+    replacement: "if (stored !== undefined) void checkToolsExist",
     tests: ["test/planDurable.test.ts"]
   },
   {
@@ -558,9 +558,9 @@ export const mutants = [
   },
   {
     says: "tells a redacted value that does not match its schema",
-    file: "src/values/secrets.ts",
-    text: "if (isSecret(ast))",
-    replacement: "if (false)",
+    file: "src/values/issues.ts",
+    text: "isOfSecret(issue) ? withoutValues(issue) : issue",
+    replacement: "issue",
     tests: ["test/hostileErrors.test.ts"]
   }
 ]

@@ -1,5 +1,5 @@
 /** The sagas of `SagaArbitrary` as plans: the same steps, done by the same functions, but named by a document. */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { ToolExecutor } from "effect-saga"
 import type { Ledger, SagaArbitrary } from "effect-saga/testing"
 import { stepOf } from "../../src/testing/sentence.ts"
@@ -40,10 +40,19 @@ export const documentOf = (program: SagaArbitrary.Program, header: object = {}) 
 }
 
 /** Runs the tools of such documents, and counts their calls. */
-export const tools = (calls = { count: 0 }) =>
-  ToolExecutor.layerFunction((call): Effect.Effect<string, unknown, Ledger.Ledger> => {
-    calls.count++
-    const { name, output, sentence } = call.arguments as Arguments
-    const { action, compensate } = stepOf(name, sentence)
-    return call.role === "action" ? action(call) : compensate({ ...call, output })
+export const tools = (calls = { count: 0 }) => {
+  const it = ToolExecutor.tool({
+    // The plan is believed: which steps only read, it says itself.
+    readOnly: true,
+    parameters: Schema.Unknown,
+    success: Schema.Unknown,
+    failure: Schema.Unknown,
+    run: (_, call): Effect.Effect<unknown, unknown, Ledger.Ledger> => {
+      calls.count++
+      const { name, output, sentence } = call.arguments as Arguments
+      const { action, compensate } = stepOf(name, sentence)
+      return call.role === "action" ? action(call) : compensate({ ...call, output })
+    }
   })
+  return ToolExecutor.layer({ do: it, undo: it }, { limits: { minDelay: 0 } })
+}
