@@ -2,7 +2,8 @@
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
 import { Cause, Duration, Effect, Exit, Layer, Option, Stream } from "effect"
-import type { OwedToScoped } from "./definition/owed.ts"
+import type { NotBuilt } from "./definition/messages.ts"
+import type { OwedToScoped, ReadyToExecute } from "./definition/owed.ts"
 import { programOf } from "./definition/saga.ts"
 import * as durable from "./engine/durable.ts"
 import { failIfParked } from "./engine/load.ts"
@@ -110,7 +111,15 @@ export interface LayerOptions extends Options {
 /** A saga that may be run durably, or every plan. */
 type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
 
-type HasPlans<Sagas extends ReadonlyArray<Durable>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ? never
+/** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
+export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ? unknown
+  : { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
+
+type Registrable<S> = S extends Durable ? unknown
+  : S extends Saga.Saga<any, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
+  : NotBuilt
+
+type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ? never
   : Yes
 
 /**
@@ -125,8 +134,8 @@ type HasPlans<Sagas extends ReadonlyArray<Durable>, Yes> = Extract<Sagas[number]
  * Executions are read page by page, however many there are. One that is tried again without end keeps its place among those that
  * are driven at a time, and keeps this from ending. Interrupted, it leaves them as they are.
  */
-export const events = <const Sagas extends ReadonlyArray<Durable>>(
-  sagas: Sagas,
+export const events = <const Sagas extends ReadonlyArray<unknown>>(
+  sagas: Sagas & Registered<Sagas>,
   options?: Options
 ): Stream.Stream<
   Event<Saga.Output<Sagas[number]> | HasPlans<Sagas, Saga.Output<Plan.Plan>>>,
@@ -165,7 +174,7 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
       leases.size > 0 ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
     )
     const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
-    return Stream.flatMap(open, (execution) => recover(sagas, execution, options), {
+    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution, options), {
       concurrency: options?.concurrency ?? 16
     })
   })) as Stream.Stream<any, CheckpointError, any>
@@ -174,14 +183,14 @@ export const events = <const Sagas extends ReadonlyArray<Durable>>(
  * Does what {@link events} does, logs how it goes, and counts what became of the executions. What is left as it was, is
  * parked, or belongs to no saga among those given is a warning.
  */
-export const run = <const Sagas extends ReadonlyArray<Durable>>(
-  sagas: Sagas,
+export const run = <const Sagas extends ReadonlyArray<unknown>>(
+  sagas: Sagas & Registered<Sagas>,
   options?: Options
 ): Effect.Effect<
   Summary,
   CheckpointError,
   Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
-> => runAndLog(sagas, options, Effect.logWarning)
+> => runAndLog(sagas as ReadonlyArray<Durable>, options, Effect.logWarning)
 
 /**
  * What started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
@@ -256,15 +265,15 @@ const becameOf = (driving: Exit.Exit<durable.Driven, DrivingError>): Became => {
  * Lists the parked executions of the store and why each is parked, without setting any going. What to do with one:
  * `Saga.resume` tries again, or takes what somebody found out about a step in doubt.
  */
-export const parked = <const Sagas extends ReadonlyArray<Durable>>(
-  sagas: Sagas
+export const parked = <const Sagas extends ReadonlyArray<unknown>>(
+  sagas: Sagas & Registered<Sagas>
 ): Stream.Stream<Parked, CheckpointError, Checkpoint | HasPlans<Sagas, ToolExecutor>> =>
   Stream.unwrap(
     Effect.map(Checkpoint, ({ unfinished }) =>
       Stream.mapEffect(unfinished({ parked: true }), (execution) => {
         const { executionId, saga: name, version } = execution
         const why = Effect.flatMap(
-          definitionOf(sagas, execution),
+          definitionOf(sagas as ReadonlyArray<Durable>, execution),
           (found) => found === undefined ? Effect.void : failIfParked(programOf(found), executionId)
         )
         return Effect.matchCauseEffect(why, {
@@ -284,8 +293,8 @@ export const parked = <const Sagas extends ReadonlyArray<Durable>>(
  * since have left; logs what {@link run} logs, and at the start which executions are parked. Closing the layer leaves what is
  * not finished for the next start.
  */
-export const layer = <const Sagas extends ReadonlyArray<Durable>>(
-  sagas: Sagas,
+export const layer = <const Sagas extends ReadonlyArray<unknown>>(
+  sagas: Sagas & Registered<Sagas>,
   options?: LayerOptions
 ): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>> =>
   Layer.scopedDiscard(Effect.suspend(() => {
@@ -298,11 +307,11 @@ export const layer = <const Sagas extends ReadonlyArray<Durable>>(
       return known ? Effect.logDebug(...line) : Effect.logWarning(...line)
     }
     const logged = Effect.catchAllCause(
-      runAndLog(sagas, options, warnOnce),
+      runAndLog(sagas as ReadonlyArray<Durable>, options, warnOnce),
       (cause) => Effect.logError("recovery stopped; it starts again after its interval", cause)
     )
     const logParked = Stream.runForEach(
-      Stream.take(parked(sagas), mostParked),
+      Stream.take(parked(sagas as ReadonlyArray<Durable>), mostParked),
       ({ error, executionId, saga }) => warnOnce(isParked(saga, executionId, error?.message))
     ).pipe(Effect.catchAllCause((cause) => Effect.logWarning("parked executions could not be listed", cause)))
     // An execution that is tried again without end must not keep the next look from happening.

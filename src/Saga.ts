@@ -3,14 +3,15 @@
  */
 import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
 import type { Definition, OnCompensationFailure } from "./definition/definition.ts"
-import type { MissingDefaultInDoubt } from "./definition/messages.ts"
 import type {
   CutOff,
   InputArgument,
+  NotBuilt,
   NotGiven,
-  OwedElsewhere,
-  OwedToExecute,
-  OwedToScoped,
+  OwesDefaultInDoubt,
+  ReadyToExecute,
+  ReadyToRun,
+  ReadyToScope,
   SagaName,
   Version
 } from "./definition/owed.ts"
@@ -94,7 +95,7 @@ export const make = <
   | (NotGiven extends Encoded ? never : ParseResult.ParseError)
   | CutOff<Timeout, OutcomeUnknown | Cause.TimeoutException>,
   RetryRequirements,
-  NotGiven extends Timeout ? never : NotGiven extends InDoubt ? MissingDefaultInDoubt : never
+  NotGiven extends Timeout ? never : NotGiven extends InDoubt ? OwesDefaultInDoubt : never
 > => {
   const header: Omit<Definition, "nodes" | "project"> = {
     name,
@@ -120,11 +121,11 @@ type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCom
  * was done is undone, newest first, and the original error, defect or interruption comes out unchanged. Where that is not
  * the whole truth, the error says so: `PartlyUndone`, `FailedAfterCommit`, `OutcomeUnknown`.
  */
-export const run = <Input, Output, Error, Requirements>(
-  saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
+export const run = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToRun<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   ...[input]: InputArgument<Input>
 ): Effect.Effect<Output, Error | PartlyUndone<Undoable<Error>>, Requirements> =>
-  inProcess.run(programOf(saga), input) as Effect.Effect<any, any, any>
+  inProcess.run(programOf(saga as Any), input) as Effect.Effect<any, any, any>
 
 /**
  * Runs a saga in this process and leaves its compensations armed until the surrounding scope closes: if that closes with a
@@ -133,21 +134,21 @@ export const run = <Input, Output, Error, Requirements>(
  * A compensation that fails then cannot be reported as an error, for a finalizer has none: it is a defect,
  * `PartlyUndone`, in the cause with which the scope's owner ends. Refused by type for a saga with a Final step.
  */
-export const scoped = <Input, Output, Error, Requirements>(
-  saga: Saga<Input, Output, Error, Requirements, OwedToExecute>,
+export const scoped = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToScope<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   ...[input]: InputArgument<Input>
 ): Effect.Effect<Output, Error | PartlyUndone<Undoable<Error>>, Requirements | Scope.Scope> =>
-  inProcess.scoped(programOf(saga), input) as Effect.Effect<any, any, any>
+  inProcess.scoped(programOf(saga as Any), input) as Effect.Effect<any, any, any>
 
 /**
  * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
  * Interrupted, it is undone and ends as interrupted: there is no caller left to receive a report.
  */
-export const report = <Input, Output, Error, Requirements>(
-  saga: Saga<Input, Output, Error, Requirements, OwedElsewhere>,
+export const report = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToRun<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   ...[input]: InputArgument<Input>
 ): Effect.Effect<SagaReport.SagaReport<Output, Error>, never, Requirements> => {
-  const program = programOf(saga)
+  const program = programOf(saga as Any)
   return Effect.flatMap(inProcess.recorded(program, input), ({ executionId, now, run, state }) =>
     Effect.map(
       Effect.exit(run),
@@ -178,9 +179,9 @@ export interface ExecuteOptions {
  * Interrupting it before the point of no return undoes it. With `onInterrupt: "suspend"` it is left for recovery instead, for
  * example at shutdown.
  */
-export const execute = <Input, Output, Error, Requirements>(
-  saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
-  input: Input,
+export const execute = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
+  input: NoInfer<Input>,
   options: ExecuteOptions
 ): Effect.Effect<
   Output,
@@ -196,7 +197,7 @@ export const execute = <Input, Output, Error, Requirements>(
   | JournalCorrupt,
   Requirements | Checkpoint
 > =>
-  durable.execute(programOf(saga), input, {
+  durable.execute(programOf(saga as Any), input, {
     executionId: options.executionId,
     suspend: options.onInterrupt === "suspend"
   }) as Effect.Effect<any, any, any>
@@ -214,8 +215,8 @@ export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
  * Goes on with one stored execution, forward or backward as its journal says: recorded outcomes are taken from the journal,
  * everything after them runs. A parked execution is set going again. A finished one returns its recorded result.
  */
-export const resume = <Input, Output, Error, Requirements>(
-  saga: Saga<Input, Output, Error, Requirements, OwedToScoped>,
+export const resume = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   executionId: string,
   options?: ResumeOptions
 ): Effect.Effect<
@@ -233,7 +234,7 @@ export const resume = <Input, Output, Error, Requirements>(
   | ExecutionNotFound,
   Requirements | Checkpoint
 > =>
-  durable.resume(programOf(saga), {
+  durable.resume(programOf(saga as Any), {
     executionId,
     suspend: options?.onInterrupt === "suspend",
     finding: options?.found

@@ -23,7 +23,7 @@ import { makeWorld } from "./support/world.ts"
 const Text = Schema.String
 
 /** Starts an execution and loses its store after the second commit. */
-const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `Saga.scoped ${string}`>, executionId: string) =>
+const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
     Effect.exit(
       Saga.execute(saga, undefined, { executionId }).pipe(

@@ -8,16 +8,22 @@ import type { Pipeable } from "effect/Pipeable"
 import type { Classification } from "../Journal.ts"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
 import type { ParallelOptions } from "./definition.ts"
-import type { EmptyParallel, FinalInScope, NoSteps } from "./messages.ts"
+import type { EmptyParallel, NoSteps, UnreturnedBranch } from "./messages.ts"
 import type {
+  Always,
+  Built,
   CutOff,
   EarlierOutputs,
   Given,
+  BuiltWithoutFinal,
   NestedFinal,
-  NoFinal,
+  NoAction,
+  NotBuilt,
   NotGiven,
   OwesFinalInDoubt,
+  OwesAction,
   OwesInDoubt,
+  OwesNoFinal,
   OwesRetry,
   OwesSuccess,
   StepName,
@@ -35,7 +41,7 @@ export type TypeId = typeof TypeId
  * - `Output`: what a run that succeeds returns
  * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
  * - `Requirements`: the services that its actions and compensations need
- * - `Owed`: what it lacks for some kinds of run, a sentence each; a run refuses the sentences that begin with its name
+ * - `Owed`: what it lacks for some kinds of run, by step and option; a run that it concerns refuses the saga in a sentence
  */
 export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never>
   extends Pipeable, Inspectable
@@ -78,11 +84,11 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   /** Adds a step without a side effect. When the saga is unwound there is nothing to undo, and it is skipped. */
   readOnly<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
   >(
@@ -102,7 +108,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Input,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
-    Requirements | StepRequirements | RetryRequirements,
+    Requirements | Given<StepRequirements> | RetryRequirements,
     | Owed
     | OwesSuccess<Name, Output, Success>
   >
@@ -113,15 +119,15 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    */
   compensatable<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
-    CompensateRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
+    CompensateRequirements = any,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven,
+    VerifyRequirements = unknown,
     RetryRequirements = never
   >(
     name: StepName<Name, Outputs>,
@@ -143,8 +149,9 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Input,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | StepRequirements | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    Requirements | Given<StepRequirements> | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
     | Owed
+    | OwesAction<Name, Output>
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
@@ -155,16 +162,16 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    */
   final<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven,
+    VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven
+    RetryRequirements = unknown
   >(
     name: StepName<Name, Outputs>,
     step: FinalStep<
@@ -185,12 +192,12 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Input,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
+    Requirements | Given<StepRequirements> | Given<RetryRequirements> | Given<VerifyRequirements>,
     | Owed
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
-    | FinalInScope<Name>
+    | OwesNoFinal<Name>
   >
 
   /**
@@ -198,12 +205,14 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    * those that run are waited for, and then all are undone, in declared order reversed whatever finished first (or at the same
    * time: `unwind: "parallel"`). All failures are kept in the cause.
    */
-  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string>(
+  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string = NotBuilt>(
     branches: (
       branch: BranchBuilder<Input, Outputs, {}, never, never, never>
-    ) =>
-      & BranchBuilder<Input, Outputs, BranchOutputs, BranchError, BranchRequirements, BranchOwed>
-      & NotEmpty<BranchOutputs>,
+    ) => Returned<
+      BranchBuilder<Input, Outputs, BranchOutputs, BranchError, BranchRequirements, BranchOwed>,
+      BranchOutputs,
+      BranchOwed
+    >,
     options?: ParallelOptions
   ): SagaBuilder<
     Input,
@@ -217,9 +226,16 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    * Adds another saga as a step, which is undone with this one. Its input is made of this one's input and earlier outputs, by
    * a pure function; its output is the step's. With a Final in it, only Final steps may follow.
    */
-  saga<const Name extends string, NestedInput, Output, NestedError, NestedRequirements, NestedOwed extends string>(
+  saga<
+    const Name extends string,
+    NestedInput,
+    Output,
+    NestedError,
+    NestedRequirements,
+    NestedOwed extends string = NotBuilt
+  >(
     name: StepName<Name, Outputs>,
-    nested: Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>,
+    nested: Built<Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>, NestedOwed>,
     options: { readonly input: (earlier: Earlier<Input, Outputs>) => NoInfer<NestedInput> }
   ): [NestedFinal<NestedOwed>] extends [never] ? SagaBuilder<
       Input,
@@ -249,16 +265,16 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
    */
   final<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven,
+    VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
-    RetryRequirements = NotGiven
+    RetryRequirements = unknown
   >(
     name: StepName<Name, Outputs>,
     step: FinalStep<
@@ -279,12 +295,12 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     Input,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | FailedAfterCommit<StepError | CutOff<Timeout, OutcomeUnknown>>,
-    Requirements | StepRequirements | Given<RetryRequirements> | Given<VerifyRequirements>,
+    Requirements | Given<StepRequirements> | Given<RetryRequirements> | Given<VerifyRequirements>,
     | Owed
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
-    | FinalInScope<Name>
+    | OwesNoFinal<Name>
     | OwesRetry<Name, StepError | CutOff<Timeout, OutcomeUnknown>, Times, RetryRequirements>
   >
 
@@ -301,11 +317,11 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
   /** Adds a step without a side effect. */
   readOnly<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
   >(
@@ -326,7 +342,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Seen,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
-    Requirements | StepRequirements | RetryRequirements,
+    Requirements | Given<StepRequirements> | RetryRequirements,
     | Owed
     | OwesSuccess<Name, Output, Success>
   >
@@ -334,15 +350,15 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
   /** Adds a step whose side effect its compensation reverses. */
   compensatable<
     const Name extends string,
-    Output,
-    StepError = never,
-    StepRequirements = never,
-    CompensateRequirements = never,
+    Output = NoAction,
+    StepError = any,
+    StepRequirements = unknown,
+    CompensateRequirements = any,
     Success = NotGiven,
-    When extends boolean = never,
+    When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = NotGiven,
+    VerifyRequirements = unknown,
     RetryRequirements = never
   >(
     name: StepName<Name, Seen & Outputs>,
@@ -365,16 +381,24 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Seen,
     Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
     Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | StepRequirements | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    Requirements | Given<StepRequirements> | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
     | Owed
+    | OwesAction<Name, Output>
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
   /** Adds another saga as a sibling. It must not have a Final: the other siblings could still fail, and not be undone. */
-  saga<const Name extends string, NestedInput, Output, NestedError, NestedRequirements, NestedOwed extends string>(
+  saga<
+    const Name extends string,
+    NestedInput,
+    Output,
+    NestedError,
+    NestedRequirements,
+    NestedOwed extends string = NotBuilt
+  >(
     name: StepName<Name, Seen & Outputs>,
-    nested: Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed> & NoFinal<Name, NestedOwed>,
+    nested: BuiltWithoutFinal<Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>, Name, NestedOwed>,
     options: { readonly input: (earlier: Earlier<Input, Seen>) => NoInfer<NestedInput> }
   ): BranchBuilder<
     Input,
@@ -386,8 +410,10 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
   >
 }
 
-/** A parallel block without steps is refused in these words. */
-type NotEmpty<Outputs> = [keyof Outputs] extends [never] ? EmptyParallel : unknown
+/** What the function of a parallel block returns: its branch, with steps. */
+type Returned<Branch, Outputs, Owed extends string> = NotBuilt extends Owed ? UnreturnedBranch
+  : [keyof Outputs] extends [never] ? EmptyParallel
+  : Branch
 
 /** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
 type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]

@@ -1,8 +1,7 @@
 /**
  * The text of every rule, once: as a type, for the compiler's refusals, and as a value, for the refusals at run time.
  *
- * A sentence about a run that would be refused begins with the name of that run, so that each run can pick out, by a
- * template literal, the sentences that concern it.
+ * A sentence about a run that would be refused begins with the name of that run.
  */
 
 export type DuplicateStep<Name extends string> = `step "${Name}" is already declared in this saga`
@@ -48,6 +47,13 @@ export const missingCompensation = (name: string) => `Compensatable step "${name
 
 export const missingVerify = (name: string) => `step "${name}" says inDoubt: "verify" but has no verify function`
 
+export type ActionAfterCompensation<Name extends string> =
+  `every run needs the type of the output of step "${Name}": its action must stand above its compensation`
+
+export type NotBuilt = "this is no built saga: end its definition with .build()"
+
+export type UnknownSaga = "the type of this saga does not say what it still owes"
+
 export type MissingVerify<Name extends string> = `every run needs verify on step "${Name}": its inDoubt is "verify"`
 
 export type MissingInDoubt<Name extends string> =
@@ -86,6 +92,9 @@ export const unstorableInput = (part: string) =>
 
 export type EmptyParallel = "a parallel block needs at least one step"
 export const emptyParallel: EmptyParallel = "a parallel block needs at least one step"
+
+export type UnreturnedBranch =
+  "the function of a parallel block must return the branch that it is given, with its steps added"
 
 export const invalidConcurrency = (concurrency: number) => `concurrency ${concurrency} is not a positive integer`
 

@@ -2,9 +2,9 @@
  * The type-level machinery of the builder.
  *
  * Outputs accumulate as an intersection and are flattened only where a callback or a built saga shows them: flattening at
- * each step dies with TS2589 at about 50 steps. What a saga still owes is one union of sentences, to which each method adds
- * its own (as separate members: a union of their own would be shown by its alias); a run takes only a saga whose sentences
- * all begin with the name of another kind of run, so that the compiler prints the one that does not.
+ * each step dies with TS2589 at about 50 steps. What a saga still owes is one union of debts, to which each method adds
+ * its own (as separate members: a union of their own would be shown by its alias). The parameter of a run is the saga if none
+ * of them concerns it, and else the sentence that says what is missing.
  */
 import type { Option } from "effect"
 import type { OutcomeUnknown } from "../SagaError.ts"
@@ -34,50 +34,125 @@ export type Version<Value extends number> = number extends Value ? number
   : Value
 
 /** Requirements that were given; `never` where the option was left out. */
-export type Given<Requirements> = Requirements extends NotGiven ? never : Requirements
+export type Given<Requirements> = unknown extends Requirements ? never : Requirements
+
+/**
+ * The default of a step's output. It takes the output of every action, so that a mistake in another option is not put down to
+ * the action; and a compensation that is read before its action is told so.
+ */
+export type NoAction = {} | void | "the output of an action that stands below"
+
+/** What a compensation is given. Without an action's output there is already a mistake to be told: then anything will do. */
+export type OutputOf<Output> = unknown extends Output ? Output : NoAction extends Output ? any : Output
+
+/** The default of `when`: a step without a condition always runs. */
+export interface Always {
+  readonly _: unique symbol
+}
+
+// A debt is written as `flight.success`: short, for it is shown with the type of every saga, and no mistake in itself. A run
+// turns those that concern it into a sentence.
 
 export type OwesSuccess<Name extends string, Output, Success> = NotGiven extends Success
-  ? IsAny<Output> extends true ? Message.MissingSuccess<Name>
-  : [Output] extends [void] ? never
-  : Message.MissingSuccess<Name>
+  ? unknown extends Output ? `${Name}.success` : [Output] extends [void] ? never : `${Name}.success`
   : never
 
-type IsAny<Value> = 0 extends 1 & Value ? true : false
+/** A compensation that the compiler reads before the action is given an output of no type. */
+export type OwesAction<Name extends string, Output> = unknown extends Output ? never
+  : NoAction extends Output ? `${Name}.action`
+  : never
 
 export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = NotGiven extends InDoubt
-  ? NotGiven extends Timeout ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : Message.MissingInDoubt<Name>
-  : Message.MissingInDoubt<Name>
+  ? NotGiven extends Timeout ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : `${Name}.OutcomeUnknown`
+  : `${Name}.OutcomeUnknown`
   : [InDoubt] extends ["retry" | "park"] ? never
-  : IsNotGiven<VerifyRequirements> extends true ? Message.MissingVerify<Name>
+  : unknown extends VerifyRequirements ? `${Name}.verify`
   : never
 
-type IsNotGiven<Option> = [Option] extends [never] ? false : NotGiven extends Option ? true : false
-
-export type OwesFinalInDoubt<Name extends string, InDoubt> = NotGiven extends InDoubt
-  ? Message.MissingFinalInDoubt<Name>
-  : never
+export type OwesFinalInDoubt<Name extends string, InDoubt> = NotGiven extends InDoubt ? `${Name}.inDoubt` : never
 
 /** A later Final that cannot fail has nothing to try again. */
 export type OwesRetry<Name extends string, Error, Times, RetryRequirements> = [Error] extends [never] ? never
-  : IsNotGiven<Times> extends true ? IsNotGiven<RetryRequirements> extends true ? Message.MissingRetry<Name> : never
+  : NotGiven extends Times ? unknown extends RetryRequirements ? `${Name}.retry` : never
   : never
 
-/** What a saga may still lack and yet be run by `Saga.run` and `Saga.report`. */
-export type OwedElsewhere = OwedToExecute | OwedToScoped
-export type OwedToExecute = `Saga.execute ${string}`
-export type OwedToScoped = `Saga.scoped ${string}`
+/** The Final steps of a saga are no debt but in a scope. */
+export type OwesNoFinal<Name extends string> = `${Name}.final`
+
+/** No step can have this name. */
+export type OwesDefaultInDoubt = "defaults/inDoubt"
+
+/** The debt of a value that is no built saga: nothing is inferred of it. */
+export type NotBuilt = "/build"
+
+/** What every run refuses. */
+type OwedToAll =
+  | `${string}.OutcomeUnknown`
+  | `${string}.verify`
+  | `${string}.retry`
+  | `${string}.action`
+  | OwesDefaultInDoubt
+  | NotBuilt
+
+/** What `Saga.execute` and the other durable runs refuse besides. */
+export type OwedToExecute = `${string}.success` | `${string}.inDoubt`
+
+/** What `Saga.scoped` refuses besides. */
+export type OwedToScoped = OwesNoFinal<string>
+
+/** The saga where it owes a run nothing, else the sentence that refuses it. */
+type Ready<Saga, Owed extends string, Refused extends string> = unknown extends Owed ? Saga
+  : string extends Owed ? Message.UnknownSaga
+  : [Extract<Owed, Refused>] extends [never] ? Saga
+  : AllOf<Extract<Owed, Refused>>
+
+export type ReadyToRun<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll>
+export type ReadyToScope<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedToScoped>
+export type ReadyToExecute<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedToExecute>
+
+/** The sentence for a debt. */
+type Sentence<Debt> = Debt extends `${infer Name}.success` ? Message.MissingSuccess<Name>
+  : Debt extends `${infer Name}.inDoubt` ? Message.MissingFinalInDoubt<Name>
+  : Debt extends `${infer Name}.final` ? Message.FinalInScope<Name>
+  : Debt extends `${infer Name}.OutcomeUnknown` ? Message.MissingInDoubt<Name>
+  : Debt extends `${infer Name}.verify` ? Message.MissingVerify<Name>
+  : Debt extends `${infer Name}.retry` ? Message.MissingRetry<Name>
+  : Debt extends `${infer Name}.action` ? Message.ActionAfterCompensation<Name>
+  : Debt extends OwesDefaultInDoubt ? Message.MissingDefaultInDoubt
+  : Message.NotBuilt
+
+/**
+ * One sentence for all debts: the first one's in full and the others in short, since the compiler cuts a type that it prints after
+ * 320 characters, and a union after 160. It tells nine, which is as many as there is room for.
+ */
+type AllOf<Debts, Others extends string = "", Room extends ReadonlyArray<1> = [1, 1, 1, 1, 1, 1, 1, 1]> =
+  LastOf<Debts> extends infer Debt extends string
+    ? [Exclude<Debts, Debt>] extends [never] ? `${Sentence<Debt>}${Others}`
+    : Room extends readonly [1, ...infer Less extends ReadonlyArray<1>]
+      ? AllOf<Exclude<Debts, Debt>, `${Others extends "" ? "; also missing: " : `${Others}, `}${Debt}`, Less>
+    : `${Sentence<Debt>}${Others}, and others`
+    : never
+
+/** The last member of a union: inference from overloads takes the last of them. */
+type LastOf<Union> = (Union extends unknown ? (_: () => Union) => void : never) extends (_: infer Overloads) => void
+  ? Overloads extends () => infer Last ? Last : never
+  : never
 
 /** What later steps see of a step that may be skipped. */
-export type WhenOutput<Output, When> = [When] extends [never] ? Output : Option.Option<Output>
+export type WhenOutput<Output, When> = [When] extends [boolean] ? Option.Option<Output> : Output
 
 /** What a timeout adds to a step's errors. */
 export type CutOff<Timeout, TimeoutError> = NotGiven extends Timeout ? never : TimeoutError
 
-/** The sentence about the Final in a nested saga, if it has one. */
-export type NestedFinal<Owed extends string> = Extract<Owed, Message.FinalInScope<string>>
+/** The debt for the Final in a nested saga, if it has one. */
+export type NestedFinal<Owed extends string> = Extract<Owed, OwesNoFinal<string>>
+
+/** A nested saga must be built. */
+export type Built<Saga, Owed extends string> = NotBuilt extends Owed ? Message.NotBuilt : Saga
 
 /** A nested saga may stand in a parallel block unless it has a Final. */
-export type NoFinal<Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never] ? unknown
+export type BuiltWithoutFinal<Saga, Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never]
+  ? Built<Saga, Owed>
   : Message.FinalInParallel<Name>
 
 /** The argument for a saga's input, which may be left out where the saga takes none. */

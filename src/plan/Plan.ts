@@ -3,7 +3,7 @@
  * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
  */
 import { type Cause, Effect, JSONSchema, Option, type ParseResult } from "effect"
-import type { FinalInScope } from "../definition/messages.ts"
+import type { OwedToScoped } from "../definition/owed.ts"
 import { ofProgram } from "../definition/saga.ts"
 import { planOf } from "../engine/load.ts"
 import type { ExecutionState } from "../Journal.ts"
@@ -48,7 +48,7 @@ export interface Plan extends
     Readonly<Record<string, unknown>>,
     StepError | ParseResult.ParseError | FailedAfterCommit<StepError>,
     ToolExecutor,
-    FinalInScope<string>
+    OwedToScoped
   >
 {
   readonly document: Document

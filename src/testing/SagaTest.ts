@@ -3,7 +3,7 @@
  */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
-import type { OwedElsewhere, OwedToScoped } from "../definition/owed.ts"
+import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
 import { programOf } from "../definition/saga.ts"
 import * as Saga from "../Saga.ts"
 import type * as Faults from "./Faults.ts"
@@ -36,9 +36,9 @@ export interface Exploration {
 }
 
 /** A saga that can be run durably, or a function that makes it, if a crash must lose the variables that it keeps. */
-type Explorable<Input, Requirements> =
-  | Saga.Saga<Input, unknown, unknown, Requirements, OwedToScoped>
-  | (() => Saga.Saga<Input, unknown, unknown, Requirements, OwedToScoped>)
+type Explorable<Input, Requirements, Owed extends string> =
+  | ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>
+  | (() => ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>)
 
 /**
  * Runs a saga durably, on a store in memory and under the `TestClock`, once with each fault: each action fails, dies, is interrupted,
@@ -49,20 +49,20 @@ type Explorable<Input, Requirements> =
  * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
  * `layer` write. The exploration itself never fails; a layer that cannot be made is a defect.
  */
-export const explore = <Input, Requirements, World, Process = never>(
-  saga: Explorable<Input, Requirements>,
+export const explore = <Input, Requirements, World, Process = never, Owed extends string = NotBuilt>(
+  saga: Explorable<Input, Requirements, Owed>,
   options: Options<Input, World, Process>
 ): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger>> =>
-  exploreAll(saga, options as AnyOptions, true)
+  exploreAll(saga as AnySaga, options as AnyOptions, true)
 
 /**
  * Like {@link explore}, for a saga that is only ever run in process (`Saga.run`): there is no store, and so no crash.
  */
-export const exploreInProcess = <Input, Requirements, World>(
-  saga: Saga.Saga<Input, unknown, unknown, Requirements, OwedElsewhere>,
+export const exploreInProcess = <Input, Requirements, World, Owed extends string = NotBuilt>(
+  saga: ReadyToRun<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>,
   options: Omit<Options<Input, World>, "process">
 ): Effect.Effect<Exploration, never, Exclude<Requirements, World | Ledger.Ledger>> =>
-  exploreAll(saga, options as AnyOptions, false)
+  exploreAll(saga as AnySaga, options as AnyOptions, false)
 
 const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effect.Effect<Exploration> =>
   Effect.gen(function*() {

@@ -32,11 +32,11 @@ export const eventsOf = (store: Pick<Checkpoint.Service, "load">, executionId: s
   })
 
 /** What became of each execution that was left. */
-export const recoverAll = <const Sagas extends Parameters<typeof Recovery.events>[0]>(
-  sagas: Sagas,
+export const recoverAll = <const Sagas extends ReadonlyArray<unknown>>(
+  sagas: Sagas & Recovery.Registered<Sagas>,
   options?: Recovery.Options
 ) =>
-  Recovery.events(sagas, options).pipe(
+  Recovery.events<Sagas>(sagas, options).pipe(
     Stream.filter((event): event is Recovery.Recovered<Saga.Output<Sagas[number]>> => event._tag !== "Begun"),
     Stream.runCollect,
     Effect.map(Chunk.toReadonlyArray)
