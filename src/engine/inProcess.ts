@@ -1,6 +1,7 @@
 /** Runs in this process, of which nothing is stored. */
 import { Cause, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import type { Program } from "../definition/definition.ts"
+import type * as Journal from "../Journal.ts"
 import { is } from "../SagaError.ts"
 import { validate } from "../values/schema.ts"
 import { nowOf, type Observer, observerOf } from "../watch/observer.ts"
@@ -39,8 +40,15 @@ export const run = (program: Program, input: unknown): AnyEffect =>
   validated(program, input, (fiber) => runSaga(newRun(program, input, fiber)))
 
 /** An in-process run whose state can be read at any time, also after an interruption. */
-export const recorded = (program: Program, input: unknown) =>
-  Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<any, any>) => {
+export interface RecordedRun {
+  readonly run: AnyEffect
+  readonly executionId: string
+  readonly state: () => Journal.ExecutionState
+  readonly now: () => number
+}
+
+export const recorded = (program: Program, input: unknown): Effect.Effect<RecordedRun> =>
+  Effect.withFiberRuntime<RecordedRun>((fiber) => {
     const now = nowOf(fiber)
     const executionId = crypto.randomUUID()
     const recorder = newRecorder(program, now, observerOf(fiber, { program, executionId, resumed: false }, true))

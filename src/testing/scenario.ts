@@ -108,7 +108,7 @@ const stateAfterLives = (subject: Subject) =>
 const stateAfterRun = (subject: Subject) =>
   Effect.flatMap(
     recorded(programOf(subject.saga()), subject.options.input),
-    ({ driven, state }) => Effect.map(untilItEnds(driven, subject), () => state() as Journal.ExecutionState | undefined)
+    ({ run, state }) => Effect.map(untilItEnds(run, subject), () => state() as Journal.ExecutionState | undefined)
   )
 
 const stateOf = (store: Checkpoint.Store) =>
