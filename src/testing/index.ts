@@ -1,3 +1,4 @@
+import "../values/effectVersion.ts"
 /** Runs a saga once for everything that can go wrong with it, and says what is wrong with the saga. */
 export * as SagaTest from "./SagaTest.ts"
 /** A double of the outside world, which knows what must not happen to it. */
