@@ -19,6 +19,13 @@ export interface Options {
 /**
  * A report as text: its sentence, and a line for each step and each compensation with what became of it, when it began, how long it
  * took, its place in the whole as a bar, and why it failed. Control characters in names and reasons are left out.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const report = await Effect.runPromise(Saga.report(trip, { card: "full" }))
+ * console.log(Timeline.pretty(report).split("\n", 1)[0])
+ * // => Trip succeeded: 2 steps took effect
+ * ```
  */
 export const pretty = (report: ReportDetails, options: Options = {}): string =>
   timeline(report, {

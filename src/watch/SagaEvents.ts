@@ -127,6 +127,18 @@ export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap
  * progress bar. Ends as the effect does, once the listener has been told of the last thing. Needs no layer; who listens to a layer
  * outside of it is told too. An interruption does not wait for the listener, who is told of the rest all the same; one that dies is
  * told no more, which the log says.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const run = Saga.run(trip, { card: "full" })
+ * await Effect.runPromise(SagaEvents.listen(run, (event) => Effect.sync(() => console.log(event._tag))))
+ * // => Started
+ * // => StepStarted
+ * // => StepSucceeded
+ * // => StepStarted
+ * // => StepSucceeded
+ * // => Finished
+ * ```
  */
 export const listen = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,
