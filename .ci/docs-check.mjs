@@ -1,7 +1,8 @@
 /**
  * Every `ts` fence in README.md, docs/ and the doc comments of src/ compiles, runs, and prints what its `// => ` comments
  * say, line by line. After `ts` a fence may say `no-run` (only compile it) or `ignore` (not even that), or `from=` and a file of
- * this repository, which is compiled and run elsewhere: then it must be a part of that file, line by line.
+ * this repository, which is compiled and run elsewhere: then it must be a part of that file, line by line. `prelude=` and a name
+ * from `preludes` puts those lines before it, which readers do not see.
  */
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -13,6 +14,52 @@ import ts from "typescript"
 const root = fileURLToPath(new URL("..", import.meta.url))
 // Inside the repository, so that imports resolve; outside node_modules, where tsx would not follow tsconfig's paths.
 const workspace = join(root, ".docs-check")
+
+/** For the examples of doc comments, which would otherwise all begin alike. */
+const imports = `
+import { Effect, Layer, Logger, Schema, Stream } from "effect"
+import { Checkpoint, Diagram, Plan, Recovery, Saga, SagaError, SagaEvents, Timeline, ToolExecutor } from "effect-saga"`
+const preludes = {
+  trip: `${imports}
+const trip = Saga.make("Trip", { input: Schema.Struct({ card: Schema.String }) })
+  .compensatable("flight", {
+    success: Schema.String,
+    action: () => Effect.succeed("LH 400"),
+    compensate: ({ output }) => Effect.sync(() => console.log("cancel " + output))
+  })
+  .final("charge", {
+    success: Schema.String,
+    error: Schema.Literal("declined"),
+    inDoubt: "retry",
+    action: ({ input }) => input.card === "empty" ? Effect.fail("declined" as const) : Effect.succeed("receipt 1")
+  })
+  .build(({ outputs }) => outputs.charge)`,
+  pay: `${imports}
+const pay = Saga.make("Pay")
+  .final("charge", {
+    success: Schema.String,
+    inDoubt: "park",
+    action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+  })
+  .build()
+const store = Layer.merge(Checkpoint.layerMemory, Logger.remove(Logger.defaultLogger))`,
+  plan: `${imports}
+const tools = ToolExecutor.layerFunction(({ tool }) =>
+  Effect.as(Effect.sync(() => console.log("call " + tool)), tool + " done")
+)
+const json = {
+  name: "Publish",
+  steps: [
+    {
+      name: "draft",
+      classification: "Compensatable",
+      action: { tool: "writeDraft", arguments: { title: { $ref: "/input/title" } } },
+      compensation: { tool: "deleteDraft", arguments: {} }
+    },
+    { name: "publish", classification: "Final", inDoubt: "retry", action: { tool: "publish", arguments: {} } }
+  ]
+}`
+}
 
 const filesUnder = (folder, extension) =>
   existsSync(join(root, folder))
@@ -56,7 +103,9 @@ const found = [
     .flatMap((path) => fencesOf(path, read(path))),
   ...filesUnder("src", ".ts").flatMap((path) => fencesOf(path, docComments(read(path))))
 ]
-const sourceOf = ({ words }) => words.find((word) => word.startsWith("from="))?.slice("from=".length)
+const optionOf = (name) => ({ words }) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1)
+const sourceOf = optionOf("from")
+const preludeOf = (fence) => preludes[optionOf("prelude")(fence)]?.split("\n") ?? []
 const quotes = found.filter((fence) => sourceOf(fence) !== undefined)
 const fences = found.filter((fence) => !fence.words.includes("ignore") && !quotes.includes(fence))
   .map((fence, index) => ({ ...fence, file: join(workspace, `${index}.ts`) }))
@@ -84,6 +133,13 @@ const compareQuotes = () => {
   }
 }
 
+const findPreludes = () => {
+  for (const fence of fences) {
+    const name = optionOf("prelude")(fence)
+    if (name !== undefined && !Object.hasOwn(preludes, name)) fail(fence, `there is no prelude "${name}"`)
+  }
+}
+
 const typeCheck = () => {
   const { options } = ts.parseJsonConfigFileContent(
     ts.readConfigFile(join(root, "tsconfig.json"), (path) => ts.sys.readFile(path)).config,
@@ -94,9 +150,11 @@ const typeCheck = () => {
   const program = ts.createProgram(fences.map(({ file }) => file), options)
   for (const fence of fences) {
     for (const { messageText, start } of ts.getPreEmitDiagnostics(program, program.getSourceFile(fence.file))) {
-      const { line } = program.getSourceFile(fence.file).getLineAndCharacterOfPosition(start ?? 0)
+      const position = program.getSourceFile(fence.file).getLineAndCharacterOfPosition(start ?? 0)
+      const line = position.line - preludeOf(fence).length
       const text = ts.flattenDiagnosticMessageText(messageText, "\n  ")
-      fail(fence, `does not compile: line ${fence.line + 1 + line}: ${text}\n    ${fence.lines[line]}`)
+      const where = line < 0 ? `its prelude, line ${position.line + 1}` : `line ${fence.line + 1 + line}`
+      fail(fence, `does not compile: ${where}: ${text}\n    ${fence.lines[line] ?? ""}`)
       fence.broken = true
     }
   }
@@ -140,8 +198,9 @@ rmSync(workspace, { recursive: true, force: true })
 try {
   mkdirSync(workspace)
   writeFileSync(join(workspace, ".gitignore"), "*\n")
-  for (const { file, lines } of fences) writeFileSync(file, lines.join("\n"))
+  for (const fence of fences) writeFileSync(fence.file, [...preludeOf(fence), ...fence.lines].join("\n"))
   compareQuotes()
+  findPreludes()
   typeCheck()
   const waiting = fences.filter(({ broken, words }) => !broken && !words.includes("no-run"))
   const total = waiting.length

@@ -112,7 +112,8 @@ export interface LayerOptions extends Options {
 type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
 
 /** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
-export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ? unknown
+export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ?
+  unknown
   : { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
 
 type Registrable<S> = S extends Durable ? unknown
@@ -133,6 +134,18 @@ type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number]
  * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
  * Executions are read page by page, however many there are. One that is tried again without end keeps its place among those that
  * are driven at a time, and keeps this from ending. Interrupted, it leaves them as they are.
+ *
+ * @example
+ * ```ts prelude=pay
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(pay, undefined, { executionId: "pay-17" })) // is parked
+ *   yield* Stream.runForEach(Recovery.events([pay], { parked: true }), ({ _tag, executionId }) =>
+ *     Effect.sync(() => console.log(executionId, _tag)))
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => pay-17 Begun
+ * // => pay-17 Parked
+ * ```
  */
 export const events = <const Sagas extends ReadonlyArray<unknown>>(
   sagas: Sagas & Registered<Sagas>,
@@ -182,6 +195,17 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
 /**
  * Does what {@link events} does, logs how it goes, and counts what became of the executions. What is left as it was, is
  * parked, or belongs to no saga among those given is a warning.
+ *
+ * @example
+ * ```ts prelude=pay
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(pay, undefined, { executionId: "pay-17" })) // is parked
+ *   return yield* Recovery.run([pay], { parked: true })
+ * })
+ * const { parked, succeeded } = await Effect.runPromise(Effect.provide(program, store))
+ * console.log(`${succeeded} succeeded, ${parked} parked`)
+ * // => 0 succeeded, 1 parked
+ * ```
  */
 export const run = <const Sagas extends ReadonlyArray<unknown>>(
   sagas: Sagas & Registered<Sagas>,
@@ -264,6 +288,17 @@ const becameOf = (driving: Exit.Exit<durable.Driven, DrivingError>): Became => {
 /**
  * Lists the parked executions of the store and why each is parked, without setting any going. What to do with one:
  * `Saga.resume` tries again, or takes what somebody found out about a step in doubt.
+ *
+ * @example
+ * ```ts prelude=pay
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(pay, undefined, { executionId: "pay-17" })) // is parked
+ *   yield* Stream.runForEach(Recovery.parked([pay]), ({ error, executionId }) =>
+ *     Effect.sync(() => console.log(executionId, error?._tag)))
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => pay-17 OutcomeUnknown
+ * ```
  */
 export const parked = <const Sagas extends ReadonlyArray<unknown>>(
   sagas: Sagas & Registered<Sagas>
@@ -292,6 +327,12 @@ export const parked = <const Sagas extends ReadonlyArray<unknown>>(
  * Recovers in the background from when the layer is made, and again at every interval, for what other processes that died
  * since have left; logs what {@link run} logs, and at the start which executions are parked. Closing the layer leaves what is
  * not finished for the next start.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const main = Layer.launch(Layer.provide(Recovery.layer([trip], { interval: "10 seconds" }), Checkpoint.layerMemory))
+ * await Effect.runPromise(Effect.timeoutOption(main, "10 millis")) // a service would run it until it ends
+ * ```
  */
 export const layer = <const Sagas extends ReadonlyArray<unknown>>(
   sagas: Sagas & Registered<Sagas>,

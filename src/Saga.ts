@@ -77,6 +77,25 @@ export interface Options<Input, Encoded, V extends number, Timeout, RetryRequire
  * Add steps with `readOnly`, `compensatable`, `final`, `parallel` and `saga`, and end with `build`, which throws
  * `InvalidSaga` where a rule is broken that the compiler could not see. Input that does not match its schema fails a run with
  * `ParseError` before anything has happened.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Saga } from "effect-saga"
+ *
+ * const trip = Saga.make("Trip", { input: Schema.Struct({ card: Schema.String }) })
+ *   .compensatable("flight", {
+ *     action: () => Effect.succeed("LH 400"),
+ *     compensate: ({ output }) => Effect.sync(() => console.log(`cancel ${output}`))
+ *   })
+ *   .final("charge", {
+ *     action: ({ input, outputs }) => Effect.succeed(`${outputs.flight} paid with ${input.card}`)
+ *   })
+ *   .build(({ outputs }) => outputs.charge)
+ *
+ * console.log(await Effect.runPromise(Saga.run(trip, { card: "4711" })))
+ * // => LH 400 paid with 4711
+ * ```
  */
 export const make = <
   const Name extends string,
@@ -120,6 +139,17 @@ type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCom
  * Succeeds with the saga's output. When a step fails, dies or is interrupted before the point of no return, everything that
  * was done is undone, newest first, and the original error, defect or interruption comes out unchanged. Where that is not
  * the whole truth, the error says so: `PartlyUndone`, `FailedAfterCommit`, `OutcomeUnknown`.
+ *
+ * @example
+ * ```ts prelude=trip
+ * console.log(await Effect.runPromise(Saga.run(trip, { card: "full" })))
+ * // => receipt 1
+ *
+ * const error = await Effect.runPromise(Effect.flip(Saga.run(trip, { card: "empty" })))
+ * console.log(error) // the step's own error: everything is undone
+ * // => cancel LH 400
+ * // => declined
+ * ```
  */
 export const run = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToRun<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
@@ -133,6 +163,21 @@ export const run = <Input, Output, Error, Requirements, Owed extends string = No
  *
  * A compensation that fails then cannot be reported as an error, for a finalizer has none: it is a defect,
  * `PartlyUndone`, in the cause with which the scope's owner ends. Refused by type for a saga with a Final step.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const reserve = Saga.make("Reserve")
+ *   .compensatable("seat", {
+ *     action: () => Effect.succeed("12A"),
+ *     compensate: ({ output }) => Effect.sync(() => console.log(`free ${output}`))
+ *   })
+ *   .build()
+ *
+ * const checkIn = Effect.scoped(Effect.zipRight(Saga.scoped(reserve), Effect.fail("the gate is closed")))
+ * console.log(await Effect.runPromise(Effect.flip(checkIn)))
+ * // => free 12A
+ * // => the gate is closed
+ * ```
  */
 export const scoped = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToScope<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
@@ -143,6 +188,17 @@ export const scoped = <Input, Output, Error, Requirements, Owed extends string =
 /**
  * Runs a saga in this process and reports, whatever happens: never fails, and tells every way a run can end apart by `_tag`.
  * Interrupted, it is undone and ends as interrupted: there is no caller left to receive a report.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const report = await Effect.runPromise(Saga.report(trip, { card: "empty" }))
+ * console.log(report._tag, report.summary)
+ * for (const { status, step } of report.steps) console.log(step, status)
+ * // => cancel LH 400
+ * // => Undone Trip failed with declined at step "charge"; undone: "flight"
+ * // => flight Succeeded
+ * // => charge Failed
+ * ```
  */
 export const report = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToRun<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
@@ -178,6 +234,17 @@ export interface ExecuteOptions {
  *
  * Interrupting it before the point of no return undoes it. With `onInterrupt: "suspend"` it is left for recovery instead, for
  * example at shutdown.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   console.log(yield* Saga.execute(trip, { card: "full" }, { executionId: "trip-17" }))
+ *   console.log(yield* Saga.execute(trip, { card: "full" }, { executionId: "trip-17" })) // charges nothing: returns what is stored
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => receipt 1
+ * // => receipt 1
+ * ```
  */
 export const execute = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
@@ -214,6 +281,29 @@ export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
 /**
  * Goes on with one stored execution, forward or backward as its journal says: recorded outcomes are taken from the journal,
  * everything after them runs. A parked execution is set going again. A finished one returns its recorded result.
+ *
+ * @example
+ * ```ts prelude=trip
+ * let bankIsDown = true
+ * const pay = Saga.make("Pay")
+ *   .final("charge", {
+ *     success: Schema.String,
+ *     inDoubt: "park",
+ *     timeout: "10 millis",
+ *     action: () => bankIsDown ? Effect.never : Effect.succeed("receipt 1")
+ *   })
+ *   .build(({ outputs }) => outputs.charge)
+ *
+ * const program = Effect.gen(function*() {
+ *   const error = yield* Effect.flip(Saga.execute(pay, undefined, { executionId: "pay-17" }))
+ *   console.log(error._tag) // it is parked: somebody asks the bank
+ *   bankIsDown = false
+ *   console.log(yield* Saga.resume(pay, "pay-17", { found: { step: "charge", happened: false } }))
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => OutcomeUnknown
+ * // => receipt 1
+ * ```
  */
 export const resume = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
@@ -243,6 +333,18 @@ export const resume = <Input, Output, Error, Requirements, Owed extends string =
 /**
  * Looks at a stored execution and changes nothing: what is recorded of each step and compensation, whether or not it is finished.
  * Works on an execution that is driven at this moment, and shows it as of its last commit.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(trip, { card: "empty" }, { executionId: "trip-17" }))
+ *   const { status, summary } = yield* Saga.inspect(trip, "trip-17")
+ *   console.log(status, summary)
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => cancel LH 400
+ * // => Undone Trip was undone: step "charge" failed with declined
+ * ```
  */
 export const inspect = (
   saga: Any,

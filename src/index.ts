@@ -1,3 +1,5 @@
+import "./values/effectVersion.ts"
+
 /** Stores the journals of durable sagas: the service, how to write a store, and one that keeps them in memory. */
 export * as Checkpoint from "./store/Checkpoint.ts"
 

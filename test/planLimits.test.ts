@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Schema, TestClock } from "effect"
 import { Checkpoint, Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
-import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 import { failingStore } from "./support/store.ts"
+import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 
 const lost = () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
 

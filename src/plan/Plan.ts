@@ -60,6 +60,18 @@ export interface Plan extends
  *
  * `Document` is the schema of the document. Arguments may hold references: `{ "$ref": "/outputs/draft/path" }` is a JSON Pointer into
  * the input and the earlier outputs, checked here as far as the tools' schemas tell.
+ *
+ * @example
+ * ```ts prelude=plan
+ * const program = Effect.gen(function*() {
+ *   const plan = yield* Plan.decode(json) // what a model wrote
+ *   console.log(yield* Saga.run(plan, { title: "Sagas" }))
+ * })
+ * await Effect.runPromise(Effect.provide(program, tools))
+ * // => call writeDraft
+ * // => call publish
+ * // => { draft: 'writeDraft done', publish: 'publish done' }
+ * ```
  */
 export const decode = (json: unknown): Effect.Effect<Plan, InvalidPlan, ToolExecutor> => decodeFor(json, undefined)
 
@@ -86,7 +98,16 @@ export const jsonSchema = (): { readonly [member: string]: unknown } => {
   return { $schema, ...plan, $defs: definitions }
 }
 
-/** Explains a plan: its calls, with the input in its place if one is given, what could be undone, and where the point of no return is. */
+/**
+ * Explains a plan: its calls, with the input in its place if one is given, what could be undone, and where the point of no return is.
+ *
+ * @example
+ * ```ts prelude=plan
+ * const plan = await Effect.runPromise(Effect.provide(Plan.decode(json), tools))
+ * console.log(Plan.pretty(Plan.explain(plan, { input: { title: "Sagas" } })).split("\n", 1)[0])
+ * // => Publish, version 1: 2 steps (1 Compensatable, 1 Final)
+ * ```
+ */
 export const explain = (plan: Plan, options?: { readonly input: unknown }): Explanation =>
   explainDocument(plan.document, options === undefined ? Option.none() : Option.some(options.input))
 

@@ -37,6 +37,15 @@ export type Recording =
  *
  * Names may be any text. Control characters are drawn as their pictures (`␊`). Mermaid refuses more than 500 arrows or 50,000
  * characters unless it is configured otherwise: that is about 200 steps.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const report = await Effect.runPromise(Saga.report(trip, { card: "full" }))
+ * console.log(Diagram.mermaid(trip).split("\n", 1)[0]) // the definition alone
+ * console.log(Diagram.mermaid(trip, report).split("\n", 1)[0]) // coloured by what happened
+ * // => flowchart TB
+ * // => flowchart TB
+ * ```
  */
 export const mermaid = (saga: Any, record?: Recording): string => toMermaid(graph(saga, record))
 

@@ -19,6 +19,13 @@ export interface Options {
 /**
  * A report as text: its summary, and a line for each step and each compensation: how it ended, when it began, how long it took, a bar
  * for its place in the whole, and why it failed. A space stands for each control character in names and reasons.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const report = await Effect.runPromise(Saga.report(trip, { card: "full" }))
+ * console.log(Timeline.pretty(report).split("\n", 1)[0])
+ * // => Trip succeeded: 2 steps took effect
+ * ```
  */
 export const pretty = (report: ReportDetails, options: Options = {}): string =>
   timeline(report, {

@@ -1,2 +1,3 @@
+import "../values/effectVersion.ts"
 /** Stores journals in a SQLite file. */
 export * as SqliteCheckpoint from "./SqliteCheckpoint.ts"

@@ -1,3 +1,4 @@
+import "../values/effectVersion.ts"
 /** Runs a saga once with each fault that can happen to it, and reports the mistakes of the saga that this shows. */
 export * as SagaTest from "./SagaTest.ts"
 /** A double of the outside world that knows what must not happen. */

@@ -111,6 +111,18 @@ export const stream: Stream.Stream<SagaEvent, never, SagaEvents> = Stream.unwrap
  *
  * An interruption does not wait for the listener, which still gets the remaining events. If the listener dies, an error is logged
  * and it gets no more events.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const run = Saga.run(trip, { card: "full" })
+ * await Effect.runPromise(SagaEvents.listen(run, (event) => Effect.sync(() => console.log(event._tag))))
+ * // => Started
+ * // => StepStarted
+ * // => StepSucceeded
+ * // => StepStarted
+ * // => StepSucceeded
+ * // => Finished
+ * ```
  */
 export const listen = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,

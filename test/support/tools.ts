@@ -111,8 +111,7 @@ export const makeTools = () => {
         : call.role === "compensation"
         ? world.undo(call.step)(call)
         : world.do(call.step)(call)
-    ), { limits: { minDelay: 0 } }
-  )
+    ), { limits: { minDelay: 0 } })
   return Object.assign(tools, { layer, byFunction })
 }
 
