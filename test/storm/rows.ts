@@ -67,7 +67,7 @@ export const readRows = async (place: Place): Promise<ReadonlyArray<Stored>> => 
     for (const [index, { body, sequence, status: set, token }] of rows.entries()) {
       if (Number(sequence) !== index) problems.push(`commit ${index} is missing`)
       if (tokens.at(-1) !== Number(token)) tokens.push(Number(token))
-      if (set !== null) status = String(set)
+      if (typeof set === "string") status = set
       events.push(...JSON.parse(String(body)).events)
     }
     return {

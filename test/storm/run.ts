@@ -59,7 +59,10 @@ const onSqlite = () =>
 
 const onPostgres = async (): Promise<Storm> => {
   const server = await findServer()
-  if ("missing" in server) throw new Error(`There is no PostgreSQL: ${server.missing}`)
+  if ("missing" in server) {
+    say(`there is no PostgreSQL for the storm: ${server.missing}`)
+    process.exit(2)
+  }
   const name = `effect_saga_storm_${process.pid}`
   try {
     await administrate(server.url, `CREATE DATABASE ${name} TEMPLATE template0`)
