@@ -123,8 +123,9 @@ const settle = ({ error, executionId, saga }: Recovery.Parked): Effect.Effect<vo
   })
 
 const settleSome = Effect.gen(function*() {
-  const parked = Array.from(yield* Stream.runCollect(Recovery.parked(sagas.recovered)))
-  yield* Effect.forEach(parked.filter(() => next() < 0.3).slice(0, 20), settle, { concurrency: 4, discard: true })
+  // The oldest only: to list a parked execution its journal is read.
+  const parked = Array.from(yield* Stream.runCollect(Stream.take(Recovery.parked(sagas.recovered), 8)))
+  yield* Effect.forEach(parked.filter(() => next() < 0.3), settle, { concurrency: 4, discard: true })
 })
 
 /** Whatever the store cannot do at this moment it may do at the next. */
@@ -138,7 +139,7 @@ const work = Effect.all(
   [
     ...Array.from({ length: 8 }, () => Effect.forever(startOne)),
     again(Effect.asVoid(recover), 400),
-    again(settleSome, 800)
+    again(settleSome, 1000)
   ],
   { concurrency: "unbounded", discard: true }
 )
