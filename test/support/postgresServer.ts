@@ -89,13 +89,18 @@ const startServer = async (binaries: string): Promise<Server | Missing> => {
   }
 }
 
-export default async (project: TestProject) => {
+/** The server at DATABASE_URL, or one that is started now. */
+export const findServer = async (): Promise<Server | Missing> => {
   const given = process.env.DATABASE_URL
-  if (given) return project.provide("postgres", { url: given })
+  if (given) return { url: given, stop: async () => {} }
   const binaries = findBinaries()
-  const server: Server | Missing = binaries === undefined
+  return binaries === undefined
     ? { missing: `DATABASE_URL is not set, and there is no ${installed}/*/bin/initdb` }
-    : await startServer(binaries)
+    : startServer(binaries)
+}
+
+export default async (project: TestProject) => {
+  const server = await findServer()
   if ("missing" in server) {
     project.provide("postgres", server)
     return () =>
