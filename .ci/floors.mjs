@@ -17,7 +17,7 @@ const floors = [
   ["report"],
   ["Saga.ts"],
   ["plan"],
-  ["Recovery.ts"],
+  ["recovery"],
   ["testing"],
   ["index.ts"]
 ]

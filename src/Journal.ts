@@ -7,5 +7,6 @@
  */
 export * from "./journal/commit.ts"
 export * from "./journal/events.ts"
-export { type ExecutionState, isInDoubt, Status, steps, type StepState, tookEffect } from "./journal/state.ts"
+export { type ExecutionState, isInDoubt, steps, type StepState, tookEffect } from "./journal/state.ts"
+export { Status } from "./journal/statuses.ts"
 export * from "./journal/transition.ts"

@@ -2,7 +2,7 @@
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
 import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
-import type { Definition, OnCompensationFailure } from "./definition/definition.ts"
+import type { Covered, Definition, OnCompensationFailure } from "./definition/definition.ts"
 import type {
   CutOff,
   InputArgument,
@@ -54,6 +54,12 @@ export interface Defaults<Timeout, RetryRequirements, InDoubt> {
   readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
   readonly compensationTimeout?: Duration.DurationInput
 }
+
+/** Each default that a user can give has a member in the definition: one that has not does not compile. */
+type KnownDefaults = Pick<
+  Definition["defaults"],
+  Covered<keyof Definition["defaults"], keyof Defaults<never, never, never>>
+>
 
 /** The options of a saga. */
 export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
@@ -121,7 +127,7 @@ export const make = <
     version: options?.version as number | undefined ?? 1,
     input: options?.input,
     onCompensationFailure: options?.onCompensationFailure ?? "continue",
-    defaults: options?.defaults as Definition["defaults"] | undefined ?? {}
+    defaults: options?.defaults as KnownDefaults | undefined ?? {}
   }
   // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.
   return new Builder(header, []) as any

@@ -395,20 +395,3 @@ export const is = <Tag extends DurableError["_tag"]>(
   tag: Tag
 ): (value: unknown) => value is Extract<DurableError, { readonly _tag: Tag }> =>
 (value): value is Extract<DurableError, { readonly _tag: Tag }> => tagOf(value) === tag
-
-const driving: { readonly [Tag in DrivingError["_tag"]]: true } = {
-  CheckpointError: true,
-  ExecutionConflict: true,
-  ExecutionNotFound: true,
-  InvalidExecutionId: true,
-  NotStorable: true,
-  StepNotInDoubt: true,
-  DefinitionChanged: true,
-  JournalCorrupt: true
-}
-
-/** Whether a value is a {@link DrivingError}. */
-export const isDrivingError = (value: unknown): value is DrivingError => {
-  const tag = tagOf(value)
-  return typeof tag === "string" && Object.hasOwn(driving, tag)
-}

@@ -13,7 +13,7 @@ export * as Journal from "./Journal.ts"
 export * as Plan from "./plan/Plan.ts"
 
 /** Finishes what an earlier process left unfinished. */
-export * as Recovery from "./Recovery.ts"
+export * as Recovery from "./recovery/Recovery.ts"
 
 /** Define a saga and run it. */
 export * as Saga from "./Saga.ts"

@@ -61,7 +61,8 @@ export type StepOption = Covered<
   | keyof FinalStep<any, any, any, any, any, any, any, any, any, any, any, any>
 >
 
-type Covered<All, Options extends All> = Options
+/** `Options`, which must all be among `All`. */
+export type Covered<All, Options extends All> = Options
 
 /**
  * A step with its place in the tree. No member is optional, so that code that makes one and forgets a member of

@@ -1,6 +1,7 @@
 /**
  * Makes the frozen tree of a saga. The builder and plans use it; nothing downstream knows how a saga was written.
  */
+import { classifications } from "../journal/statuses.ts"
 import { InvalidSaga } from "../SagaError.ts"
 import { canonical } from "../values/json.ts"
 import {
@@ -80,7 +81,7 @@ const hasParallel = fold<StepNode, boolean>({
 })
 
 const firstFinal = fold<StepDefinition, string | undefined>({
-  Step: ({ classification, name }) => classification === "Final" ? name : undefined,
+  Step: ({ classification, name }) => classifications[classification].commits ? name : undefined,
   Nested: ({ name, program }) => program.firstFinal === undefined ? undefined : `${name}/${program.firstFinal}`,
   Parallel: (_, inside) => inside.find((final) => final !== undefined)
 })
@@ -119,7 +120,7 @@ const placeStep = (step: StepDefinition, defaults: Defaults): StepNode => {
   const policies: { readonly [Policy in keyof Defaults]-?: Defaults[Policy] } = {
     retry: step.retry ?? defaults.retry,
     timeout: step.timeout ?? defaults.timeout,
-    inDoubt: classification === "ReadOnly" ? undefined : defaults.inDoubt,
+    inDoubt: classifications[classification].hasSideEffect ? defaults.inDoubt : undefined,
     compensationRetry: step.compensationRetry ?? defaults.compensationRetry,
     compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout
   }

@@ -2,6 +2,7 @@
  * The rules that hold for every saga, however it was written: those that the builder's types state, checked where there are
  * no types.
  */
+import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
 import type { Definition, Nested, Parallel, StepDefinition } from "./definition.ts"
@@ -80,7 +81,9 @@ const stepRules: ReadonlyArray<{
   {
     rule: "MissingCompensation",
     problemOf: ({ classification, compensate, name }) =>
-      classification === "Compensatable" && compensate === undefined ? Message.missingCompensation(name) : undefined
+      classifications[classification].isUndoable && compensate === undefined
+        ? Message.missingCompensation(name)
+        : undefined
   },
   {
     rule: "MissingVerify",
@@ -157,7 +160,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
 /** The first Final in a node, if it has one. */
 const finalOf = (node: StepDefinition | Nested): string | undefined =>
   node._tag === "Step"
-    ? node.classification === "Final" ? node.name : undefined
+    ? classifications[node.classification].commits ? node.name : undefined
     : node.program.firstFinal
 
 // PostgreSQL limits an index entry to a third of a page, about 2,700 bytes.

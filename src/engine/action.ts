@@ -5,10 +5,12 @@ import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "e
 import type { StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type { ActionContext } from "../definition/Step.ts"
+import { classifications } from "../journal/statuses.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
+import { beforeCall } from "./beforeCall.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
-import { beforeCall, haltOf } from "./halt.ts"
+import { haltOf } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
 import { type AnyEffect, type Frame, type Run } from "./run.ts"
 
@@ -216,10 +218,15 @@ const ask = (
 export const settleDoubt = (action: Action, reason: string): AnyEffect => {
   const { step } = action
   const doubt = new OutcomeUnknown({ reason })
-  const policy = step.inDoubt ?? (step.classification === "Compensatable" ? "retry" : "park")
-  return policy === "retry"
-    ? runAttempts(action, doubt)
-    : ask(action, doubt, { happened: Effect.succeed, didNot: () => action.run() })
+  const policy = step.inDoubt ?? (classifications[step.classification].isUndoable ? "retry" : "park")
+  switch (policy) {
+    case "retry":
+      return runAttempts(action, doubt)
+    case "verify":
+      return ask(action, doubt, { happened: Effect.succeed, didNot: () => action.run() })
+    case "park":
+      return remainUnknown(action, reason)
+  }
 }
 
 /** A durable execution waits with its doubt; in process the steps before are undone, unless a Final has taken effect. */

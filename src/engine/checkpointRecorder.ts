@@ -2,6 +2,7 @@
 import { Cause, Effect, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
+import { classifications } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { diedAppending } from "../store/groupCommits.ts"
@@ -163,7 +164,7 @@ class Commit implements Checkpoint.Commit {
 const isToldOnceStored = (event: Journal.Event): boolean => {
   switch (event._tag) {
     case "StepStarted":
-      return event.classification !== "ReadOnly"
+      return classifications[event.classification].hasSideEffect
     case "UnwindingStarted":
     case "CompensationStarted":
     case "Parked":

@@ -12,6 +12,7 @@ import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
+import { isDriven, isFinished } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
@@ -251,7 +252,7 @@ const driveClaimed = (
   Effect.flatMap(Effect.exit(runSagaWithin(run, restore)), (exit) => {
     const status = run.recorder?.state()?.status ?? "Running"
     const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.failCause(run.halt.cause)
-    return status === "Running" || status === "Unwinding"
+    return isDriven(status)
       ? Effect.zipRight(store.release(run.executionId, claim), ended)
       : ended
   })
@@ -315,7 +316,7 @@ const claimAndDrive = (
     onFailure: (error) =>
       Effect.flatMap(loadAgain, (again): Driving => {
         const { status } = again.past.state
-        return status === "Succeeded" || status === "Undone"
+        return isFinished(status)
           ? resumeStored(store, program, again, options, restore)
           : Effect.fail(error)
       })

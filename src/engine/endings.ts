@@ -6,6 +6,7 @@ import { Cause, Effect } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import * as Journal from "../Journal.ts"
+import { classifications } from "../journal/statuses.ts"
 import { FailedAfterCommit, type FailedCompensation, KeepsFailing, OutcomeUnknown, PartlyUndone } from "../SagaError.ts"
 import { inParallel, restoreCause } from "./codec.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Past, type Run } from "./run.ts"
@@ -70,7 +71,9 @@ const keepsFailing = (
     claims,
     ...(open === undefined ? undefined : { step: open.step }),
     stands: known
-      .filter((step) => step.classification !== "ReadOnly" && Journal.tookEffect(step) && step.status !== "Undone")
+      .filter((step) =>
+        classifications[step.classification].hasSideEffect && Journal.tookEffect(step) && step.status !== "Undone"
+      )
       .map(({ step }) => step)
   })
 }
@@ -91,7 +94,7 @@ export const doubted = (
 export const failAsParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const execution = { program, executionId }
   const steps = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
-  const sideEffects = steps.filter(({ classification }) => classification !== "ReadOnly")
+  const sideEffects = steps.filter(({ classification }) => classifications[classification].hasSideEffect)
   const tookEffect = sideEffects.filter(Journal.tookEffect)
   const inDoubt = program.steps.flatMap((step) => {
     const recorded = state.steps.get(step.path)
@@ -116,7 +119,7 @@ export const failAsParked = (program: Program, executionId: string, { cause, sta
   }
   switch (state.parked) {
     case "OutcomeUnknown":
-      return tookEffect.some(({ classification }) => classification === "Final")
+      return tookEffect.some(({ classification }) => classifications[classification].commits)
         ? afterCommit()
         : Effect.failCause(unknown)
     case "FailedAfterCommit":

@@ -8,7 +8,8 @@
  */
 import { Cause, Effect, type Exit, Option } from "effect"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
-import { tookEffect } from "../Journal.ts"
+import { type StepState, tookEffect } from "../Journal.ts"
+import { classifications } from "../journal/statuses.ts"
 import { isInterruptPending } from "../values/fiber.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
@@ -129,15 +130,9 @@ const complete = (run: Run, frame: Frame, node: Node, output: unknown): unknown 
 
 const completeStep = (run: Run, frame: Frame, step: StepNode, output: unknown): unknown => {
   if (output === skipped) return Option.none()
-  switch (step.classification) {
-    case "ReadOnly":
-      break
-    case "Compensatable":
-      frame.armed.push(new Armed(step, frame, output))
-      break
-    case "Final":
-      run.committed.push(step.path)
-  }
+  const { commits, isUndoable } = classifications[step.classification]
+  if (isUndoable) frame.armed.push(new Armed(step, frame, output))
+  if (commits) run.committed.push(step.path)
   return step.when === undefined ? output : Option.some(output)
 }
 
@@ -207,14 +202,29 @@ const runParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Neste
     })
     return Effect.flatMap(Effect.zipLeft(entered, underWay), (exit) => {
       const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
-      if (unwind === "parallel" && lanes.length > 1) frame.armed.push({ _tag: "Lanes", lanes })
-      else for (const lane of lanes) frame.armed.push(...lane)
+      arm(frame.armed, lanes, unwind)
       const cause = causeOf(run, branches, exit)
       if (cause !== undefined) return Effect.failCause(cause)
       for (const { node, seen } of branches) publish(frame, node, seen)
       return Effect.void
     })
   })
+
+/** Arms the compensations of a block's siblings, as the block is to be unwound. */
+const arm = (
+  armed: Frame["armed"],
+  lanes: ReadonlyArray<Frame["armed"]>,
+  unwind: "sequential" | "parallel" = "sequential"
+) => {
+  switch (unwind) {
+    case "parallel":
+      if (lanes.length > 1) armed.push({ _tag: "Lanes", lanes })
+      else armed.push(...lanes.flat())
+      return
+    case "sequential":
+      armed.push(...lanes.flat())
+  }
+}
 
 /** A sibling while its block runs. */
 class Branch {
@@ -265,25 +275,43 @@ const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
 /** Takes a step's outcome from the journal; settles it if it is not there (S13). */
 const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
   const recorded = past.state.steps.get(step.path)
-  if (recorded !== undefined && tookEffect(recorded)) return Effect.succeed(past.outputs.get(step.path))
-  if (recorded?.status === "Skipped") return Effect.succeed(skipped)
-  if (past.state.direction === "Back") return Effect.failCause(past.cause)
-  if (recorded === undefined) return runStep(run, frame, step)
-  if (recorded.status === "Failed") {
-    // Run again: a Final that failed after the point of no return, or an action that was interrupted between two attempts.
-    const again = run.committed.length > 0 || recorded.failures.every(({ kind }) => kind === "Interrupt")
-    return again ? runStep(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
+  const isBack = past.state.direction === "Back"
+  if (recorded === undefined) return isBack ? Effect.failCause(past.cause) : runStep(run, frame, step)
+  switch (recorded.status) {
+    case "Succeeded":
+    case "Undoing":
+    case "Undone":
+    case "CompensationFailed":
+      return Effect.succeed(past.outputs.get(step.path))
+    case "Skipped":
+      return Effect.succeed(skipped)
+    case "Failed":
+      return isBack ? Effect.failCause(past.cause) : replayFailure(run, past, frame, step, recorded)
+    case "Started":
+    case "InDoubt":
+      return isBack ? Effect.failCause(past.cause) : replayDoubt(run, past, frame, step, recorded)
   }
-  if (step.classification === "ReadOnly") return runStep(run, frame, step)
+}
+
+const replayFailure = (run: Run, past: Past, frame: Frame, step: StepNode, recorded: StepState): AnyEffect => {
+  // Run again: a Final that failed after the point of no return, or an action that was interrupted between two attempts.
+  const again = run.committed.length > 0 || recorded.failures.every(({ kind }) => kind === "Interrupt")
+  return again ? runStep(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
+}
+
+/** Settles a step of which no outcome is recorded. One without a side effect runs again. */
+const replayDoubt = (run: Run, past: Past, frame: Frame, step: StepNode, recorded: StepState): AnyEffect => {
+  if (!classifications[step.classification].hasSideEffect) return runStep(run, frame, step)
   const action = new Action(run, frame, step)
   const { finding } = past
-  if (finding?.step === step.path) {
-    if (finding.happened) return recordOutcome(action, Effect.succeed(finding.output))
-    const { recorder } = run
-    recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
-    return runStep(run, frame, step)
+  if (finding?.step !== step.path) {
+    const reason = recorded.doubt ?? "the process ended before the outcome was stored"
+    return recordOutcome(action, settleDoubt(action, reason))
   }
-  return recordOutcome(action, settleDoubt(action, recorded.doubt ?? "the process ended before the outcome was stored"))
+  if (finding.happened) return recordOutcome(action, Effect.succeed(finding.output))
+  const { recorder } = run
+  recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
+  return runStep(run, frame, step)
 }
 
 const runStep = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
@@ -302,7 +330,7 @@ const skip = ({ recorder }: Run, { classification, path }: StepNode): AnyEffect 
 const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { recorder } = run
   const action = new Action(run, frame, step)
-  if (step.classification === "ReadOnly") {
+  if (!classifications[step.classification].hasSideEffect) {
     const outcome = run.restore(action.runReadOnly())
     if (recorder === undefined) return outcome
     recordStart(recorder, step)
@@ -310,7 +338,7 @@ const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   }
   const now = () => {
     if (recorder === undefined) {
-      return step.classification === "Final" ? noteFailure(run, step, action.run()) : action.run()
+      return classifications[step.classification].commits ? noteFailure(run, step, action.run()) : action.run()
     }
     recordStart(recorder, step)
     return recorder.commit(() => recordOutcome(action, action.run()))

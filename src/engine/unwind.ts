@@ -173,7 +173,13 @@ class Unwinding {
   }
 
   private get goesOn(): boolean {
-    return this.failed.length === 0 || this.run.program.onCompensationFailure === "continue"
+    if (this.failed.length === 0) return true
+    switch (this.run.program.onCompensationFailure) {
+      case "continue":
+        return true
+      case "stop":
+        return false
+    }
   }
 
   /** Removes each entry once it was tried; the entries that remain were not. */

@@ -1,17 +1,6 @@
 /** The state of an execution: the sum of its events. */
-import { Schema } from "effect"
 import type { Classification, ParkedReason, Started, StepSkipped, StepStarted, StoredFailure } from "./events.ts"
-
-/**
- * Where an execution is.
- *
- * - `Running`: it goes forward
- * - `Unwinding`: it goes back
- * - `Parked`: it waits for a person or a retry
- * - `Succeeded`, `Undone`: it is finished
- */
-export const Status = Schema.Literal("Running", "Unwinding", "Parked", "Succeeded", "Undone")
-export type Status = typeof Status.Type
+import { classifications, type Status, type StepStatus, stepStatuses } from "./statuses.ts"
 
 /** What the journal knows of one step. */
 export interface StepState {
@@ -19,15 +8,7 @@ export interface StepState {
   /** The place of this step among those that have started, counted from 0. */
   readonly index: number
   readonly classification: Classification
-  readonly status:
-    | "Skipped"
-    | "Started"
-    | "InDoubt"
-    | "Succeeded"
-    | "Failed"
-    | "Undoing"
-    | "Undone"
-    | "CompensationFailed"
+  readonly status: StepStatus
   readonly output: unknown
   readonly startedAt: number
   /** When the action ended, whichever way. */
@@ -67,12 +48,11 @@ export interface ExecutionState {
 export const steps = (state: ExecutionState): ReadonlyArray<StepState> => Array.from(state.steps.values())
 
 /** Whether a step's action has succeeded, whatever became of it later. */
-export const tookEffect = ({ status }: StepState): boolean =>
-  status === "Succeeded" || status === "Undoing" || status === "Undone" || status === "CompensationFailed"
+export const tookEffect = ({ status }: StepState): boolean => stepStatuses[status].tookEffect
 
 /** Whether a step's action has started, and nobody has said how it ended. */
 export const isInDoubt = ({ classification, status }: StepState): boolean =>
-  classification !== "ReadOnly" && (status === "Started" || status === "InDoubt")
+  classifications[classification].hasSideEffect && stepStatuses[status].isOpen
 
 export const none: ReadonlyArray<StoredFailure> = []
 

@@ -12,6 +12,7 @@ import type {
   StepSucceeded
 } from "./events.ts"
 import { Draft, draftOf, type ExecutionState, none, StepDraft, steps, type StepState } from "./state.ts"
+import { classifications, isFinished, stepStatuses } from "./statuses.ts"
 
 /** An event that cannot follow the state it was applied to: the journal was not written by this library, or is damaged. */
 export class InvalidTransition extends Data.TaggedClass("InvalidTransition")<{
@@ -68,7 +69,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     return new Draft(event)
   }
   if (state === undefined) return invalid(event, "the journal does not begin with Started")
-  if (state.status === "Succeeded" || state.status === "Undone") return invalid(event, "the execution is finished")
+  if (isFinished(state.status)) return invalid(event, "the execution is finished")
 
   if (event._tag === "Resumed") {
     if (state.status !== "Parked") return invalid(event, "the execution is not parked")
@@ -124,14 +125,12 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
 }
 
 const committedFinal = (state: ExecutionState): StepState | undefined =>
-  steps(state).find((step) => step.classification === "Final" && step.status === "Succeeded")
+  steps(state).find((step) => classifications[step.classification].commits && step.status === "Succeeded")
 
-const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean => {
-  if (step.status === "Skipped") return true
-  if (result === "Succeeded") return step.status === "Succeeded"
-  if (step.classification === "ReadOnly") return true
-  return step.status === "Undone" || step.status === "Failed"
-}
+/** Whether an execution may end so with this step. What only reads has nothing that could stand. */
+const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean =>
+  stepStatuses[step.status].endsAs[result] ||
+  (result === "Undone" && !classifications[step.classification].hasSideEffect)
 
 const stepStarted = (
   state: Draft,
@@ -139,9 +138,9 @@ const stepStarted = (
 ): Draft | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
   const known = state.steps.get(event.step)
-  const open = known === undefined || known.status === "Started" || known.status === "InDoubt" ||
-    known.status === "Failed"
-  if (!open) return invalid(event, `step "${event.step}" is ${known.status}`)
+  if (known !== undefined && !stepStatuses[known.status].mayStart) {
+    return invalid(event, `step "${event.step}" is ${known.status}`)
+  }
   state.steps.set(event.step, new StepDraft(event, known, state.steps.size))
   return state
 }
@@ -153,7 +152,7 @@ const stepEnded = (
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
   const step = state.steps.get(event.step)
   if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
-  if (step.status !== "Started" && step.status !== "InDoubt") {
+  if (!stepStatuses[step.status].isOpen) {
     return invalid(event, `step "${event.step}" is ${step.status}`)
   }
   step.endedAt = event.at
@@ -182,8 +181,7 @@ const compensation = (
   const step = state.steps.get(event.step)
   if (step === undefined) return invalid(event, `step "${event.step}" has not started`)
   if (event._tag === "CompensationStarted") {
-    const armed = step.status === "Succeeded" || step.status === "CompensationFailed" || step.status === "Undoing"
-    if (step.classification !== "Compensatable" || !armed) {
+    if (!classifications[step.classification].isUndoable || !stepStatuses[step.status].mayBeUndone) {
       return invalid(event, `${step.classification} step "${event.step}" is ${step.status}`)
     }
     step.status = "Undoing"

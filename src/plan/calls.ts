@@ -2,6 +2,7 @@
 import { Option } from "effect"
 import * as Message from "../definition/messages.ts"
 import { type ExecutionState, tookEffect } from "../Journal.ts"
+import { isFinished } from "../journal/statuses.ts"
 import { mayHave } from "../values/ast.ts"
 import { argumentProblems } from "./arguments.ts"
 import { type Found, type FoundCall, type FoundStep, pointerTo, stepsOf } from "./parts.ts"
@@ -104,7 +105,7 @@ export const checkToolsExist = (
   tools: Tools,
   report: Report
 ): void => {
-  if (state.status === "Succeeded" || state.status === "Undone") return
+  if (isFinished(state.status)) return
   for (const { at, calls, name = "" } of stepsOf(parts)) {
     const recorded = state.steps.get(name)
     const isDone = recorded !== undefined && (tookEffect(recorded) || recorded.status === "Skipped")

@@ -1,4 +1,6 @@
 /** What differs between SQL dialects. */
+import type { Status } from "../Journal.ts"
+import { holders } from "../journal/statuses.ts"
 import type { CheckpointError } from "../SagaError.ts"
 import type { Commit } from "../store/Checkpoint.ts"
 
@@ -27,7 +29,11 @@ export interface Dialect {
   readonly reasonOf: (code: string) => CheckpointError["reason"] | undefined
 }
 
-export const pending = "('Running', 'Unwinding')"
-export const finished = "('Succeeded', 'Undone')"
+const listOf = (holder: typeof holders[Status]): string =>
+  `(${Object.entries(holders).flatMap(([status, who]) => who === holder ? [`'${status}'`] : []).join(", ")})`
+
+/** The statuses of executions that have a driver, and of those that nobody will drive again, as lists. */
+export const pending = listOf("driver")
+export const finished = listOf("nobody")
 /** The number of an execution, by its id. */
 export const numberOf = "(SELECT id FROM effect_saga_execution WHERE execution_id = ?)"

@@ -1,6 +1,7 @@
 /** A store in this process. */
 import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
+import { isDriven, isFinished } from "../journal/statuses.ts"
 import { type Commit, type Store, type StoredCommit, Token, type UnfinishedExecution } from "./store.ts"
 
 interface StoredExecution {
@@ -12,8 +13,6 @@ interface StoredExecution {
   fence: number
   endedAt: number | undefined
 }
-
-const isFinished = (status: Status): status is "Succeeded" | "Undone" => status === "Succeeded" || status === "Undone"
 
 // oxlint-disable-next-line max-lines-per-function -- the members of one object over shared maps: apart they would say less
 export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (clock) => {
@@ -31,7 +30,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
     const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined }
     execution.commits.push({ sequence, body })
     execution.status = status
-    execution.token = status === "Running" || status === "Unwinding" ? token : undefined
+    execution.token = isDriven(status) ? token : undefined
     execution.endedAt = isFinished(status) ? now() : undefined
     executions.set(executionId, execution)
     return true

@@ -493,21 +493,21 @@ export const mutants = [
   // Recovery.
   {
     says: "recovers what this process drives",
-    file: "src/Recovery.ts",
+    file: "src/recovery/Recovery.ts",
     text: "if (checkpoint.findDriven(executionId) !== undefined) return false",
     replacement: "",
     tests: [recovery]
   },
   {
     says: "does not wait for the leases of processes that may have died",
-    file: "src/Recovery.ts",
+    file: "src/recovery/Recovery.ts",
     text: "leases.size > 0 && Number.isFinite(wait)",
     replacement: "leases.size > 0 && wait < 0",
     tests: [oneDriver]
   },
   {
     says: "undoes what it recovers when it is interrupted",
-    file: "src/Recovery.ts",
+    file: "src/recovery/Recovery.ts",
     text: "suspend: true",
     replacement: "suspend: false",
     tests: [recovery]

@@ -187,6 +187,8 @@ const wordsOf = (error: NonNullable<Recovery.Parked["error"]>): NonNullable<Insp
       }
     case "FailedAfterCommit":
       return { tag: error._tag, step: error.step, stands: error.stands }
+    case "KeepsFailing":
+      return { tag: error._tag, stands: error.stands }
     case "OutcomeUnknown":
       return { tag: error._tag, step: error.step }
     case "DefinitionChanged":

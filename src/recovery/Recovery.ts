@@ -1,19 +1,18 @@
 /**
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
-import { Cause, Duration, Effect, Exit, Layer, Option, Stream } from "effect"
-import type { NotBuilt } from "./definition/messages.ts"
-import type { OwedToScoped, ReadyToExecute } from "./definition/owed.ts"
-import { programOf } from "./definition/saga.ts"
-import * as durable from "./engine/durable.ts"
-import { failIfParked } from "./engine/load.ts"
-import * as Plan from "./plan/Plan.ts"
-import type { ToolExecutor } from "./plan/ToolExecutor.ts"
-import * as Saga from "./Saga.ts"
+import { Cause, Duration, Effect, Layer, Stream } from "effect"
+import type { NotBuilt } from "../definition/messages.ts"
+import type { OwedToScoped, ReadyToExecute } from "../definition/owed.ts"
+import { programOf } from "../definition/saga.ts"
+import * as durable from "../engine/durable.ts"
+import { failIfParked } from "../engine/load.ts"
+import * as Plan from "../plan/Plan.ts"
+import type { ToolExecutor } from "../plan/ToolExecutor.ts"
+import * as Saga from "../Saga.ts"
 import {
   type CheckpointError,
   type DefinitionChanged,
-  type DrivingError,
   type ExecutionConflict,
   type FailedAfterCommit,
   is,
@@ -21,29 +20,13 @@ import {
   type KeepsFailing,
   type OutcomeUnknown,
   type PartlyUndone
-} from "./SagaError.ts"
-import { Checkpoint, type Token, type UnfinishedExecution } from "./store/Checkpoint.ts"
-import { visible } from "./values/visible.ts"
+} from "../SagaError.ts"
+import { Checkpoint, type Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
+import { checkCount, checkDuration } from "../store/options.ts"
+import { counterOf, isParked, log, type Warn, wordsFor } from "./log.ts"
+import { becameOf, type Recovered, type Summary } from "./outcome.ts"
 
-/**
- * What became of one execution.
- *
- * - `Succeeded`: it went forward to its end
- * - `Undone`: it failed, and everything is undone
- * - `Parked`: it waits for a person or a retry
- * - `LeftAsItWas`: it could not be driven, or not to its end, and stays for another time
- * - `Elsewhere`: another process was first, and drives it
- * - `Unregistered`: no saga of its name is among those given
- *
- * `output` and `cause` are those with which `Saga.resume` ends.
- */
-export type Recovered<Output = unknown> =
-  & { readonly executionId: string; readonly saga: string; readonly version: number }
-  & (
-    | { readonly _tag: "Succeeded"; readonly output: Output }
-    | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "Elsewhere" | "Unregistered" }
-  )
+export type { Recovered, Summary } from "./outcome.ts"
 
 /** A parked execution, and why it is. */
 export interface Parked {
@@ -74,16 +57,6 @@ export type Event<Output = unknown> =
   }
   | Recovered<Output>
 
-/** How many executions came to what, see {@link Recovered}. */
-export interface Summary {
-  readonly succeeded: number
-  readonly undone: number
-  readonly parked: number
-  readonly leftAsItWas: number
-  readonly elsewhere: number
-  readonly unregistered: number
-}
-
 /** How recovery goes about it. */
 export interface Options {
   /** How many executions are driven at a time. 16 by default. */
@@ -107,6 +80,14 @@ export interface LayerOptions extends Options {
   /** How often it looks again, for what processes that have died since have left. Every minute by default. */
   readonly interval?: Duration.DurationInput
 }
+
+/** The options with their defaults, or the error that says why one cannot be followed. */
+const checked = (options: Options | undefined) =>
+  Effect.all({
+    concurrency: checkCount("concurrency", options?.concurrency ?? 16),
+    maxClaims: checkCount("maxClaims", options?.maxClaims ?? durable.defaultMaxClaims),
+    longestWait: checkDuration("leaseWait", options?.leaseWait ?? "1 minute", "zero or longer")
+  })
 
 /** A saga that may be run durably, or every plan. */
 type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
@@ -157,6 +138,7 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const checkpoint = yield* Checkpoint
+    const { concurrency, longestWait, maxClaims } = yield* checked(options)
     // The first thing a lease of our own does is to end those of processes that are known to have died.
     const ours = yield* checkpoint.token
     const leases = new Set<Token>()
@@ -165,7 +147,6 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
       // These first: what is parked on the way is not tried a second time.
       ? Stream.concat(checkpoint.unfinished({ parked: true }), checkpoint.unfinished({ parked: false }))
       : checkpoint.unfinished({ parked: false })
-    const longestWait = Duration.toMillis(options?.leaseWait ?? "1 minute")
     const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
       if (checkpoint.findDriven(executionId) !== undefined) return false
       if (leasedFor === 0 || token === undefined || token === ours) return true
@@ -187,8 +168,8 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
       leases.size > 0 ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
     )
     const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
-    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution, options), {
-      concurrency: options?.concurrency ?? 16
+    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution, maxClaims), {
+      concurrency
     })
   })) as Stream.Stream<any, CheckpointError, any>
 
@@ -235,11 +216,10 @@ const definitionOf = (
 const recover = (
   sagas: ReadonlyArray<Durable>,
   execution: UnfinishedExecution,
-  options: Options | undefined
+  maxClaims: number
 ): Stream.Stream<Event, never, any> => {
   const { executionId, fence, saga: name, status, version } = execution
   const whose = { executionId, saga: name, version }
-  const maxClaims = options?.maxClaims ?? durable.defaultMaxClaims
   return Stream.unwrap(Effect.matchCause(definitionOf(sagas, execution), {
     onFailure: (cause) => Stream.succeed<Event>({ ...whose, _tag: "LeftAsItWas", cause }),
     onSuccess: (found) => {
@@ -252,37 +232,6 @@ const recover = (
       )
     }
   }))
-}
-
-type Became =
-  | { readonly _tag: "Succeeded"; readonly output: unknown }
-  | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-  | { readonly _tag: "Elsewhere" }
-
-/**
- * What became of an execution: by its journal, never by the error that it ended with, which may be another execution's. An
- * execution that could not be driven is left as it was, whatever the reason.
- */
-const becameOf = (driving: Exit.Exit<durable.Driven, DrivingError>): Became => {
-  if (Exit.isFailure(driving)) {
-    const error = Option.getOrUndefined(Cause.failureOption(driving.cause))
-    return error?._tag === "ExecutionConflict" && error.reason === "OtherDriver"
-      ? { _tag: "Elsewhere" }
-      : { _tag: "LeftAsItWas", cause: driving.cause }
-  }
-  const { exit, status } = driving.value
-  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value }
-  const { cause } = exit
-  switch (status) {
-    case "Undone":
-    case "Parked":
-      return { _tag: status, cause }
-    // A projection that throws now leaves what succeeded as it was.
-    case "Succeeded":
-    case "Running":
-    case "Unwinding":
-      return { _tag: "LeftAsItWas", cause }
-  }
 }
 
 /**
@@ -337,12 +286,20 @@ export const parked = <const Sagas extends ReadonlyArray<unknown>>(
 export const layer = <const Sagas extends ReadonlyArray<unknown>>(
   sagas: Sagas & Registered<Sagas>,
   options?: LayerOptions
-): Layer.Layer<never, never, Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>> =>
-  Layer.scopedDiscard(Effect.suspend(() => {
+): Layer.Layer<
+  never,
+  CheckpointError,
+  Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
+> =>
+  Layer.scopedDiscard(Effect.gen(function*() {
+    const interval = yield* checkDuration("interval", options?.interval ?? "1 minute", "longer than zero")
+    yield* checked(options)
     const said = new Set<string>()
     // What was said of an execution is not said again at every interval.
     const warnOnce: Warn = (message, cause) => {
       const known = said.has(message)
+      // Forgotten one day, so that they do not fill the memory of a process that lives long.
+      if (said.size >= mostRemembered) said.clear()
       said.add(message)
       const line = cause === undefined ? [message] : [message, cause]
       return known ? Effect.logDebug(...line) : Effect.logWarning(...line)
@@ -357,37 +314,13 @@ export const layer = <const Sagas extends ReadonlyArray<unknown>>(
     ).pipe(Effect.catchAllCause((cause) => Effect.logWarning("parked executions could not be listed", cause)))
     // An execution that is tried again without end must not keep the next look from happening.
     const look = Effect.forkScoped(logged)
-    return Effect.zipRight(
-      Effect.forkScoped(Effect.zipRight(logParked, look)),
-      // No schedule: each of its fibers would keep the one before alive through what the schedule says of its iteration.
-      Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(options?.interval ?? "1 minute"), look)))
-    )
+    yield* Effect.forkScoped(Effect.zipRight(logParked, look))
+    // No schedule: each of its fibers would keep the one before alive through what the schedule says of its iteration.
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(interval), look)))
   }))
 
 const mostParked = 100
-
-type Warn = (message: string, cause?: Cause.Cause<unknown>) => Effect.Effect<void>
-
-const isParked = (saga: string, executionId: string, why = "its saga is not registered") =>
-  visible(`${saga} ${executionId} is parked: ${why}`)
-
-const counterOf = {
-  Succeeded: "succeeded",
-  Undone: "undone",
-  Parked: "parked",
-  LeftAsItWas: "leftAsItWas",
-  Elsewhere: "elsewhere",
-  Unregistered: "unregistered"
-} as const
-
-const wordsFor = {
-  succeeded: "succeeded",
-  undone: "undone",
-  parked: "parked",
-  leftAsItWas: "left as they were",
-  elsewhere: "driven by another process",
-  unregistered: "of sagas that are not registered"
-}
+const mostRemembered = 10_000
 
 const runAndLog = (
   sagas: ReadonlyArray<Durable>,
@@ -415,22 +348,3 @@ const runAndLog = (
       Effect.as(summary)
     )
   })
-
-const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
-  const execution = visible(`${recovered.saga} ${recovered.executionId}`)
-  switch (recovered._tag) {
-    case "Succeeded":
-      return Effect.logDebug(`recovered ${execution}: it succeeded`)
-    case "Undone":
-      return Effect.logDebug(`recovered ${execution}: it is undone`, recovered.cause)
-    case "Elsewhere":
-      return Effect.logDebug(`did not recover ${execution}: another process drives it`)
-    case "LeftAsItWas":
-      return warn(`could not recover ${execution}: it is left as it was`, recovered.cause)
-    case "Unregistered":
-      return warn(`could not recover ${execution}: its saga is not registered`)
-    case "Parked":
-      // The run has logged a warning, with the reason, at the moment when it parked.
-      return Effect.logDebug(`recovered ${execution}: it is parked`, recovered.cause)
-  }
-}

@@ -1,0 +1,17 @@
+/** The last look before users' code is called. */
+import { Effect } from "effect"
+import type { AnyEffect, Run } from "./run.ts"
+
+/**
+ * Goes before every call of a user's code that may have a side effect, also before the first: a process that was paused for longer
+ * than its lease lasts must not call, for another may have taken the execution over since (S14). Before a further attempt it lets
+ * timers and other fibers have their turn, so that code that fails at once cannot keep them from it.
+ */
+export const beforeCall = ({ recorder }: Run, attempt: number, call: () => AnyEffect): AnyEffect => {
+  const checked = (): AnyEffect => {
+    const halt = recorder?.mustStop()
+    return halt === undefined ? call() : Effect.die(halt)
+  }
+  // A sleep of no length ends in another turn of the event loop; a yield alone would starve timers.
+  return attempt === 1 ? checked() : Effect.zipRight(Effect.sleep(0), Effect.suspend(checked))
+}
