@@ -10,7 +10,7 @@ import { emptyList } from "../values/emptyList.ts"
 import * as schemas from "../values/schema.ts"
 import type { Observer } from "../watch/observer.ts"
 import { capture, type Captured } from "./codec.ts"
-import { Halt } from "./halt.ts"
+import { type Halt, haltBecause } from "./halt.ts"
 import { add, type Recorder } from "./recorder.ts"
 
 export interface Destination {
@@ -89,13 +89,13 @@ export class CheckpointRecorder implements Recorder {
       executionId,
       value: `the output of step "${step.path}"`
     })
-    return schemas.mapError(captured, Halt.because)
+    return schemas.mapError(captured, haltBecause)
   }
 
   mustStop() {
     const { claim, executionId, program, store } = this
     if (this.halted === undefined && !store.isValid(claim.token)) {
-      this.halted = Halt.because(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
+      this.halted = haltBecause(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
     }
     return this.halted
   }
@@ -126,7 +126,7 @@ export class CheckpointRecorder implements Recorder {
   }
 
   private halt(cause: Cause.Cause<DrivingError>): Halt {
-    return this.halted ??= Halt.because(
+    return this.halted ??= haltBecause(
       Option.getOrElse(Cause.failureOption(cause), () => diedAppending(this.executionId, cause))
     )
   }

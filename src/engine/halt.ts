@@ -11,10 +11,10 @@ export class Halt {
   constructor(cause: Cause.Cause<DrivingError>) {
     this.cause = cause
   }
-  static because(error: DrivingError): Halt {
-    return new Halt(Cause.fail(error))
-  }
 }
+
+/** Stops a run because of an error about driving it. */
+export const haltBecause = (error: DrivingError): Halt => new Halt(Cause.fail(error))
 
 // The class decides here: a halt never leaves the run that it stops.
 const isHalt = (error: unknown): error is Halt => error instanceof Halt

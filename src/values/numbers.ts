@@ -28,9 +28,19 @@ export const countProblem = (count: unknown, atLeast: number): string | undefine
     : `${said(count)} is no whole number of at least ${atLeast}`
 
 /** A value of any kind, short, for an error. */
-export const said = (value: unknown): string =>
-  typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : Duration.isDuration(value)
-    ? Duration.format(value)
-    : typeof value === "object" || typeof value === "function"
-    ? `a ${typeof value}`
-    : String(value)
+export const said = (value: unknown): string => {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.slice(0, 60))
+    case "number":
+    case "bigint":
+    case "boolean":
+    case "undefined":
+      return `${value}`
+    case "object":
+      return Duration.isDuration(value) ? Duration.format(value) : value === null ? "null" : "an object"
+    case "function":
+    case "symbol":
+      return `a ${typeof value}`
+  }
+}

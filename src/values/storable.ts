@@ -73,8 +73,10 @@ const first = (
 }
 
 const nameOf = (ast: SchemaAST.AST): string => {
-  const constructed = Option.map(SchemaAST.getTypeConstructorAnnotation(ast), ({ _tag }) => String(_tag))
-  const name = ast.annotations[SchemaAST.IdentifierAnnotationId] ??
-    Option.getOrUndefined(constructed)?.replace(/^effect\//, "") ?? "class instance"
-  return `${/^[AEIOU]/.test(String(name)) ? "an" : "a"} ${String(name)}`
+  const names = [
+    ast.annotations[SchemaAST.IdentifierAnnotationId],
+    Option.getOrUndefined(SchemaAST.getTypeConstructorAnnotation(ast))?._tag
+  ]
+  const name = names.find((name) => typeof name === "string")?.replace(/^effect\//, "") ?? "class instance"
+  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`
 }
