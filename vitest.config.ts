@@ -18,8 +18,7 @@ export default defineConfig({
     globalSetup: ["test/support/postgresServer.ts", "test/support/chromiumBinary.ts"],
     // Of two cores vitest would leave one to itself.
     maxWorkers: 2,
-    // Long, for other processes may load the machine: no test depends on being quick.
-    testTimeout: 60_000,
-    hookTimeout: 60_000
+    // A limit is for what hangs, not for what is slow: on a machine that others load, everything takes ten times as long.
+    testTimeout: 60_000
   }
 })

@@ -401,7 +401,7 @@ describe("whatever a saga is made of, its events add up to what is known of it o
       expect(events.at(-1)!._tag).toBe(
         exit.value._tag === "Succeeded" || exit.value._tag === "Undone" ? "Finished" : "Parked"
       )
-    }).pipe(Effect.provide(world)), { timeout: 60_000, fastCheck: { numRuns: 80 } })
+    }).pipe(Effect.provide(world)), { timeout: 180_000, fastCheck: { numRuns: 80 } })
 
   it.effect.prop(
     "durably, also when the store is lost and the execution recovered",
@@ -422,7 +422,7 @@ describe("whatever a saga is made of, its events add up to what is known of it o
         if ((yield* store.load("1")).length === 0) return
         expect(folded(events)).toEqual(reported(yield* Saga.inspect(saga, "1")))
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 80 } }
+    { timeout: 180_000, fastCheck: { numRuns: 80 } }
   )
 })
 
@@ -449,5 +449,5 @@ describe("whoever observes a run changes nothing about it", () => {
       expect(observed.calls).toEqual(alone.calls)
       expect(ends(observed.exit)).toEqual(ends(alone.exit))
       expect(observed.plain._tag).toBe(alone.plain._tag)
-    }), { timeout: 60_000, fastCheck: { numRuns: 60 } })
+    }), { timeout: 180_000, fastCheck: { numRuns: 60 } })
 })

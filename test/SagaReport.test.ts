@@ -28,7 +28,7 @@ describe("SagaReport.toJson", () => {
         )
         expect(said.sort()).toEqual(standing.filter((name) => !doubtful.includes(name)).sort())
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 150 } }
+    { timeout: 180_000, fastCheck: { numRuns: 150 } }
   )
 
   it.effect("has neither inputs nor outputs in it", () => {

@@ -111,7 +111,7 @@ describe("a damaged file is refused with an error that says so, or read as it wa
     Effect.gen(function*() {
       const { refused } = yield* damaged((filename, page) => truncateSync(filename, page * 4096 + 1000))
       expect(refused).toBeGreaterThan(0)
-    }), 30_000)
+    }), 120_000)
 
   it.scoped("with garbage in any of its pages", () =>
     Effect.gen(function*() {
@@ -122,7 +122,7 @@ describe("a damaged file is refused with an error that says so, or read as it wa
         writeSync(file, garbage, 0, garbage.length, page * 4096 + 3000)
       })
       expect(refused).toBeGreaterThan(0)
-    }), 30_000)
+    }), 120_000)
 })
 
 describe("a clock that is set back", () => {

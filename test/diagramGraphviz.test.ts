@@ -17,7 +17,7 @@ describe("Diagram.dot is drawn by Graphviz", () => {
         expect(plain!.boxes.filter(({ id }) => id.startsWith("step")).length).toBe(report.steps.length)
         expect(colored!.boxes.map(({ id }) => id)).toEqual(plain!.boxes.map(({ id }) => id))
       }),
-    { timeout: 60_000, fastCheck: { numRuns: 50 } }
+    { timeout: 180_000, fastCheck: { numRuns: 50 } }
   )
 
   it.prop("names are seen as they are", [fewNames], ([names]) => {
@@ -29,5 +29,5 @@ describe("Diagram.dot is drawn by Graphviz", () => {
     expect(drawn.labels.map(seen).filter((label) => label !== "" && label !== "onfailure").sort()).toEqual(
       labels.map(seen).sort()
     )
-  }, { timeout: 60_000, fastCheck: { numRuns: 50 } })
+  }, { timeout: 180_000, fastCheck: { numRuns: 50 } })
 })

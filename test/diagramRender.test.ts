@@ -23,7 +23,7 @@ const documents = [
 ]
 
 describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
-  layer(Mermaid.layer, { timeout: 60_000, excludeTestServices: false })((it) => {
+  layer(Mermaid.layer, { timeout: 180_000, excludeTestServices: false })((it) => {
     it.effect.prop(
       "every box and every arrow, forward downwards and the way back upwards, whatever the saga and whatever happened",
       [SagaArbitrary.program()],
@@ -41,7 +41,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
             }
           }
         }),
-      { timeout: 120_000, fastCheck: { numRuns: 25 } }
+      { timeout: 300_000, fastCheck: { numRuns: 25 } }
     )
 
     it.effect("every picture in README.md and docs/", () =>
@@ -61,7 +61,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
         for (let index = 0; index < 200; index++) saga = saga.compensatable(`step-${index}`, step)
         const { boxes } = yield* Effect.flatMap(Mermaid, ({ draw }) => draw(Diagram.mermaid(saga.build())))
         expect(Object.keys(boxes).length).toBe(201)
-      }), 60_000)
+      }), 180_000)
 
     it.effect.prop(
       "names are seen as they are, and do nothing",
@@ -82,7 +82,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
           )
           expect(drawn.foreign).toBe(0)
         }),
-      { timeout: 120_000, fastCheck: { numRuns: 25 } }
+      { timeout: 300_000, fastCheck: { numRuns: 25 } }
     )
   })
 })

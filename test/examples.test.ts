@@ -43,6 +43,6 @@ describe("examples", () => {
         const { exit, output } = yield* run(file)
         expect(timeless(output)).toBe(timeless(readFileSync(at(`golden/${file.slice(0, 2)}.txt`), "utf8")))
         expect(exit).toBe(0)
-      }), 60_000)
+      }), 120_000)
   }
 })

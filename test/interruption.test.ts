@@ -71,7 +71,7 @@ describe("an interruption at any moment", () => {
           }
           if (fails) expect(succeeded).toBe(0)
           else expect(succeeded).toBeGreaterThan(5)
-        }).pipe(Effect.provide(Checkpoint.layerMemory)))
+        }).pipe(Effect.provide(Checkpoint.layerMemory)), 180_000)
     }
   }
 })

@@ -87,7 +87,7 @@ describe("a process killed at each journal write in turn leaves an execution tha
             expected[moment === "before" ? 0 : writes - 1] = 0
             expect(recovered).toEqual(expected)
           }),
-        90_000
+        300_000
       )
     }
   }
@@ -105,7 +105,7 @@ describe("a process killed at each write of many executions at once leaves all o
           expect(recovered.length).toBeLessThan(20)
           expect(recovered.filter((count) => count === executionIds.length).length).toBeGreaterThan(2)
         }),
-      90_000
+      300_000
     )
   }
 })

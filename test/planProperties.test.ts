@@ -67,7 +67,7 @@ describe("a plan behaves exactly as the same saga written with the builder", () 
       const saga = SagaArbitrary.build(program, { onCompensationFailure })
       const plan = Plan.decode(documentOf(program, { onCompensationFailure }))
       expect(yield* Effect.provide(Effect.flatMap(plan, end), world)).toEqual(yield* Effect.provide(end(saga), world))
-    }), { timeout: 60_000, fastCheck: { numRuns: 150 } })
+    }), { timeout: 180_000, fastCheck: { numRuns: 150 } })
 
   it.effect.prop(
     "durable, and recovered from the store alone",
@@ -95,7 +95,7 @@ describe("a plan behaves exactly as the same saga written with the builder", () 
         expect(yield* Effect.provide(Effect.flatMap(plan, (plan) => end(plan, Plan.stored)), world))
           .toEqual(yield* Effect.provide(end(saga, saga), world))
       }),
-    { timeout: 60_000, fastCheck: { numRuns: 150 } }
+    { timeout: 180_000, fastCheck: { numRuns: 150 } }
   )
 })
 
@@ -147,7 +147,7 @@ describe("whatever is given to Plan.decode", () => {
           expect(message).not.toBe("")
         }
       }),
-    { timeout: 60_000, fastCheck: { numRuns: 1000 } }
+    { timeout: 180_000, fastCheck: { numRuns: 1000 } }
   )
 })
 

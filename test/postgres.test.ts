@@ -80,7 +80,7 @@ describePostgres("a connection that is lost", () => {
         .final("charge", { ...losing("charge"), inDoubt: "retry" })
         .build(({ outputs }) => outputs.charge)
       const journals = Layer.provide(
-        SqlCheckpoint.layer({ lease: "2 seconds" }),
+        SqlCheckpoint.layer(),
         Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 3 }))
       )
       yield* Effect.gen(function*() {
@@ -89,7 +89,7 @@ describePostgres("a connection that is lost", () => {
           expect(Cause.squash(exit.cause)).toMatchObject({ _tag: "CheckpointError", reason: "Unavailable" })
         }
         const settled = yield* Effect.retry(Saga.resume(saga, "1"), {
-          times: 10,
+          times: 400,
           schedule: Schedule.spaced("50 millis")
         })
         expect(settled).toBe("charge-output")

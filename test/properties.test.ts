@@ -40,7 +40,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
     Effect.gen(function*() {
       const saga = build(program, { onCompensationFailure })
       yield* checkTheLaw(program, yield* exitOf(Saga.run(saga, undefined)))
-    }).pipe(Effect.provide(Ledger.layer)), { timeout: 60_000, fastCheck: { numRuns: 500 } })
+    }).pipe(Effect.provide(Ledger.layer)), { timeout: 180_000, fastCheck: { numRuns: 500 } })
 
   it.effect.prop("in a scope that fails", [reversible], ([program]) =>
     Effect.gen(function*() {
@@ -54,7 +54,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         names.filter((name) => done.includes(name)).reverse().filter((name) => !stuck.includes(name))
       )
       yield* checkLedger
-    }).pipe(Effect.provide(Ledger.layer)), { timeout: 60_000, fastCheck: { numRuns: 200 } })
+    }).pipe(Effect.provide(Ledger.layer)), { timeout: 180_000, fastCheck: { numRuns: 200 } })
 
   it.effect.prop(
     "durably, and then the journal says the same",
@@ -84,7 +84,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         expect(again._tag).toBe(exit._tag)
         expect(yield* ledger.calls).toEqual(calls)
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 300 } }
+    { timeout: 180_000, fastCheck: { numRuns: 300 } }
   )
 
   it.effect.prop(
@@ -112,7 +112,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
         const ended = yield* exitOf(Saga.execute(saga, undefined, { executionId: "1" }))
         yield* checkTheLaw(program, ended, { afterCrash: true })
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 500 } }
+    { timeout: 180_000, fastCheck: { numRuns: 500 } }
   )
 })
 
@@ -164,7 +164,7 @@ describe("however often it is lost, resumed and interrupted, an execution ends w
         }
         yield* checkLedger
       }).pipe(Effect.provide(world)),
-    { timeout: 60_000, fastCheck: { numRuns: 400 } }
+    { timeout: 180_000, fastCheck: { numRuns: 400 } }
   )
 })
 

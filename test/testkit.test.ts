@@ -90,7 +90,7 @@ describe("a saga that is right", () => {
       expect(new Set(scenarios.map(({ ended }) => ended))).toEqual(
         new Set(["Succeeded", "Undone", "Parked", "NotStarted"])
       )
-    }), 30_000)
+    }), 120_000)
 })
 
 describe("a bug in a saga is found, and its first scenario is the shortest that shows it:", () => {
@@ -218,7 +218,7 @@ describe("an exploration", () => {
       const name = first.scenarios.at(-1)!.name
       const { scenarios } = yield* SagaTest.explore(trip, { ...options, limits: { pairs: 20 }, only: [name] })
       expect(scenarios).toEqual([first.scenarios.at(-1)])
-    }), 30_000)
+    }), 120_000)
 
   it.effect("holds an invariant after each scenario", () =>
     Effect.gen(function*() {
@@ -236,7 +236,7 @@ describe("an exploration", () => {
       expect(new Set(violations.flatMap(({ violations }) => violations.map(({ message }) => message)))).toEqual(
         new Set(["Error: nobody was told"])
       )
-    }), 30_000)
+    }), 120_000)
 })
 
 describe("a ledger, by hand", () => {

@@ -400,7 +400,7 @@ describe("S8, interrupted or in doubt", () => {
           }).pipe(Effect.provide(Checkpoint.layerMemory))
         }
       }
-    }), 60_000)
+    }), 180_000)
 
   it.effect("a doubt comes before a sibling's own error, which would mean that everything was undone", () =>
     Effect.gen(function*() {
