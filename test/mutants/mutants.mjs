@@ -17,6 +17,7 @@ const unwind = "src/engine/unwind.ts"
 const action = "src/engine/action.ts"
 const durable = "src/engine/durable.ts"
 const recorder = "src/engine/recorder.ts"
+const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
 const sqlJournals = "src/sql/journals.ts"
 const sqlConnections = "src/sql/connections.ts"
@@ -347,14 +348,14 @@ export const mutants = [
   // Groups and leases.
   {
     says: "answers that all commits of a group are stored",
-    file: "src/store/groupCommits.ts",
+    file: groups,
     text: "if (stored === true) return Effect.void",
     replacement: "if (stored !== undefined) return Effect.void",
     tests: [checkpoint]
   },
   {
     says: "tells a process that has lost its lease that another drives",
-    file: "src/store/groupCommits.ts",
+    file: groups,
     text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
     replacement: "\"OtherDriver\"",
     tests: [leases]
@@ -370,15 +371,15 @@ export const mutants = [
   {
     says: "does not renew its lease",
     file: "src/store/lease.ts",
-    text: "if (!Number.isFinite(this.milliseconds)) return",
-    replacement: "return",
+    text: "if (Number.isFinite(this.milliseconds)) this.wakeHeartbeat?.()",
+    replacement: "",
     tests: [leases],
     only: "^a lease on SQLite"
   },
   {
     says: "keeps its lease when it closes",
     file: "src/store/lease.ts",
-    text: "quietly(this.store.release(token))",
+    text: "this.whileClosing(this.store.release(token))",
     replacement: "Effect.void",
     tests: [leases],
     only: "^S14"
@@ -389,6 +390,70 @@ export const mutants = [
     text: "known.token === token && known.fence === fence",
     replacement: "true",
     tests: [checkpoint]
+  },
+  {
+    says: "tries each commit of a group no more where the group failed",
+    file: groups,
+    text: "if (group.length > 1) return this.writeOneByOne(group, cause)",
+    replacement: "",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "takes a commit whose answer was lost for another process's",
+    file: groups,
+    text: "if (stored !== true && !isRejected(why)) fail(why)",
+    replacement: "if (false) fail(why)",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "bounds a group by its rows only",
+    file: groups,
+    text: "if (size > 0 && text > largestText) break",
+    replacement: "",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "looks for what is to be deleted an hour after it has opened",
+    file: "src/store/Checkpoint.ts",
+    text: "Effect.zipRight(logged, Effect.sleep(\"1 hour\"))",
+    replacement: "Effect.zipRight(Effect.sleep(\"1 hour\"), logged)",
+    tests: [checkpoint],
+    only: "^finished executions"
+  },
+  {
+    says: "counts a lease from the answer of the store",
+    file: "src/store/lease.ts",
+    text: "this.current = { token, since: asked }",
+    replacement: "this.current = { token, since: now() }",
+    tests: [leases],
+    only: "^a lease by the clocks"
+  },
+  {
+    says: "does not count the sleep of the machine",
+    file: "src/store/lease.ts",
+    text: "Math.max(performance.now() - monotonic, Date.now() - wall)",
+    replacement: "performance.now() - monotonic",
+    tests: [leases],
+    only: "^a lease by the clocks"
+  },
+  {
+    says: "forgets a release that was put off when an earlier one comes through",
+    file: "src/store/lease.ts",
+    text: "if (this.toRelease.get(executionId)?.fence === fence) this",
+    replacement: "this",
+    tests: [leases],
+    only: "^S14: a claim"
+  },
+  {
+    says: "keeps the claim of an execution that it leaves while unwinding",
+    file: durable,
+    text: "return status === \"Running\" || status === \"Unwinding\"",
+    replacement: "return status === \"Running\"",
+    tests: [leases],
+    only: "^S14: a claim"
   },
   // SQL.
   {
@@ -478,6 +543,75 @@ export const mutants = [
     text: "FOR UPDATE OF unfinished",
     replacement: "",
     tests: ["test/postgres.test.ts"],
+    postgres: true
+  },
+  {
+    says: "deletes what started long enough ago, whenever it ended",
+    file: sqlJournals,
+    text: "Number(ended_at) < before",
+    replacement: "Number(started_at) < before",
+    tests: [checkpoint],
+    only: "^finished executions"
+  },
+  {
+    says: "takes a process for another's that has its number now",
+    file: "src/sql/owner.ts",
+    text: "now.start !== start",
+    replacement: "false",
+    tests: [leases],
+    only: "^a lease on a SQLite file"
+  },
+  {
+    says: "does not look whether its file is still there",
+    file: "src/sql/watchedFile.ts",
+    text: "identify(filename) === opened",
+    replacement: "true",
+    tests: [checkpoint],
+    only: "^a SQLite file that is deleted"
+  },
+  {
+    says: "starts an execution under a lease that has ended, on PostgreSQL",
+    file: postgres,
+    text: "lease.expires_at > ${now}\n    )\n    ORDER BY given.execution_id",
+    replacement: "lease.expires_at > 0\n    )\n    ORDER BY given.execution_id",
+    tests: [leases],
+    only: "that has run out lets nobody",
+    postgres: true
+  },
+  {
+    says: "starts executions in the order in which they are given, on PostgreSQL",
+    file: postgres,
+    text: "ORDER BY given.execution_id",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "two processes that start",
+    postgres: true
+  },
+  {
+    says: "locks its tables although no migration is due, on PostgreSQL",
+    file: "src/sql/migrations.ts",
+    text: "Number(row?.latest ?? 0) < count",
+    replacement: "count > 0",
+    tests: ["test/postgres.test.ts"],
+    only: "a lock of another session",
+    postgres: true
+  },
+  {
+    says: "takes its connections from the application's pool, on PostgreSQL",
+    file: "src/sql/ownClients.ts",
+    text: "settings !== undefined",
+    replacement: "false",
+    tests: ["test/postgres.test.ts"],
+    only: "keeps all connections",
+    postgres: true
+  },
+  {
+    says: "waits for a connection that has fallen silent, on PostgreSQL",
+    file: sqlConnections,
+    text: "session.end()",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "fallen silent",
     postgres: true
   },
   // Recovery.
