@@ -403,6 +403,34 @@ describe("a lease by the clocks of its process", () => {
     }))
 })
 
+describe("a store that does not answer any more", () => {
+  it.scopedLive("keeps no process from closing for longer than its lease", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const never = Effect.uninterruptible(Effect.never)
+      const asked: Array<string> = []
+      const silent = (operation: string) => Effect.zipRight(Effect.sync(() => void asked.push(operation)), never)
+      const scope = yield* Scope.make()
+      const service = yield* Scope.extend(
+        processOn({
+          ...store,
+          append: () => silent("append"),
+          renew: () => silent("renew"),
+          release: () => silent("release")
+        }, { lease: "1 second" }),
+        scope
+      )
+      const token = yield* service.token
+      yield* Effect.forkDaemon(service.append(commitOf({ executionId: "1", token })))
+      yield* Effect.repeat(Effect.sync(() => asked), {
+        until: (asked) => asked.includes("append") && asked.includes("renew"),
+        schedule: Schedule.spaced("20 millis")
+      })
+      yield* Scope.close(scope, Exit.void)
+      expect(service.isValid(token)).toBe(false)
+    }))
+})
+
 describe("the fibers of a store", () => {
   it.scopedLive("have no annotations and no span of the call that came first", () =>
     Effect.gen(function*() {

@@ -371,8 +371,8 @@ export const mutants = [
   {
     says: "does not renew its lease",
     file: "src/store/lease.ts",
-    text: "if (Number.isFinite(this.milliseconds)) this.wakeHeartbeat?.()",
-    replacement: "",
+    text: "if (Number.isFinite(milliseconds)) {",
+    replacement: "if (false) {",
     tests: [leases],
     only: "^a lease on SQLite"
   },
