@@ -2,11 +2,11 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Logger, LogLevel, Schema, Scope, Stream, TestClock } from "effect"
-import { Checkpoint, Saga, type SagaError } from "effect-saga"
+import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
@@ -367,6 +367,136 @@ describe("commits of concurrent executions", () => {
     }))
 })
 
+describe("a group of commits", () => {
+  /** A store that notes the groups that it is given, and its service with all of them waiting at once. */
+  const appendAll = (
+    spoil: (store: Checkpoint.Store) => Checkpoint.Store["append"],
+    commits: ReadonlyArray<{ readonly executionId: string; readonly body?: string }>
+  ) =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const groups: Array<ReadonlyArray<string>> = []
+      const append = spoil(store)
+      const service = yield* Checkpoint.make({
+        ...store,
+        append: (commits) =>
+          Effect.suspend(() => (groups.push(commits.map(({ executionId }) => executionId)), append(commits)))
+      })
+      const token = yield* service.token
+      const exits = yield* Effect.forEach(
+        commits,
+        (commit) => Effect.exit(service.append(commitOf({ ...commit, token }))),
+        { concurrency: "unbounded" }
+      )
+      return { groups, store, failures: exits.map((exit) => failureOf(exit)) }
+    })
+  const unavailable = (detail: string): SagaError.CheckpointError =>
+    new SagaError.CheckpointError({ reason: "Unavailable", operation: "append", detail })
+
+  it.scoped("is bounded by the length of its texts, and one that is longer goes alone", () =>
+    Effect.gen(function*() {
+      const megabytes = (count: number) => JSON.stringify("x".repeat(count * 1024 * 1024))
+      const { failures, groups } = yield* appendAll((store) => store.append, [
+        { executionId: "a", body: megabytes(3) },
+        { executionId: "b", body: megabytes(3) },
+        { executionId: "c", body: megabytes(9) },
+        { executionId: "d", body: megabytes(1) },
+        { executionId: "e", body: megabytes(1) }
+      ])
+      expect(failures).toEqual(Array(5).fill(undefined))
+      expect(groups).toEqual([["a"], ["b"], ["c"], ["d", "e"]])
+    }))
+
+  it.scoped("that fails for any reason fails only those that fail alone too", () =>
+    Effect.gen(function*() {
+      const { failures, store } = yield* appendAll(
+        (store) => (commits) => {
+          // The message of V8 for a text that is too long, thrown by a driver.
+          if (commits.some(({ executionId }) => executionId === "c")) throw new RangeError("Invalid string length")
+          return store.append(commits)
+        },
+        ["a", "b", "c", "d"].map((executionId) => ({ executionId }))
+      )
+      expect(failures).toMatchObject([undefined, undefined, { _tag: "CheckpointError", executionId: "c" }, undefined])
+      expect((yield* store.load("d")).length).toBe(1)
+    }))
+
+  it.scoped("fails as a whole, after a few, where the store cannot be reached", () =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 100 }, (_, index) => `e${index}`)
+      const { failures, groups } = yield* appendAll(
+        () => () => Effect.fail(unavailable("out of reach")),
+        ids.map((executionId) => ({ executionId }))
+      )
+      expect(failures).toMatchObject(ids.map((executionId) => ({ _tag: "CheckpointError", executionId })))
+      expect(groups.length).toBeLessThan(10)
+    }))
+
+  it.scoped("of which only the answer is lost is not said to be another process's", () =>
+    Effect.gen(function*() {
+      const { failures } = yield* appendAll(
+        (store) => (commits) =>
+          commits.length === 1
+            ? store.append(commits)
+            : Effect.zipRight(store.append(commits), Effect.fail(unavailable("the connection was lost"))),
+        ["a", "b"].map((executionId) => ({ executionId }))
+      )
+      expect(failures).toMatchObject(
+        ["a", "b"].map((executionId) => ({ _tag: "CheckpointError", executionId, detail: "the connection was lost" }))
+      )
+    }))
+})
+
+describe("an option that is no usable number", () => {
+  const refused: Record<string, Checkpoint.Options> = {
+    "a lease that is no number": { lease: NaN },
+    "a lease of nothing": { lease: 0 },
+    "a lease below zero": { lease: "-5 seconds" },
+    "a lease that no unit belongs to": { lease: "5 secs" as "5 seconds" },
+    "a retention that is no number": { retention: NaN },
+    "a retention of nothing": { retention: "0 days" },
+    "a retention below zero": { retention: -1 }
+  }
+  for (const [name, options] of Object.entries(refused)) {
+    it.scoped(`is refused in a sentence: ${name}`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.makeMemory
+        const exit = yield* Effect.exit(Layer.build(Checkpoint.layer(Effect.succeed(store), options)))
+        const [option] = Object.keys(options)
+        expect(failureOf(exit)).toMatchObject({
+          _tag: "CheckpointError",
+          reason: "InvalidOption",
+          detail: expect.stringMatching(
+            new RegExp(`^${option} is .+, and must be a duration of longer than zero, like "30 seconds"$`)
+          )
+        })
+      }))
+  }
+
+  for (const lockTimeout of [NaN, -1, "-1 millis"] as const) {
+    it.scoped(`is refused in a sentence: a lockTimeout of ${lockTimeout}`, () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Layer.build(SqliteCheckpoint.layer({ filename: ":memory:", lockTimeout })))
+        expect(failureOf(exit)).toMatchObject({
+          reason: "InvalidOption",
+          detail: expect.stringMatching(/^lockTimeout/)
+        })
+      }))
+  }
+
+  it.scoped("deletes nothing where it is asked for by hand", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const service = yield* Checkpoint.make(store)
+      yield* service.append(commitOf({ executionId: "1", token: yield* service.token, status: "Succeeded" }))
+      yield* TestClock.adjust("1 minute")
+      for (const age of [NaN, -1]) {
+        expect(failureOf(yield* Effect.exit(service.prune(age)))).toMatchObject({ reason: "InvalidOption" })
+      }
+      expect((yield* store.load("1")).length).toBe(1)
+    }))
+})
+
 describe("finished executions", () => {
   it.scoped("are kept, unless it is said for how long: then they are deleted, and their ids are free", () =>
     Effect.gen(function*() {
@@ -398,4 +528,72 @@ describe("finished executions", () => {
       yield* TestClock.adjust("2 days")
       expect(yield* service.prune("1 day")).toBe(1)
     }))
+
+  it.scoped("are looked at when the store opens, also by a process that does not live for an hour", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const as = (service: Checkpoint.Service) => Effect.provideService(Checkpoint.Checkpoint, service)
+      const first = yield* Checkpoint.make(store)
+      yield* as(first)(Saga.execute(reserve().saga, undefined, { executionId: "1" }))
+      yield* TestClock.adjust("2 days")
+      yield* Effect.scoped(Effect.zipRight(Checkpoint.make(store, { retention: "1 day" }), Effect.yieldNow()))
+      expect(yield* store.load("1")).toEqual([])
+    }))
+
+  it.scoped("are as old as their end: one that ran for long is kept", () =>
+    Effect.gen(function*() {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: ":memory:" }))
+      const store = yield* Effect.provide(SqlCheckpoint.make(), client)
+      const sql = Context.get(client, SqlClient.SqlClient)
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      const commit = (sequence: number, status: Checkpoint.Commit["status"]) =>
+        commitOf({ executionId: "1", token, sequence, status })
+      yield* store.append([commit(0, "Running")])
+      yield* sql`UPDATE effect_saga_execution SET started_at = 0`
+      yield* store.append([commit(1, "Succeeded")])
+      expect(yield* store.prune({ milliseconds: 3_600_000 })).toBe(0)
+      yield* sql`UPDATE effect_saga_commit SET ended_at = 1`
+      expect(yield* store.prune({ milliseconds: 3_600_000 })).toBe(1)
+    }))
 })
+
+describe("a SQLite file that is deleted or replaced while it is open", () => {
+  for (const [how, change] of Object.entries({ deleted: rmSync, replaced: replace })) {
+    it.scopedLive(`ends what is driven with a typed error: ${how}`, () =>
+      Effect.gen(function*() {
+        const filename = yield* temporaryFile
+        const lines: Array<string> = []
+        const logger = Logger.make(({ message }) => void lines.push(String(message)))
+        const context = yield* Layer.build(SqliteCheckpoint.layer({ filename, lease: "2 seconds" })).pipe(
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+        const service = Context.get(context, Checkpoint.Checkpoint)
+        yield* Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "0" }), context)
+        change(filename)
+        let attempt = 0
+        const failed = yield* Effect.repeat(
+          Effect.delay(
+            Effect.suspend(() =>
+              Effect.exit(
+                Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: `${++attempt}` }), context)
+              )
+            ),
+            "50 millis"
+          ),
+          { until: Exit.isFailure }
+        )
+        const error = failureOf(failed)
+        expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Unavailable" })
+        expect((error as SagaError.CheckpointError).detail).toContain(`the file ${filename} was deleted or replaced`)
+        // And it is so from then on, whatever is asked.
+        expect(failureOf(yield* Effect.exit(service.load("0")))).toMatchObject({ reason: "Unavailable" })
+        expect(lines.filter((line) => line.includes("was deleted or replaced")).length).toBe(1)
+      }))
+  }
+})
+
+/** As a backup is put back: another file of the same name. */
+function replace(filename: string) {
+  copyFileSync(filename, `${filename}.copy`)
+  renameSync(`${filename}.copy`, filename)
+}

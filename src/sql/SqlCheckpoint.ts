@@ -12,7 +12,10 @@ import * as sqlStore from "./sqlStore.ts"
 
 /** How the service and its store behave. */
 export interface Options extends Checkpoint.Options {
-  /** How long a call waits for another process that holds the database, before it fails as `Locked`. 5 seconds by default. */
+  /**
+   * How long a call waits for another process that holds the database, before it fails as `Locked`. 5 seconds by default. On
+   * PostgreSQL it bounds waiting for any lock.
+   */
   readonly lockTimeout?: Duration.DurationInput
 }
 
@@ -23,7 +26,8 @@ export const make = (
   sqlStore.make({ lockTimeout: options?.lockTimeout })
 
 /**
- * Stores journals through the `SqlClient` of the application. Making the layer brings its tables up to date, and fails with
+ * Stores journals in the database of the application's `SqlClient`. On PostgreSQL the store opens connections of its own with the
+ * settings of that client, see `docs/stores.md`. Making the layer brings its tables up to date, and fails with
  * `CheckpointError` if the database cannot be used.
  *
  * The database's settings say what a stored commit survives. PostgreSQL's default is good. `@effect/sql-sqlite-node` leaves

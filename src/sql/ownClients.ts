@@ -3,7 +3,7 @@
  * connections busy, and a bound on waiting for locks would bind the application too.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Context, Effect, Exit, Layer, Option, type Scope } from "effect"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { settingsOf } from "./effectSql.ts"
 
 export interface Clients {
@@ -27,6 +27,7 @@ const placeOf = (sql: SqlClient.SqlClient): Effect.Effect<unknown, unknown> =>
     // Disconnected, and not interrupted: a client that is interrupted while it waits for a connection would lose it.
     Effect.uninterruptible,
     Effect.disconnect,
+    Effect.interruptible,
     Effect.timeout(longestConnecting)
   )
 
@@ -42,15 +43,19 @@ export const openOwnClients = (sql: SqlClient.SqlClient): Effect.Effect<Clients,
           Layer.build(layer({ ...settings, ...size, connectTimeout: settings.connectTimeout ?? longestConnecting })),
           (context) => Context.get(context, SqlClient.SqlClient)
         )
-      const own = yield* Effect.exit(Effect.gen(function*() {
-        const leases = yield* client({ maxConnections: 1, minConnections: 1 })
-        const isSame = (yield* placeOf(leases)) === theirs
-        return isSame ? Option.some(leases) : Option.none()
-      }))
-      if (Exit.isSuccess(own) && Option.isSome(own.value)) {
+      const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+      const own = yield* Effect.exit(Scope.extend(
+        Effect.gen(function*() {
+          const leases = yield* client({ maxConnections: 1, minConnections: 1 })
+          return { leases, place: yield* placeOf(leases) }
+        }),
+        scope
+      ))
+      if (Exit.isSuccess(own) && own.value.place === theirs) {
         const journals = yield* client({ maxConnections: mostConnections, minConnections: 0 })
-        return { leases: own.value.value, journals, shared: false }
+        return { leases: own.value.leases, journals, shared: false }
       }
+      yield* Scope.close(scope, Exit.void)
     }
     yield* Effect.logWarning(
       "the store shares the connections of its client, for its own do not reach the same tables: if the application keeps them " +

@@ -22,9 +22,11 @@ export const groupCommits = (
 ): Effect.Effect<Append, never, Scope.Scope> =>
   Effect.gen(function*() {
     const writer = new Writer(store, lease)
-    // Uninterruptible: every commit taken from the queue gets an answer.
+    // Uninterruptible: every commit that waits gets an answer.
     const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(writer.run))
-    yield* Effect.addFinalizer(() => lease.whileClosing(Effect.suspend(() => (writer.close(), Fiber.interrupt(fiber)))))
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(writer.close, Effect.zipRight(lease.whileClosing(Fiber.await(fiber)), writer.giveUp))
+    )
     return (commit) =>
       driven.size > 1 ? writer.together(commit) : Effect.flatMap(
         // Gives other executions that are about to start the chance to join the write.
@@ -52,10 +54,10 @@ class Writer {
     this.lease = lease
   }
 
-  /** Writes what waits, group by group, without end. */
+  /** Writes what waits, group by group, until the store is closed and nothing waits any more. */
   readonly run: Effect.Effect<void> = Effect.suspend(() =>
     Effect.whileLoop({
-      while: () => true,
+      while: () => !this.closed || this.waiting.length > 0,
       body: () => this.waiting.length === 0 ? this.untilSomeWait : this.write(this.nextGroup()),
       step: () => {}
     })
@@ -66,9 +68,7 @@ class Writer {
     return Effect.async((resume) => {
       if (this.closed) return resume(Effect.fail(isClosed(commit)))
       this.waiting.push({ commit, resume })
-      const { wake } = this
-      this.wake = undefined
-      wake?.()
+      this.wakeUp()
     })
   }
 
@@ -80,17 +80,29 @@ class Writer {
     })
   }
 
-  close(): void {
+  /** Refuses commits from now on. Those that wait are written still. */
+  readonly close: Effect.Effect<void> = Effect.sync(() => {
     this.closed = true
+    this.wakeUp()
+  })
+
+  /** Answers the commits that wait, because the store did not answer in time. */
+  readonly giveUp: Effect.Effect<void> = Effect.sync(() => {
     for (const { commit, resume } of this.waiting) resume(Effect.fail(isClosed(commit)))
     this.waiting = []
+  })
+
+  private wakeUp(): void {
+    const { wake } = this
+    this.wake = undefined
+    wake?.()
   }
 
   private readonly untilSomeWait = Effect.zipLeft(
-    Effect.interruptible(Effect.async<void>((resume) => {
-      if (this.waiting.length > 0) resume(Effect.void)
+    Effect.async<void>((resume) => {
+      if (this.waiting.length > 0 || this.closed) resume(Effect.void)
       else this.wake = () => resume(Effect.void)
-    })),
+    }),
     // Effect 4 runs a resumed fiber at once, within the call that woke it: let that call and its neighbours go on first.
     Effect.yieldNow()
   )

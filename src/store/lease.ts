@@ -1,5 +1,5 @@
 /** The lease of this process: it begins when it is first needed, is kept alive from then on, and is released at the end. */
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Fiber, type Scope } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import type { Claim, Store, Token } from "./store.ts"
 
@@ -10,15 +10,19 @@ export interface Lease {
   /** Asks the store. */
   readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
   readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
-  /** Waits for an effect when the store closes, but not longer than others would wait for the lease. */
+  /** Waits for an effect while the store closes: for all of them together not longer than others would wait for the lease. */
   readonly whileClosing: (effect: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
 }
 
 export const makeLease = (store: Store, milliseconds: number): Effect.Effect<Lease, never, Scope.Scope> =>
   Effect.gen(function*() {
     const held = new HeldLease(store, milliseconds, yield* Effect.makeSemaphore(1))
-    // Begun here and not with the lease: the fiber would keep the context of the call that needs the lease first.
-    yield* Effect.forkScoped(Effect.interruptible(held.heartbeat))
+    // An infinite lease needs no renewal.
+    if (Number.isFinite(milliseconds)) {
+      // Begun here and not with the lease: the fiber would keep the context of the call that needs the lease first.
+      const fiber = yield* Effect.forkDaemon(Effect.interruptible(held.heartbeat))
+      yield* Effect.addFinalizer(() => held.whileClosing(Fiber.interrupt(fiber)))
+    }
     yield* Effect.addFinalizer(() => held.end)
     return held
   })
@@ -48,6 +52,7 @@ class HeldLease implements Lease {
   /** Claims to release, by execution. Cleared when their lease ends. */
   private readonly toRelease = new Map<string, Claim>()
   private wakeHeartbeat: (() => void) | undefined
+  private closesBy: number | undefined
 
   constructor(store: Store, milliseconds: number, turn: Effect.Semaphore) {
     this.store = store
@@ -103,11 +108,13 @@ class HeldLease implements Lease {
   }
 
   whileClosing(effect: Effect.Effect<unknown, unknown>): Effect.Effect<void> {
-    const bounded = Effect.timeout(
-      Effect.disconnect(Effect.interruptible(effect)),
-      Math.min(this.milliseconds, longestClosing)
-    )
-    return live(quietly(bounded))
+    return live(Effect.suspend(() => {
+      const now = performance.now()
+      this.closesBy ??= now + Math.min(this.milliseconds, longestClosing)
+      // Finalizers are uninterruptible, and a timeout has to interrupt.
+      const apart = Effect.interruptible(Effect.disconnect(effect))
+      return quietly(Effect.timeout(apart, Math.max(0, this.closesBy - now)))
+    }))
   }
 
   private lasts(): boolean {
@@ -127,8 +134,7 @@ class HeldLease implements Lease {
     const asked = now()
     return Effect.map(this.store.acquire({ milliseconds: this.milliseconds }), (token) => {
       this.current = { token, since: asked }
-      // An infinite lease needs no renewal.
-      if (Number.isFinite(this.milliseconds)) this.wakeHeartbeat?.()
+      this.wakeHeartbeat?.()
       return token
     })
   })

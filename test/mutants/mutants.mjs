@@ -29,6 +29,7 @@ const action = "src/engine/action.ts"
 const durable = "src/engine/durable.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const transition = "src/journal/transition.ts"
+const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
 const sqlJournals = "src/sql/journals.ts"
 const sqlConnections = "src/sql/connections.ts"
@@ -241,8 +242,8 @@ export const mutants = [
   {
     says: "takes a verify that cannot tell for one that says no",
     file: action,
-    text: "(cause) => Effect.fail(`${doubt.reason}; verify could not tell: ${oneLine(cause)}`)",
-    replacement: "() => Effect.succeedNone",
+    text: "? remainUnknown(action, `${doubt.reason}; verify could not tell: ${oneLine(cause)}`)",
+    replacement: "? settle.didNot()",
     tests: [inDoubt]
   },
   {
@@ -271,28 +272,28 @@ export const mutants = [
   {
     says: "runs an execution twice instead of joining it",
     file: durable,
-    text: "store.driven.get(executionId)",
-    replacement: "store.driven.get(`not ${executionId}`)",
+    text: "store.findDriven(executionId)",
+    replacement: "store.findDriven(`not ${executionId}`)",
     tests: [sameId]
   },
   {
     says: "hands an interruption on to the calls that have joined",
     file: durable,
-    text: "asksTheSame && !Exit.isInterrupted(exit) ? exit",
-    replacement: "asksTheSame ? exit",
+    text: "if (!asksTheSame || wasInterrupted(exit)) return",
+    replacement: "if (!asksTheSame) return",
     tests: [sameId]
   },
   {
     says: "goes on with the journal that it read before its claim",
     file: durable,
-    text: "const loadAgain = loadKnown(store, program, executionId)",
+    text: "const loadAgain = restore(loadKnown(store, program, executionId))",
     replacement: "const loadAgain = Effect.runSyncExit(loadKnown(store, program, executionId))",
     tests: [oneDriver]
   },
   {
     says: "keeps the lease of what it leaves unfinished",
     file: durable,
-    text: "? Effect.zipRight(store.letGo(run.executionId, claim), ended)",
+    text: "? Effect.zipRight(store.release(run.executionId, claim), ended)",
     replacement: "? ended",
     tests: [oneDriver],
     only: "^S14"
@@ -314,7 +315,7 @@ export const mutants = [
   {
     says: "goes on storing after the store has failed once",
     file: recorder,
-    text: "if (this.halted !== undefined) return Effect.fail(this.halted.error)",
+    text: "if (this.halted !== undefined) return Effect.failCause(this.halted.cause)",
     replacement: "",
     tests: [parallel]
   },
@@ -336,8 +337,8 @@ export const mutants = [
   {
     says: "lets an execution end as undone in which a step stands",
     file: transition,
-    text: "return step.status === \"Undone\" || step.status === \"Failed\"",
-    replacement: "return step.status !== \"CompensationFailed\"",
+    text: "return stepStatuses[step.status].endsAs[result] ||",
+    replacement: "return step.status !== \"CompensationFailed\" ||",
     tests: [journal]
   },
   {
@@ -357,14 +358,14 @@ export const mutants = [
   // Groups and leases.
   {
     says: "answers that all commits of a group are stored",
-    file: "src/store/groupCommits.ts",
+    file: groups,
     text: "if (stored === true) return Effect.void",
     replacement: "if (stored !== undefined) return Effect.void",
     tests: [checkpoint]
   },
   {
     says: "tells a process that has lost its lease that another drives",
-    file: "src/store/groupCommits.ts",
+    file: groups,
     text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
     replacement: "\"OtherDriver\"",
     tests: [oneDriver]
@@ -380,15 +381,15 @@ export const mutants = [
   {
     says: "does not renew its lease",
     file: "src/store/lease.ts",
-    text: "if (!Number.isFinite(this.milliseconds)) return",
-    replacement: "return",
+    text: "if (Number.isFinite(milliseconds)) {",
+    replacement: "if (false) {",
     tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   {
     says: "keeps its lease when it closes",
     file: "src/store/lease.ts",
-    text: "quietly(this.store.release(token))",
+    text: "this.whileClosing(this.store.release(token))",
     replacement: "Effect.void",
     tests: [oneDriver],
     only: "^S14"
@@ -399,6 +400,70 @@ export const mutants = [
     text: "known.token === token && known.fence === fence",
     replacement: "true",
     tests: [checkpoint]
+  },
+  {
+    says: "tries each commit of a group no more where the group failed",
+    file: groups,
+    text: "if (group.length > 1) return this.writeOneByOne(group, cause)",
+    replacement: "",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "takes a commit whose answer was lost for another process's",
+    file: groups,
+    text: "if (stored !== true && !isRejected(why)) fail(why)",
+    replacement: "if (false) fail(why)",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "bounds a group by its rows only",
+    file: groups,
+    text: "if (size > 0 && text > largestText) break",
+    replacement: "",
+    tests: [checkpoint],
+    only: "^a group of commits"
+  },
+  {
+    says: "looks for what is to be deleted an hour after it has opened",
+    file: "src/store/Checkpoint.ts",
+    text: "Effect.zipRight(logged, Effect.sleep(\"1 hour\"))",
+    replacement: "Effect.zipRight(Effect.sleep(\"1 hour\"), logged)",
+    tests: [checkpoint],
+    only: "^finished executions"
+  },
+  {
+    says: "counts a lease from the answer of the store",
+    file: "src/store/lease.ts",
+    text: "this.current = { token, since: asked }",
+    replacement: "this.current = { token, since: now() }",
+    tests: [oneDriver],
+    only: "^a lease by the clocks"
+  },
+  {
+    says: "does not count the sleep of the machine",
+    file: "src/store/lease.ts",
+    text: "Math.max(performance.now() - monotonic, Date.now() - wall)",
+    replacement: "performance.now() - monotonic",
+    tests: [oneDriver],
+    only: "^a lease by the clocks"
+  },
+  {
+    says: "forgets a release that was put off when an earlier one comes through",
+    file: "src/store/lease.ts",
+    text: "if (this.toRelease.get(executionId)?.fence === fence) this",
+    replacement: "this",
+    tests: [oneDriver],
+    only: "^S14: a claim"
+  },
+  {
+    says: "keeps the claim of an execution that it leaves while unwinding",
+    file: durable,
+    text: "return isDriven(status)",
+    replacement: "return status === \"Running\"",
+    tests: [oneDriver],
+    only: "^S14: a claim"
   },
   // SQL.
   {
@@ -490,6 +555,75 @@ export const mutants = [
     tests: ["test/postgres.test.ts"],
     postgres: true
   },
+  {
+    says: "deletes what started long enough ago, whenever it ended",
+    file: sqlJournals,
+    text: "Number(ended_at) < before",
+    replacement: "Number(started_at) < before",
+    tests: [checkpoint],
+    only: "^finished executions"
+  },
+  {
+    says: "takes a process for another's that has its number now",
+    file: "src/sql/owner.ts",
+    text: "now.start !== start",
+    replacement: "false",
+    tests: [oneDriver],
+    only: "^a lease on a SQLite file"
+  },
+  {
+    says: "does not look whether its file is still there",
+    file: "src/sql/watchedFile.ts",
+    text: "identify(filename) === opened",
+    replacement: "true",
+    tests: [checkpoint],
+    only: "^a SQLite file that is deleted"
+  },
+  {
+    says: "starts an execution under a lease that has ended, on PostgreSQL",
+    file: postgres,
+    text: "lease.expires_at > ${now}\n    )\n    ORDER BY given.execution_id",
+    replacement: "lease.expires_at > 0\n    )\n    ORDER BY given.execution_id",
+    tests: [oneDriver],
+    only: "that has run out lets nobody",
+    postgres: true
+  },
+  {
+    says: "starts executions in the order in which they are given, on PostgreSQL",
+    file: postgres,
+    text: "ORDER BY given.execution_id",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "two processes that start",
+    postgres: true
+  },
+  {
+    says: "locks its tables although no migration is due, on PostgreSQL",
+    file: "src/sql/migrations.ts",
+    text: "Number(row?.latest ?? 0) < count",
+    replacement: "count > 0",
+    tests: ["test/postgres.test.ts"],
+    only: "a lock of another session",
+    postgres: true
+  },
+  {
+    says: "takes its connections from the application's pool, on PostgreSQL",
+    file: "src/sql/ownClients.ts",
+    text: "settings !== undefined",
+    replacement: "false",
+    tests: ["test/postgres.test.ts"],
+    only: "keeps all connections",
+    postgres: true
+  },
+  {
+    says: "waits for a connection that has fallen silent, on PostgreSQL",
+    file: sqlConnections,
+    text: "session.end()",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "fallen silent",
+    postgres: true
+  },
   // Recovery.
   {
     says: "recovers what this process drives",
@@ -501,15 +635,15 @@ export const mutants = [
   {
     says: "does not wait for the leases of processes that may have died",
     file: "src/recovery/Recovery.ts",
-    text: "leases.size > 0 && Number.isFinite(wait)",
-    replacement: "leases.size > 0 && wait < 0",
+    text: "leases.size > 0 ? Stream.fromEffect",
+    replacement: "leases.size > 0 && wait < 0 ? Stream.fromEffect",
     tests: [oneDriver]
   },
   {
     says: "undoes what it recovers when it is interrupted",
-    file: "src/recovery/Recovery.ts",
-    text: "suspend: true",
-    replacement: "suspend: false",
+    file: durable,
+    text: "executionId, suspend: true, wakes",
+    replacement: "executionId, suspend: false, wakes",
     tests: [recovery]
   },
   // Plans.
