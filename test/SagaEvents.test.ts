@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream, TestClock } from "effect"
+import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError, SagaEvents, SagaMetrics, type SagaReport } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
 import { heard, inWords, makeTracer } from "./support/observed.ts"
@@ -104,6 +104,15 @@ describe("a run is told step by step, in order", () => {
       expect((yield* Fiber.join(fiber)).events).toEqual([
         { _tag: "Started", ...whose, at: 0, resumed: false },
         { _tag: "StepStarted", ...whose, step: "a", classification: "Compensatable", at: 0 },
+        {
+          _tag: "StepRetried",
+          ...whose,
+          step: "a",
+          attempts: 1,
+          failures: [{ tag: "string", message: "once" }],
+          at: 1000,
+          nextAt: 1000
+        },
         { _tag: "StepSucceeded", ...whose, step: "a", attempts: 2, at: 2000 },
         { _tag: "StepStarted", ...whose, step: "b", classification: "Final", at: 2000 },
         { _tag: "StepInDoubt", ...whose, step: "b", reason: "no reply", attempts: 1, at: 2000 },
@@ -168,6 +177,91 @@ describe("a run is told step by step, in order", () => {
         Effect.all([execute, execute, Deferred.succeed(gate, "ok")], { concurrency: "unbounded" })
       )
       expect(words).toEqual(["Started", "StepStarted a", "StepSucceeded a", "Finished Succeeded"])
+    }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
+})
+
+describe("a retry is told with the failure and the time of the next call", () => {
+  const policy = { schedule: Schedule.addDelay(Schedule.recurs(2), (n) => `${n + 1} seconds`) }
+  const down = { tag: "Error", message: "down" }
+  const fails = Effect.fail(new Error("down"))
+  const retriesOf = (events: ReadonlyArray<SagaEvents.SagaEvent>) =>
+    events.flatMap((event) =>
+      event._tag === "StepRetried" || event._tag === "CompensationRetried"
+        ? [
+          `${event._tag} ${event.step} ${event.attempts} at ${event.at}, next at ${event.nextAt}: ${
+            event.failures.map(({ message, tag }) => `${tag} ${message}`).join()
+          }`
+        ]
+        : []
+    )
+  const later = <A, E, R>(run: Effect.Effect<A, E, R>) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(heard(run))
+      yield* TestClock.adjust("1 hour")
+      return yield* Fiber.join(fiber)
+    })
+
+  for (
+    const [kind, saga] of Object.entries({
+      "a ReadOnly step": Saga.make("S").readOnly("a", { action: () => fails, retry: policy }).build(),
+      "a ReadOnly step with a timeout": Saga.make("S")
+        .readOnly("a", { action: () => fails, retry: policy, timeout: "1 minute" }).build(),
+      "a ReadOnly step of so many attempts": Saga.make("S")
+        .readOnly("a", { action: () => fails, retry: { schedule: Schedule.linear("1 second"), times: 2 } }).build(),
+      "a Compensatable step": Saga.make("S")
+        .compensatable("a", { action: () => fails, compensate: () => Effect.void, retry: policy }).build(),
+      "a Final": Saga.make("S").final("a", { action: () => fails, retry: policy, inDoubt: "retry" }).build()
+    })
+  ) {
+    it.effect(kind, () =>
+      Effect.gen(function*() {
+        const { events } = yield* later(Saga.run(saga, undefined))
+        expect(retriesOf(events)).toEqual([
+          "StepRetried a 1 at 0, next at 1000: Error down",
+          "StepRetried a 2 at 1000, next at 3000: Error down"
+        ])
+        expect(inWords(events)).toEqual([
+          "Started",
+          "StepStarted a",
+          "StepRetried a",
+          "StepRetried a",
+          "StepFailed a",
+          "UnwindingStarted",
+          "Finished Undone"
+        ])
+        expect(events.find(({ _tag }) => _tag === "StepFailed")).toMatchObject({ attempts: 3, at: 3000 })
+      }).pipe(Effect.provide(SagaEvents.layer)))
+  }
+
+  it.effect("but not an error that is not worth another call", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("S")
+        .readOnly("a", { action: () => fails, retry: { ...policy, while: () => false } }).build()
+      expect(retriesOf((yield* later(Saga.run(saga, undefined))).events)).toEqual([])
+      const final = Saga.make("S")
+        .final("a", { action: () => fails, retry: { ...policy, while: () => false } }).build()
+      expect(retriesOf((yield* later(Saga.run(final, undefined))).events)).toEqual([])
+    }).pipe(Effect.provide(SagaEvents.layer)))
+
+  it.effect("a compensation, and the journal has none of it", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("S")
+        .compensatable("a", {
+          success: Schema.Void,
+          action: () => Effect.void,
+          compensate: () => fails,
+          compensationRetry: policy
+        })
+        .readOnly("b", { success: Schema.Void, action: () => Effect.fail("no") })
+        .build()
+      const { events } = yield* later(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(retriesOf(events)).toEqual([
+        "CompensationRetried a 1 at 0, next at 1000: Error down",
+        "CompensationRetried a 2 at 1000, next at 3000: Error down"
+      ])
+      expect(events.find(({ _tag }) => _tag === "CompensationFailed")).toMatchObject({ attempts: 3, failures: [down] })
+      const commits = yield* (yield* Checkpoint.Checkpoint).load("1")
+      expect(commits.map(({ body }) => body).join()).not.toContain("Retried")
     }).pipe(Effect.provide([SagaEvents.layer, Checkpoint.layerMemory])))
 })
 

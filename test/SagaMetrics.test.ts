@@ -6,7 +6,7 @@ import {
   PeriodicExportingMetricReader
 } from "@opentelemetry/sdk-metrics"
 import { Deferred, Effect, Layer, Schema, TestClock } from "effect"
-import { Checkpoint, Saga, SagaError, SagaMetrics } from "effect-saga"
+import { Checkpoint, Plan, Saga, SagaError, SagaMetrics, ToolExecutor } from "effect-saga"
 
 /** What OpenTelemetry's SDK is given of the metrics of sagas so called, as `name{tags} value`, a histogram as `count sum`. */
 const exported = (prefix: string) =>
@@ -118,6 +118,41 @@ describe("what is exported to OpenTelemetry", () => {
         "saga_steps{classification=Compensatable result=succeeded step=inner/x} 2"
       ])
     }).pipe(Effect.provide(metrics)))
+
+  it.effect("counts a duration as none where the clock went back", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("M6").readOnly("a", { action: () => TestClock.setTime(-5000) }).build()
+      yield* Saga.run(saga, undefined)
+      expect(yield* exported("M6")).toContain("saga_duration{result=succeeded} 1 × 0 milliseconds")
+    }).pipe(Effect.provide(metrics)))
+
+  it.effect("knows every name in a plan as one, so that a model that writes plans adds no series", () => {
+    const tools = ToolExecutor.layer({
+      read: ToolExecutor.tool({ readOnly: true, parameters: Schema.Struct({}), run: () => Effect.void })
+    })
+    const plan = (name: string) =>
+      Plan.decode({
+        name: `M7 ${name}`,
+        steps: [{ name: `read ${name}`, classification: "ReadOnly", action: { tool: "read", arguments: {} } }]
+      })
+    return Effect.gen(function*() {
+      const before = new Set(yield* exported(""))
+      for (const name of ["one", "two", "three"]) {
+        yield* Saga.run(yield* plan(name), undefined)
+        yield* Saga.execute(yield* plan(name), undefined, { executionId: name })
+        const outer = Saga.make("M7").saga("planned", yield* plan(name), { input: () => undefined }).build()
+        yield* Saga.run(outer, undefined)
+      }
+      expect((yield* exported("")).filter((line) => !before.has(line))).toEqual([
+        "saga_duration{result=succeeded} 3 × 0 milliseconds",
+        "saga_duration{result=succeeded} 6 × 0 milliseconds",
+        "saga_executions{result=succeeded} 3",
+        "saga_executions{result=succeeded} 6",
+        "saga_steps{classification=ReadOnly result=succeeded step=(plan)} 6",
+        "saga_steps{classification=ReadOnly result=succeeded step=planned/(plan)} 3"
+      ])
+    }).pipe(Effect.provide([metrics, tools, Checkpoint.layerMemory]))
+  })
 
   it.effect("has the caller's tags", () =>
     Effect.gen(function*() {
