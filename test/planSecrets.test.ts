@@ -127,6 +127,9 @@ const samples: fc.Arbitrary<Sample> = fc.tuple(
   fc.array(fc.constantFrom(...Object.values(wrappers)), { maxLength: 4 })
 ).map(([leaf, around]) => around.reduce((inner, wrap) => wrap(inner), leaf))
 
+const isObject = (json: Json): json is { readonly [name: string]: Json } =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
+
 const pathsIn = (json: Json, at: ReadonlyArray<string> = []): ReadonlyArray<ReadonlyArray<string>> => [
   at,
   ...typeof json === "object" && json !== null
@@ -145,7 +148,7 @@ const change = (json: Json, [name, ...deeper]: ReadonlyArray<string>, to: (json:
 
 const parsed = (json: Json): Json => {
   try {
-    return JSON.parse(String(json))
+    return typeof json === "string" ? JSON.parse(json) : [json]
   } catch {
     return [json]
   }
@@ -161,10 +164,10 @@ const damages: ReadonlyArray<(json: Json) => Json> = [
   (json) => ({ value: json }),
   (json) => JSON.stringify(json),
   parsed,
-  (json) => typeof json === "object" && !Array.isArray(json) ? { ...json, also: secret } : `${String(json)} ${secret}`,
+  (json) => isObject(json) ? { ...json, also: secret } : `${JSON.stringify(json)} ${secret}`,
   (json) => Array.isArray(json) ? [...json, secret].reverse() : json,
   (json) => {
-    if (typeof json !== "object" || json === null || Array.isArray(json)) return json
+    if (!isObject(json)) return json
     const names = Object.keys(json)
     return Object.fromEntries(Object.values(json).map((member, index) => [names[(index + 1) % names.length]!, member]))
   }
