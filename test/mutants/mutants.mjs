@@ -126,8 +126,8 @@ export const mutants = [
   {
     says: "arms siblings in the wrong order",
     file: interpreter,
-    text: "frame.armed.push(...lanes.flat())",
-    replacement: "frame.armed.push(...lanes.reverse().flat())",
+    text: "case \"sequential\":\n      armed.push(...lanes.flat())",
+    replacement: "case \"sequential\":\n      armed.push(...[...lanes].reverse().flat())",
     tests: [parallel]
   },
   {
@@ -204,17 +204,17 @@ export const mutants = [
   {
     says: "does not stop the retry of a compensation whose lease is lost",
     file: compensation,
-    text: "this.owner.recorder?.mustStop()",
-    replacement: "undefined",
+    text: "beforeCall(owner, ++this.attempt, () => compensate!(this.context()))",
+    replacement: "(++this.attempt, compensate!(this.context()))",
     tests: [oneDriver],
     only: "^a lease on SQLite"
   },
   // Actions and their doubts.
   {
     says: "does not stop a retry whose lease is lost",
-    file: action,
-    text: "this.owner.recorder?.mustStop()",
-    replacement: "undefined",
+    file: "src/engine/beforeCall.ts",
+    text: "const halt = recorder?.mustStop()",
+    replacement: "const halt = attempt === 1 ? recorder?.mustStop() : undefined",
     tests: [oneDriver],
     only: "^a lease on SQLite"
   },
@@ -337,8 +337,8 @@ export const mutants = [
   {
     says: "lets an execution end as undone in which a step stands",
     file: transition,
-    text: "return stepStatuses[step.status].endsAs[result] ||",
-    replacement: "return step.status !== \"CompensationFailed\" ||",
+    text: "stepStatuses[step.status].endsAs[result] ||",
+    replacement: "step.status !== \"CompensationFailed\" ||",
     tests: [journal]
   },
   {
