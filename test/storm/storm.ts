@@ -107,8 +107,7 @@ class Crew {
     child.on("exit", (code, signal) => {
       this.all.delete(worker)
       this.resumed(worker)
-      // 3: its store could not be opened, for what the storm did to it.
-      if (!worker.isEnding && code !== 0 && code !== 3) {
+      if (!worker.isEnding && code !== 0) {
         const what = `process ${worker.process} (${name}) ended with ${code ?? signal}, see the log of the workers`
         this.crashes.push({ kind: "Crash", executionId: "", what })
       }
@@ -294,12 +293,12 @@ export const storm = async (options: {
   await Promise.all([
     sleep(Math.max(0, isOver - Date.now())),
     keep("kills", 1500, (next) => next() < 0.85 ? crew.kill(next()) : crew.stop(next())),
-    keep("pauses", 900, async (next) => {
-      const millis = next() < 0.5 ? 50 + 1700 * next() : leaseMillis + 200 + 1800 * next()
+    keep("pauses", 1300, async (next) => {
+      const millis = next() < 0.6 ? 50 + 1700 * next() : leaseMillis + 200 + 1800 * next()
       // Paused in the midst of a write to a file, a process keeps all others from writing: that is seen often enough at one in ten.
       await crew.pause(next(), millis, next() < 0.1 ? () => true : () => !isLocked(place))
     }),
-    keep("wires", 400, (next) => {
+    keep("wires", 500, (next) => {
       switch (proxy?.disturb(next(), next())) {
         case "cut":
           wires.cuts++
