@@ -37,6 +37,8 @@ export const bundleWorker = async (): Promise<string> => {
 }
 
 const leaseMillis = 2000
+/** What is left for recovery and for the checker where the beginning took too long. */
+const timeToEnd = 15_000
 const workerCount = 3
 const spareCount = 1
 
@@ -246,8 +248,8 @@ const hasDone = async ({ child }: Worker, what: "recover" | "inspect" | "settle"
 
 export const storm = async (options: {
   readonly seconds: number
-  /** For how many seconds it may go on after that, until it is called stuck. */
-  readonly secondsToEnd: number
+  /** When it must have come to its end, in epoch milliseconds. */
+  readonly until: number
   readonly seed: string
   readonly directory: string
   /** The program of a worker, see {@link bundleWorker}. */
@@ -256,7 +258,7 @@ export const storm = async (options: {
   /** What the workers, and they only, reach the database by. */
   readonly proxy?: Proxy & { readonly place: Place }
 }): Promise<Storm> => {
-  const { directory, place, program, proxy, seconds, secondsToEnd, seed } = options
+  const { directory, place, program, proxy, seconds, seed, until } = options
   mkdirSync(directory, { recursive: true })
   const socket = join(directory, "bank")
   const bank = new Bank(seed, socket, join(directory, "ledger"))
@@ -277,7 +279,7 @@ export const storm = async (options: {
   const clerk = crew.start("clerk")
   // It begins when all are there, however slowly this machine starts them.
   for (let waited = 0; waited < 10_000 && crew.size < workerCount; waited += 20) await sleep(20)
-  const isOver = Date.now() + seconds * 1000
+  const isOver = Math.min(Date.now() + seconds * 1000, until - timeToEnd)
   const wires = { cuts: 0, lostAcknowledgements: 0, delays: 0 }
 
   /** Does a thing again and again, after pauses of chance. */
@@ -313,7 +315,6 @@ export const storm = async (options: {
       }
     })
   ])
-  const until = isOver + secondsToEnd * 1000
   await crew.end(clerk)
   proxy?.close()
 
