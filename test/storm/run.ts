@@ -50,6 +50,8 @@ const common = {
   program: await bundleWorker()
 }
 
+process.on("exit", () => rmSync(common.program, { force: true }))
+
 const onSqlite = () =>
   storm({
     ...common,
@@ -120,7 +122,6 @@ for (const store of stores) {
   total.cuts += counts.cuts + counts.lostAcknowledgements
   total.violations += violations.length
 }
-rmSync(common.program)
 if (total.violations === 0) rmSync(directory, { recursive: true })
 else say(`ledger, log and files: ${directory}`)
 say(

@@ -37,6 +37,8 @@ export const bundleWorker = async (): Promise<string> => {
 }
 
 const leaseMillis = 2000
+/** What is left for recovery and for the checker where the beginning took too long. */
+const timeToEnd = 15_000
 const workerCount = 3
 const spareCount = 1
 
@@ -107,8 +109,7 @@ class Crew {
     child.on("exit", (code, signal) => {
       this.all.delete(worker)
       this.resumed(worker)
-      // 3: its store could not be opened, for what the storm did to it.
-      if (!worker.isEnding && code !== 0 && code !== 3) {
+      if (!worker.isEnding && code !== 0) {
         const what = `process ${worker.process} (${name}) ended with ${code ?? signal}, see the log of the workers`
         this.crashes.push({ kind: "Crash", executionId: "", what })
       }
@@ -247,8 +248,8 @@ const hasDone = async ({ child }: Worker, what: "recover" | "inspect" | "settle"
 
 export const storm = async (options: {
   readonly seconds: number
-  /** For how many seconds it may go on after that, until it is called stuck. */
-  readonly secondsToEnd: number
+  /** When it must have come to its end, in epoch milliseconds. */
+  readonly until: number
   readonly seed: string
   readonly directory: string
   /** The program of a worker, see {@link bundleWorker}. */
@@ -257,7 +258,7 @@ export const storm = async (options: {
   /** What the workers, and they only, reach the database by. */
   readonly proxy?: Proxy & { readonly place: Place }
 }): Promise<Storm> => {
-  const { directory, place, program, proxy, seconds, secondsToEnd, seed } = options
+  const { directory, place, program, proxy, seconds, seed, until } = options
   mkdirSync(directory, { recursive: true })
   const socket = join(directory, "bank")
   const bank = new Bank(seed, socket, join(directory, "ledger"))
@@ -278,7 +279,7 @@ export const storm = async (options: {
   const clerk = crew.start("clerk")
   // It begins when all are there, however slowly this machine starts them.
   for (let waited = 0; waited < 10_000 && crew.size < workerCount; waited += 20) await sleep(20)
-  const isOver = Date.now() + seconds * 1000
+  const isOver = Math.min(Date.now() + seconds * 1000, until - timeToEnd)
   const wires = { cuts: 0, lostAcknowledgements: 0, delays: 0 }
 
   /** Does a thing again and again, after pauses of chance. */
@@ -294,12 +295,12 @@ export const storm = async (options: {
   await Promise.all([
     sleep(Math.max(0, isOver - Date.now())),
     keep("kills", 1500, (next) => next() < 0.85 ? crew.kill(next()) : crew.stop(next())),
-    keep("pauses", 900, async (next) => {
-      const millis = next() < 0.5 ? 50 + 1700 * next() : leaseMillis + 200 + 1800 * next()
+    keep("pauses", 1300, async (next) => {
+      const millis = next() < 0.6 ? 50 + 1700 * next() : leaseMillis + 200 + 1800 * next()
       // Paused in the midst of a write to a file, a process keeps all others from writing: that is seen often enough at one in ten.
       await crew.pause(next(), millis, next() < 0.1 ? () => true : () => !isLocked(place))
     }),
-    keep("wires", 400, (next) => {
+    keep("wires", 500, (next) => {
       switch (proxy?.disturb(next(), next())) {
         case "cut":
           wires.cuts++
@@ -314,7 +315,6 @@ export const storm = async (options: {
       }
     })
   ])
-  const until = isOver + secondsToEnd * 1000
   await crew.end(clerk)
   proxy?.close()
 

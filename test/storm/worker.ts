@@ -7,8 +7,8 @@
  *   settles everything that is parked; it says the word when it has done so
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, Option, Redacted, Stream } from "effect"
-import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
+import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, Option, Redacted, Schedule, Stream } from "effect"
+import { Checkpoint, Recovery, Saga, type SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -24,11 +24,11 @@ const bank = await openBank(task.bank)
 const sagas = sagasOf(bank)
 const next = chances(`${task.seed} ${task.name}`)
 
-const storeOf = ({ leaseMillis, place }: Task): Layer.Layer<Checkpoint.Checkpoint, SagaError.CheckpointError> =>
+const storeOf = ({ leaseMillis, place }: Task): Layer.Layer<Checkpoint.Checkpoint, unknown> =>
   place._tag === "sqlite"
     ? SqliteCheckpoint.layer({ filename: place.filename, durability: "process", lease: leaseMillis })
     : SqlCheckpoint.layer({ lease: leaseMillis }).pipe(
-      Layer.provide(Layer.orDie(PgClient.layer({ url: Redacted.make(place.url), maxConnections: 4 })))
+      Layer.provide(PgClient.layer({ url: Redacted.make(place.url), maxConnections: 4 }))
     )
 
 /** The store as it is, but the bank hears of every claim. */
@@ -211,9 +211,11 @@ const inspectAll = Effect.gen(function*() {
   writeFileSync(reports, JSON.stringify(inspected))
 })
 
-const run = <E>(effect: Effect.Effect<void, E, Checkpoint.Checkpoint>) =>
+const run = (effect: Effect.Effect<void, unknown, Checkpoint.Checkpoint>) =>
   Effect.runFork(effect.pipe(
     Effect.provide(store),
+    // What fails is the opening of the store, of which the storm may have cut the connection.
+    Effect.retry(Schedule.spaced("200 millis")),
     Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.stringLogger))),
     Logger.withMinimumLogLevel(LogLevel.Error)
   ))
@@ -221,9 +223,7 @@ const run = <E>(effect: Effect.Effect<void, E, Checkpoint.Checkpoint>) =>
 const endWith = (exit: Exit.Exit<void, unknown>) => {
   if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) process.exit(0)
   process.stderr.write(`${task.name}: ${Cause.pretty(exit.cause)}\n`)
-  // The store could not be opened, which is to be tried again.
-  const isStore = Option.exists(Cause.failureOption(exit.cause), SagaError.is("CheckpointError"))
-  process.exit(isStore || /SqlError/.test(Cause.pretty(exit.cause)) ? 3 : 1)
+  process.exit(1)
 }
 
 const commands = { recover: recoverAll, inspect: inspectAll, settle: settleAll }
