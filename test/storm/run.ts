@@ -45,16 +45,21 @@ const administrate = (url: string, statement: string) =>
 
 const common = {
   seconds: seconds / stores.length,
-  secondsToEnd: 45 / stores.length,
   seed,
   program: await bundleWorker()
 }
+
+/** The end of each storm: all of them, and whatever they need besides, take no longer than 55 seconds more than they were given. */
+const until = (store: string) =>
+  performance.timeOrigin +
+  (1 + stores.findIndex((other) => other === store)) * (common.seconds + 55 / stores.length) * 1000
 
 process.on("exit", () => rmSync(common.program, { force: true }))
 
 const onSqlite = () =>
   storm({
     ...common,
+    until: until("sqlite"),
     directory: join(directory, "sqlite"),
     place: { _tag: "sqlite", filename: join(directory, "journal.db") }
   })
@@ -76,7 +81,13 @@ const onPostgres = async (): Promise<Storm> => {
     throughProxy.hostname = "127.0.0.1"
     throughProxy.port = String(proxy.port)
     const behind: Proxy & { readonly place: Place } = { ...proxy, place: { _tag: "postgres", url: throughProxy.href } }
-    return await storm({ ...common, directory: join(directory, "postgres"), place, proxy: behind })
+    return await storm({
+      ...common,
+      until: until("postgres"),
+      directory: join(directory, "postgres"),
+      place,
+      proxy: behind
+    })
   } finally {
     await administrate(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
     await server.stop()
@@ -99,6 +110,16 @@ const print = ({ executionId, kind, what }: Violation, { bank, executions }: Sto
     say(`      ${at} line ${sequence}, process ${process}: ${_tag} ${JSON.stringify(rest)}${answer}`)
   }
 }
+
+const sum = () =>
+  `${total.executions} executions, ${total.kills} kills, ${total.pauses} pauses, ${total.cuts} cuts: ${total.violations} violations`
+
+setTimeout(() => {
+  total.violations++
+  say(`the storm does not come to its end; its files: ${directory}`)
+  say(sum())
+  process.exit(1)
+}, performance.timeOrigin + (seconds + 59) * 1000 - Date.now()).unref()
 
 say(`storm with --seed ${seed}, ${seconds} seconds`)
 for (const store of stores) {
@@ -124,7 +145,5 @@ for (const store of stores) {
 }
 if (total.violations === 0) rmSync(directory, { recursive: true })
 else say(`ledger, log and files: ${directory}`)
-say(
-  `${total.executions} executions, ${total.kills} kills, ${total.pauses} pauses, ${total.cuts} cuts: ${total.violations} violations`
-)
+say(sum())
 process.exit(total.violations === 0 ? 0 : 1)
