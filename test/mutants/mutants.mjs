@@ -70,15 +70,15 @@ export const mutants = [
   {
     says: "decides a skipped step's condition again on a resume",
     file: interpreter,
-    text: "return Effect.succeed(skipped)\n  if (past",
-    replacement: "return runStep(run, frame, step)\n  if (past",
+    text: "case \"Skipped\":\n      return Effect.succeed(skipped)",
+    replacement: "case \"Skipped\":\n      return runStep(run, frame, step)",
     tests: ["test/conditions.test.ts"]
   },
   {
     says: "takes a step in doubt for one that failed",
     file: interpreter,
-    text: "if (recorded.status === \"Failed\") {",
-    replacement: "if (recorded.status === \"Failed\" || recorded.status === \"InDoubt\") {",
+    text: "replayDoubt(run, past, frame, step, recorded)\n",
+    replacement: "replayFailure(run, past, frame, step, recorded)\n",
     tests: [inDoubt]
   },
   {
