@@ -22,6 +22,12 @@ export interface ActionContext<Input, Outputs> {
   readonly executionId: string
   /** Counts the calls of this action in this process, from 1. */
   readonly attempt: number
+  /**
+   * When this process's lease ends unless it is renewed, in epoch milliseconds by this process's clock: from then on another
+   * process may drive the execution. Hand it to the system that you call as its deadline, if it takes one. Undefined in process,
+   * and under an infinite lease.
+   */
+  readonly leaseEndsAt: number | undefined
 }
 
 /** What a compensation is given. */
@@ -41,6 +47,8 @@ export interface CompensationContext<Input, Outputs, Output> {
   readonly executionId: string
   /** Counts the calls of this compensation in this process, from 1. */
   readonly attempt: number
+  /** As an action's. */
+  readonly leaseEndsAt: number | undefined
 }
 
 /**

@@ -35,7 +35,8 @@ export class Action {
       outputs: frame.outputs,
       idempotencyKey: keyOf(owner.key, step, "action"),
       executionId: owner.executionId,
-      attempt: this.attempt
+      attempt: this.attempt,
+      leaseEndsAt: owner.recorder?.leaseEndsAt()
     }
   }
 

@@ -8,10 +8,7 @@ import type { AnyEffect, Run } from "./run.ts"
  * timers and other fibers have their turn, so that code that fails at once cannot keep them from it.
  */
 export const beforeCall = ({ recorder }: Run, attempt: number, call: () => AnyEffect): AnyEffect => {
-  const checked = (): AnyEffect => {
-    const halt = recorder?.mustStop()
-    return halt === undefined ? call() : Effect.die(halt)
-  }
+  const checked = (): AnyEffect => recorder === undefined ? call() : recorder.whileDriving(call)
   // A sleep of no length ends in another turn of the event loop; a yield alone would starve timers.
   return attempt === 1 ? checked() : Effect.zipRight(Effect.sleep(0), Effect.suspend(checked))
 }

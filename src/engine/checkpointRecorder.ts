@@ -1,11 +1,12 @@
 /** Records the events of a run in a checkpoint: one commit for all events since the last one. */
-import { Cause, Effect, Option } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { diedAppending } from "../store/groupCommits.ts"
+import type { AnyEffect } from "../values/anyEffect.ts"
 import { emptyList } from "../values/emptyList.ts"
 import * as schemas from "../values/schema.ts"
 import type { Observer } from "../watch/observer.ts"
@@ -14,7 +15,7 @@ import { type Halt, haltBecause } from "./halt.ts"
 import { add, type Recorder } from "./recorder.ts"
 
 export interface Destination {
-  readonly store: Pick<Checkpoint.Service, "append" | "isValid">
+  readonly store: Pick<Checkpoint.Service, "append" | "isValid" | "renew" | "leaseEndsAt">
   /** The claim under which the execution is driven. */
   readonly claim: Checkpoint.Claim
   readonly program: Program
@@ -92,12 +93,20 @@ export class CheckpointRecorder implements Recorder {
     return schemas.mapError(captured, haltBecause)
   }
 
-  mustStop() {
-    const { claim, executionId, program, store } = this
-    if (this.halted === undefined && !store.isValid(claim.token)) {
-      this.halted = haltBecause(new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId }))
-    }
-    return this.halted
+  whileDriving(call: () => AnyEffect): AnyEffect {
+    const { claim: { token }, executionId, program, store } = this
+    if (this.halted !== undefined) return Effect.die(this.halted)
+    if (store.isValid(token)) return call()
+    // This process was paused, or its clock was set forward: only the store knows whether another may have taken over.
+    return Effect.flatMap(Effect.exit(store.renew(token)), (exit) => {
+      if (Exit.isSuccess(exit) && exit.value) return call()
+      const lost = new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId })
+      return Effect.die(this.halted ??= haltBecause(lost))
+    })
+  }
+
+  leaseEndsAt() {
+    return this.store.leaseEndsAt(this.claim.token)
   }
 
   /** Stores the pending events, unless a sibling has stored the caller's already. */

@@ -35,7 +35,8 @@ export class Compensation {
       idempotencyKey: keyOf(owner.key, step, "compensation"),
       actionIdempotencyKey: keyOf(owner.key, step, "action"),
       executionId: owner.executionId,
-      attempt: this.attempt
+      attempt: this.attempt,
+      leaseEndsAt: owner.recorder?.leaseEndsAt()
     }
   }
 

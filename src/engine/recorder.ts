@@ -4,6 +4,7 @@
 import { type Effect, Exit } from "effect"
 import type { StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
+import type { AnyEffect } from "../values/anyEffect.ts"
 import type { Observer } from "../watch/observer.ts"
 import type { Captured } from "./codec.ts"
 import type { Halt } from "./halt.ts"
@@ -20,8 +21,10 @@ export interface Recorder {
   /** A step's output as it is stored, and as later steps see it. */
   readonly captureOutput: (step: StepNode, output: unknown) => Effect.Effect<Captured, Halt>
   readonly observer: Observer | undefined
-  /** Why no further attempt may begin; undefined where one may. */
-  readonly mustStop: () => Halt | undefined
+  /** Runs a call of a user's code, unless this process may not drive the execution any more: then it dies of a `Halt`. */
+  readonly whileDriving: (call: () => AnyEffect) => AnyEffect
+  /** The end of this process's lease in epoch milliseconds, if it has an end. */
+  readonly leaseEndsAt: () => number | undefined
   readonly now: () => number
 }
 
@@ -45,7 +48,8 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
     },
     commit: (next) => next(),
     captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output }),
-    mustStop: () => undefined,
+    whileDriving: (call) => call(),
+    leaseEndsAt: () => undefined,
     now
   }
 }

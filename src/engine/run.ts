@@ -1,14 +1,14 @@
 /** One execution while it is driven: the state that the parts of the engine share. */
-import type { Cause, Effect } from "effect"
+import type { Cause } from "effect"
 import { type Program, type StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
+import type { AnyEffect } from "../values/anyEffect.ts"
 import { emptyList } from "../values/emptyList.ts"
 import type { Halt } from "./halt.ts"
 import type { Recorder } from "./recorder.ts"
 
-// What users' functions return has been checked by the builder; in here it is opaque.
-export type AnyEffect<A = unknown> = Effect.Effect<A, unknown, any>
+export type { AnyEffect } from "../values/anyEffect.ts"
 
 /** What somebody found out about a step in doubt: that it happened, with its output, or that it did not. */
 export type Finding =

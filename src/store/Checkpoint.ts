@@ -26,8 +26,12 @@ export interface Service extends Pick<Store, "load" | "unfinished"> {
   readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
   /** The lease of this process. It begins when it is first needed, and is renewed from then on. */
   readonly token: Effect.Effect<LeaseToken, CheckpointError>
-  /** Whether a lease is still valid by this process's own clock. Does not ask the store. */
+  /** Whether a lease is still valid by this process's own clocks. Does not ask the store. */
   readonly isValid: (token: LeaseToken) => boolean
+  /** Asks the store whether a lease is still valid, and renews it if it is. */
+  readonly renew: (token: LeaseToken) => Effect.Effect<boolean, CheckpointError>
+  /** The end of a lease in epoch milliseconds, by this process's own clocks; undefined if it is infinite, or has ended. */
+  readonly leaseEndsAt: (token: LeaseToken) => number | undefined
   /** Claims an unfinished execution for this process. Fails with `ExecutionConflict` (`OtherDriver`) if it cannot be had. */
   readonly claim: (
     execution: { readonly executionId: string; readonly saga: string }
@@ -91,6 +95,8 @@ const makeService = (
       append,
       token: lease.token,
       isValid: (token) => lease.isValid(token),
+      renew: (token) => lease.check(token),
+      leaseEndsAt: (token) => lease.endsAt(token),
       claim: claimWith(store, lease),
       release: (executionId, claim) => lease.release(executionId, claim),
       prune: (age) =>

@@ -5,8 +5,10 @@ import type { Claim, Store, Token } from "./store.ts"
 
 export interface Lease {
   readonly token: Effect.Effect<Token, CheckpointError>
-  /** By this process's own clock. */
+  /** By this process's own clocks. */
   readonly isValid: (token: Token) => boolean
+  /** In epoch milliseconds, by this process's own clocks; undefined if it is infinite, or has ended. */
+  readonly endsAt: (token: Token) => number | undefined
   /** Asks the store. */
   readonly check: (token: Token) => Effect.Effect<boolean, CheckpointError>
   readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
@@ -84,6 +86,11 @@ class HeldLease implements Lease {
 
   isValid(token: Token): boolean {
     return this.current?.token === token && this.lasts()
+  }
+
+  endsAt(token: Token): number | undefined {
+    if (this.current?.token !== token || !Number.isFinite(this.milliseconds)) return undefined
+    return Math.floor(Date.now() + this.milliseconds - millisecondsSince(this.current.since))
   }
 
   check(token: Token): Effect.Effect<boolean, CheckpointError> {

@@ -5,6 +5,7 @@ import { Clock, Effect, Exit, type Fiber, type Tracer } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
+import type { AnyEffect } from "../values/anyEffect.ts"
 import { isTraced, metricTagsOf, serviceOf } from "../values/fiber.ts"
 import { causeWithoutSecrets } from "../values/secrets.ts"
 import { visible } from "../values/visible.ts"
@@ -12,9 +13,6 @@ import type { FiberTags } from "./counters.ts"
 import { type MetricNames, metricNamesOf } from "./metricNames.ts"
 import { type SagaEvent, SagaEvents } from "./SagaEvents.ts"
 import { SagaMetrics } from "./SagaMetrics.ts"
-
-// What users' functions return has been checked by the builder; in here it is opaque.
-type AnyEffect = Effect.Effect<unknown, unknown, any>
 
 /** An action or a compensation, with all its calls. */
 export type Role = "action" | "compensation"

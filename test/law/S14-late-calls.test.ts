@@ -1,6 +1,6 @@
 /** S14: a process that was paused past its lease does not call: another may have taken the execution over. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option, Schema } from "effect"
+import { Duration, Effect, Option, Schema } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { eventsOf } from "../support/store.ts"
@@ -14,6 +14,7 @@ const pausedAfter = (store: Checkpoint.Service, event: string): Checkpoint.Servi
   return {
     ...store,
     isValid: (token) => !paused && store.isValid(token),
+    renew: (token) => paused ? Effect.succeed(false) : store.renew(token),
     append: (commit) =>
       Effect.tap(store.append(commit), () =>
         Effect.sync(() => {
@@ -76,11 +77,63 @@ describe("S14: a call does not begin after the lease has ended", () => {
       const store = yield* Checkpoint.Checkpoint
       yield* lifeOn(`"step":"first"`, Saga.execute(saga, undefined, { executionId: "1" }))
       expect(world.log).toEqual([])
-      const late = { ...store, isValid: () => false }
+      const late = { ...store, isValid: () => false, renew: () => Effect.succeed(false) }
       const exit = yield* Effect.exit(Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, late))
       expect(failureOf(exit)).toMatchObject(lost)
       expect(asked).toBe(0)
       yield* Saga.resume(saga, "1")
       expect(asked).toBe(1)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("but it does where only the clock went on, and the store says that the lease lasts", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build()
+      const store = yield* Checkpoint.Checkpoint
+      const jumped = { ...store, isValid: () => false }
+      yield* Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, jumped)
+      expect(world.log).toEqual(["+hotel"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("leaseEndsAt", () => {
+  const seen: Array<number | undefined> = []
+  const saga = Saga.make("Order")
+    .compensatable("hotel", {
+      action: ({ leaseEndsAt }) => Effect.sync(() => void seen.push(leaseEndsAt)),
+      compensate: ({ leaseEndsAt }) => Effect.sync(() => void seen.push(leaseEndsAt))
+    })
+    .readOnly("check", { error: Text, action: () => Effect.fail("no") })
+    .build()
+  const run = (lease: Duration.DurationInput) =>
+    Effect.gen(function*() {
+      seen.length = 0
+      const store = yield* Checkpoint.make(yield* Checkpoint.makeMemory, { lease })
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, store)
+        )
+      )
+      return [...seen]
+    }).pipe(Effect.scoped)
+
+  it.effect("is the end of the lease, for an action and a compensation", () =>
+    Effect.gen(function*() {
+      const before = Date.now()
+      const [action, compensation] = yield* run("1 hour")
+      for (const endsAt of [action, compensation]) {
+        expect(endsAt).toBeGreaterThan(before)
+        expect(endsAt).toBeLessThanOrEqual(Date.now() + 3_600_000)
+      }
+    }))
+
+  it.effect("is undefined in process, and under a lease without an end", () =>
+    Effect.gen(function*() {
+      expect(yield* run(Duration.infinity)).toEqual([undefined, undefined])
+      seen.length = 0
+      yield* Effect.exit(Saga.run(saga))
+      expect(seen).toEqual([undefined, undefined])
+    }))
 })

@@ -63,8 +63,8 @@ export const mutants = [
   {
     says: "comes to a step after a stored decision to unwind",
     file: interpreter,
-    text: "if (past.state.direction === \"Back\") return",
-    replacement: "if (false) return",
+    text: "const isBack = past.state.direction === \"Back\"",
+    replacement: "const isBack = false",
     tests: [journalFirst]
   },
   {

@@ -7,9 +7,7 @@ import type { Answer, Call, Message, Note, Odds, Reply } from "./messages.ts"
 
 export type Declined = "refused" | "busy" | "too late"
 
-type Context = Pick<Step.ActionContext<unknown, unknown>, "executionId" | "idempotencyKey"> & {
-  readonly leaseEndsAt?: number | Date
-}
+type Context = Pick<Step.ActionContext<unknown, unknown>, "executionId" | "idempotencyKey" | "leaseEndsAt">
 
 /** A connection. A process that has lost it has nothing left to do, and ends. */
 export const openBank = async (socketPath: string) => {
@@ -44,7 +42,7 @@ export const openBank = async (socketPath: string) => {
   ): Effect.Effect<Answer> =>
     Effect.suspend(() => {
       const begunAt = Date.now()
-      const deadline = leaseEndsAt === undefined ? {} : { deadline: Number(leaseEndsAt) }
+      const deadline = leaseEndsAt === undefined ? {} : { deadline: leaseEndsAt }
       const fence = fences.get(executionId) ?? 0
       return ask((id) => ({ _tag: "Call", id, executionId, fence, begunAt, ...deadline, ...what }))
     })
