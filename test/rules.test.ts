@@ -115,6 +115,7 @@ describe("build() refuses a schema whose values could never be stored", () => {
     ["anything", Schema.Unknown],
     ["what may be left out", Schema.Struct({ at: Schema.optional(Schema.DateFromSelf) })],
     ["a union with a member that can be", Schema.Union(Schema.DateFromSelf, Schema.String)],
+    ["what its author declares", Schema.declare((value): value is { readonly a: 1 } => value !== undefined)],
     ["nothing", Schema.Void],
     ["a tree", Tree],
     ["a class", class A extends Schema.Class<A>("A")({ a: Schema.NumberFromString }) {}]

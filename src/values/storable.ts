@@ -9,8 +9,10 @@ export const unstorablePart = (schema: Schema.Schema.All): string | undefined =>
 
 const find = (ast: SchemaAST.AST, path: string, seen: Set<SchemaAST.AST>): string | undefined => {
   switch (ast._tag) {
-    case "Declaration":
-      return `${path} is ${nameOf(ast)}`
+    case "Declaration": {
+      const name = knownName(ast)
+      return name === undefined ? undefined : `${path} is ${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`
+    }
     case "BigIntKeyword":
       return `${path} is a bigint`
     case "SymbolKeyword":
@@ -72,11 +74,14 @@ const first = (
   return undefined
 }
 
-const nameOf = (ast: SchemaAST.AST): string => {
-  const names = [
-    ast.annotations[SchemaAST.IdentifierAnnotationId],
-    Option.getOrUndefined(SchemaAST.getTypeConstructorAnnotation(ast))?._tag
-  ]
-  const name = names.find((name) => typeof name === "string")?.replace(/^effect\//, "") ?? "class instance"
-  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`
+/**
+ * The name of a class instance that `effect` itself declares. Any other declaration may be of plain JSON: only its author knows.
+ */
+const knownName = (ast: SchemaAST.Declaration): string | undefined => {
+  const identifier = ast.annotations[SchemaAST.IdentifierAnnotationId]
+  if (typeof identifier === "string" && identifier.endsWith("FromSelf")) return identifier
+  const constructor: unknown = Option.getOrUndefined(SchemaAST.getTypeConstructorAnnotation(ast))?._tag
+  return typeof constructor === "string" && constructor.startsWith("effect/")
+    ? constructor.slice("effect/".length)
+    : undefined
 }
