@@ -141,7 +141,7 @@ describe("four processes that come to a fresh SQLite file at once", () => {
     Effect.gen(function*() {
       const directory = yield* temporaryDirectory
       yield* allAtOnce({ _tag: "sqlite", filename: join(directory, "journal.db") }, directory)
-    }), 60_000)
+    }), 180_000)
 })
 
 describePostgres("four processes that come to a fresh database at once", () => {
@@ -149,7 +149,7 @@ describePostgres("four processes that come to a fresh database at once", () => {
     Effect.gen(function*() {
       const directory = yield* temporaryDirectory
       yield* allAtOnce({ _tag: "postgres", url: yield* freshDatabase }, directory)
-    }), 60_000)
+    }), 180_000)
 })
 
 describe("two processes that recover what a third has begun, which is paused and wakes up when they are through", () => {
@@ -157,7 +157,7 @@ describe("two processes that recover what a third has begun, which is paused and
     Effect.gen(function*() {
       const directory = yield* temporaryDirectory
       yield* twoAndAPausedThird({ _tag: "sqlite", filename: join(directory, "journal.db") }, directory)
-    }), 60_000)
+    }), 180_000)
 })
 
 describePostgres(
@@ -167,6 +167,6 @@ describePostgres(
       Effect.gen(function*() {
         const directory = yield* temporaryDirectory
         yield* twoAndAPausedThird({ _tag: "postgres", url: yield* freshDatabase }, directory)
-      }), 60_000)
+      }), 180_000)
   }
 )

@@ -573,7 +573,7 @@ export const mutants = [
     says: "starts an execution under a lease that has ended, on PostgreSQL",
     file: postgres,
     text: "lease.expires_at > ${now}\n    )\n    ORDER BY given.execution_id",
-    replacement: "lease.expires_at > 0\n    )\n    ORDER BY given.execution_id",
+    replacement: "lease.expires_at > -1\n    )\n    ORDER BY given.execution_id",
     tests: [leases],
     only: "that has run out lets nobody",
     postgres: true
