@@ -141,6 +141,8 @@ const preparing = (statement: string | undefined) => {
   }
 }
 
+const ticksOfPatience = 4
+
 /**
  * Gives a connection up that does not answer: one whose other end is gone would keep its caller waiting for ever. Ending the session
  * makes the driver fail the statement, and keeps the connection from being used again. In real time, as is the other end.
@@ -154,12 +156,16 @@ const withPatience = <A>(
   Effect.suspend(() => {
     const session = sessionOf(connection)
     if (session === undefined) return effect
+    let ticks = 0
     let givenUp = false
-    const timer = setTimeout(() => {
+    // In ticks, of which a pause of this process takes one at most: the answer may have come meanwhile, and be unread.
+    const timer = setInterval(() => {
+      if (++ticks < ticksOfPatience) return
+      clearInterval(timer)
       givenUp = true
       session.end()
-    }, milliseconds)
-    return Effect.onExit(effect, () => Effect.sync(() => clearTimeout(timer))).pipe(
+    }, milliseconds / ticksOfPatience)
+    return Effect.onExit(effect, () => Effect.sync(() => clearInterval(timer))).pipe(
       Effect.mapErrorCause((cause): Cause.Cause<SqlError | CheckpointError> =>
         givenUp
           ? Cause.fail(

@@ -583,7 +583,7 @@ export const mutants = [
     says: "starts an execution under a lease that has ended, on PostgreSQL",
     file: postgres,
     text: "lease.expires_at > ${now}\n    )\n    ORDER BY given.execution_id",
-    replacement: "lease.expires_at > 0\n    )\n    ORDER BY given.execution_id",
+    replacement: "lease.expires_at > -1\n    )\n    ORDER BY given.execution_id",
     tests: [oneDriver],
     only: "that has run out lets nobody",
     postgres: true
