@@ -34,11 +34,11 @@ export const validate = <A>(
   schema: Schema.Schema<A, any, never>,
   value: unknown
 ): Effect.Effect<A, ParseResult.ParseError> => {
-  const validated = mapError(
-    ask(schema, () => ParseResult.validate(schema)(value)),
-    (refusal) => errorOf(schema, refusal)
-  )
-  return copying.has(schema) ? validated : andThen(validated, () => Exit.succeed(value as A))
+  const answer = ask(schema, () => ParseResult.validate(schema)(value))
+  const isCopy = copying.has(schema)
+  if (hasSucceeded(answer)) return Exit.succeed(isCopy ? answer.value : value as A)
+  const validated = mapError(answer, (refusal) => errorOf(schema, refusal))
+  return isCopy ? validated : andThen(validated, () => Exit.succeed(value as A))
 }
 
 const errorOf = (schema: AnySchema, refusal: Refusal): ParseResult.ParseError =>
