@@ -207,6 +207,7 @@ class Crew {
       even = !even
       if (even && this.working.has(worker)) this.sendHome(worker)
       else {
+        if (this.working.has(worker)) this.counts.kills++
         worker.isEnding = true
         worker.child.kill("SIGKILL")
       }
