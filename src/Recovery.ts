@@ -98,7 +98,8 @@ export interface LayerOptions extends Options {
 type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
 
 /** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
-export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ? unknown
+export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ?
+  unknown
   : { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
 
 type Registrable<S> = S extends Durable ? unknown
@@ -157,7 +158,9 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
       leases.size > 0 && Number.isFinite(wait) ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
     )
     const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
-    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution), { concurrency: options?.concurrency ?? 16 })
+    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution), {
+      concurrency: options?.concurrency ?? 16
+    })
   })) as Stream.Stream<any, CheckpointError, any>
 
 /**

@@ -4,7 +4,6 @@
 import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
 import type { Definition, OnCompensationFailure } from "./definition/definition.ts"
 import type {
-  CutOff,
   InputArgument,
   NotBuilt,
   NotGiven,
@@ -93,7 +92,7 @@ export const make = <
   Input,
   {},
   | (NotGiven extends Encoded ? never : ParseResult.ParseError)
-  | CutOff<Timeout, OutcomeUnknown | Cause.TimeoutException>,
+  | (NotGiven extends Timeout ? never : OutcomeUnknown | Cause.TimeoutException),
   RetryRequirements,
   NotGiven extends Timeout ? never : NotGiven extends InDoubt ? OwesDefaultInDoubt : never
 > => {

@@ -4,5 +4,6 @@ import { bookFlight, cancelFlight, CardDeclined, charge, Flight, trip } from "./
 
 trip.final("charge", {
   action: ({ input, outputs }) => charge(outputs.quote, input),
-  timeout: "5 secs", inDoubt: "park"
+  timeout: "5 secs",
+  inDoubt: "park"
 })
