@@ -54,10 +54,17 @@ export interface Defaults<Timeout, RetryRequirements, InDoubt> {
   readonly compensationTimeout?: Duration.DurationInput
 }
 
+/** Refuses `{ amount: Schema.Int }` at its fields. Nothing is of this type. */
+interface FieldsWithoutSchema {
+  readonly [field: string]: "the input is a schema: write Schema.Struct around its fields"
+  readonly [noSchema]: never
+}
+declare const noSchema: unique symbol
+
 /** The options of a saga. */
 export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
   /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
-  readonly input?: Schema.Schema<Input, Encoded, never>
+  readonly input?: Schema.Schema<Input, Encoded, never> | FieldsWithoutSchema
   /** Tells definitions of one name apart: a positive integer, 1 by default. Raise it when you change the steps. */
   readonly version?: Version<V>
   /**
@@ -99,7 +106,7 @@ export const make = <
   const header: Omit<Definition, "nodes" | "project"> = {
     name,
     version: options?.version as number | undefined ?? 1,
-    input: options?.input,
+    input: options?.input as Definition["input"],
     onCompensationFailure: options?.onCompensationFailure ?? "continue",
     defaults: options?.defaults as Definition["defaults"] | undefined ?? {}
   }
