@@ -18,6 +18,7 @@ import type {
   NoAction,
   NotBuilt,
   NotGiven,
+  NotReturned,
   OwesFinalInDoubt,
   OwesInDoubt,
   OwesNoFinal,
@@ -212,7 +213,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    * those that run are waited for, and then all are undone, in declared order reversed whatever finished first (or at the same
    * time: `unwind: "parallel"`). All failures are kept in the cause.
    */
-  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string = NotBuilt>(
+  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string = NotReturned>(
     branches: (
       branch: BranchBuilder<Input, Outputs, {}, never, never, never>
     ) => Returned<
@@ -424,7 +425,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
 }
 
 /** What the function of a parallel block returns: its branch, with steps. */
-type Returned<Branch, Outputs, Owed extends string> = NotBuilt extends Owed ? UnreturnedBranch
+type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? UnreturnedBranch
   : [keyof Outputs] extends [never] ? EmptyParallel
   : Branch
 

@@ -38,9 +38,6 @@ export type Version<Value extends number> = number extends Value ? number
  */
 export type NoAction = {} | void | "the output of an action that stands below"
 
-/** What a compensation is given. Without an action's output there is already a mistake to be told: then anything will do. */
-export type OutputOf<Output> = NoAction extends Output ? unknown extends Output ? Output : any : Output
-
 /** The default of `when`: a step without a condition always runs. */
 export interface Always {
   readonly _: unique symbol
@@ -82,6 +79,9 @@ export type OwesDefaultInDoubt = "defaults/inDoubt"
 
 /** The debt of a value that is no built saga: nothing is inferred of it. */
 export type NotBuilt = "/build"
+
+/** The debt of a branch that was not returned: nothing is inferred of it. */
+export type NotReturned = "/return"
 
 /** What every run refuses. */
 type OwedToAll =

@@ -35,10 +35,10 @@ export interface Exploration {
   readonly summary: string
 }
 
-/** A saga that can be run durably, or how to make it where a crash must lose what it remembers. */
+/** A saga, or how to make it where a crash must lose what it remembers. */
 type Explorable<Input, Requirements, Owed extends string> =
-  | ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>
-  | (() => ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>)
+  | Saga.Saga<Input, unknown, unknown, Requirements, Owed>
+  | (() => Saga.Saga<Input, unknown, unknown, Requirements, Owed>)
 
 /**
  * Runs a saga durably, on a store in memory and by the `TestClock`, once for everything that can go wrong with it: each action fails,
@@ -51,7 +51,7 @@ type Explorable<Input, Requirements, Owed extends string> =
  * services in `layer` write. Never fails: what fails is a scenario's, and a layer that cannot be made is a defect.
  */
 export const explore = <Input, Requirements, World, Process = never, Owed extends string = NotBuilt>(
-  saga: Explorable<Input, Requirements, Owed>,
+  saga: ReadyToExecute<Explorable<Input, Requirements, Owed>, Owed>,
   options: Options<Input, World, Process>
 ): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger>> =>
   exploreAll(saga as AnySaga, options as AnyOptions, true)
