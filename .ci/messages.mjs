@@ -52,7 +52,7 @@ const said = (output) => {
 }
 
 const [six, seven] = (await Promise.all(["typescript", "typescript7"].map(compile))).map(said)
-const names = [...new Set([...six.keys(), ...seven.keys()])].sort()
+const names = [...new Set([...six.keys(), ...seven.keys()])].sort((a, b) => a < b ? -1 : 1)
 const text = names.map((name) => {
   const [before, after] = [six, seven].map((all) => (all.get(name) ?? ["    nothing"]).join("\n"))
   return before === after
