@@ -4,7 +4,6 @@
 import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
 import type { Covered, Definition, OnCompensationFailure } from "./definition/definition.ts"
 import type {
-  CutOff,
   InputArgument,
   NotBuilt,
   NotGiven,
@@ -61,10 +60,17 @@ type KnownDefaults = Pick<
   Covered<keyof Definition["defaults"], keyof Defaults<never, never, never>>
 >
 
+/** Refuses `{ amount: Schema.Int }` at its fields. Nothing is of this type. */
+interface FieldsWithoutSchema {
+  readonly [field: string]: "the input is a schema: write Schema.Struct around its fields"
+  readonly [noSchema]: never
+}
+declare const noSchema: unique symbol
+
 /** The options of a saga. */
 export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
   /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
-  readonly input?: Schema.Schema<Input, Encoded, never>
+  readonly input?: Schema.Schema<Input, Encoded, never> | FieldsWithoutSchema
   /** Tells definitions of one name apart: a positive integer, 1 by default. Raise it when you change the steps. */
   readonly version?: Version<V>
   /**
@@ -118,14 +124,14 @@ export const make = <
   Input,
   {},
   | (NotGiven extends Encoded ? never : ParseResult.ParseError)
-  | CutOff<Timeout, OutcomeUnknown | Cause.TimeoutException>,
+  | (NotGiven extends Timeout ? never : OutcomeUnknown | Cause.TimeoutException),
   RetryRequirements,
   NotGiven extends Timeout ? never : NotGiven extends InDoubt ? OwesDefaultInDoubt : never
 > => {
   const header: Omit<Definition, "nodes" | "project"> = {
     name,
     version: options?.version as number | undefined ?? 1,
-    input: options?.input,
+    input: options?.input as Definition["input"],
     onCompensationFailure: options?.onCompensationFailure ?? "continue",
     defaults: options?.defaults as KnownDefaults | undefined ?? {}
   }

@@ -2,7 +2,7 @@
  * The types of a saga, while it is being written and when it is built. `Saga.make` begins one; each method returns a new
  * builder and leaves the old one as it was.
  */
-import type { Cause, Duration } from "effect"
+import type { Cause, Duration, Option } from "effect"
 import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import type { Classification } from "../Journal.ts"
@@ -13,21 +13,19 @@ import type {
   Always,
   Built,
   BuiltWithoutFinal,
-  CutOff,
   EarlierOutputs,
-  Given,
   NestedFinal,
   NoAction,
   NotBuilt,
   NotGiven,
-  OwesAction,
+  NotReturned,
   OwesFinalInDoubt,
   OwesInDoubt,
   OwesNoFinal,
   OwesRetry,
   OwesSuccess,
-  StepName,
-  WhenOutput
+  OwesSuccessOrAction,
+  StepName
 } from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
 
@@ -77,6 +75,10 @@ export interface ProjectionContext<Input, Outputs> {
   readonly outputs: Outputs
 }
 
+// The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
+// keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
+// the services of a `retry` or a `verify` are `unknown`.
+
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
   extends Pipeable
@@ -106,9 +108,9 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     >
   ): SagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
-    Requirements | Given<StepRequirements> | RetryRequirements,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
+    Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
     | OwesSuccess<Name, Output, Success>
   >
@@ -122,7 +124,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Output = NoAction,
     StepError = any,
     StepRequirements = unknown,
-    CompensateRequirements = any,
+    CompensateRequirements = unknown,
     Success = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
@@ -147,12 +149,15 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     >
   ): SagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | Given<StepRequirements> | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Requirements
+    | (unknown extends StepRequirements ? never : StepRequirements)
+    | (unknown extends CompensateRequirements ? never : CompensateRequirements)
+    | RetryRequirements
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesAction<Name, Output>
-    | OwesSuccess<Name, Output, Success>
+    | OwesSuccessOrAction<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -190,9 +195,12 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     >
   ): FinalSagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | Given<StepRequirements> | Given<RetryRequirements> | Given<VerifyRequirements>,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Requirements
+    | (unknown extends StepRequirements ? never : StepRequirements)
+    | (unknown extends RetryRequirements ? never : RetryRequirements)
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
@@ -205,7 +213,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
    * those that run are waited for, and then all are undone, in declared order reversed whatever finished first (or at the same
    * time: `unwind: "parallel"`). All failures are kept in the cause.
    */
-  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string = NotBuilt>(
+  parallel<BranchOutputs, BranchError, BranchRequirements, BranchOwed extends string = NotReturned>(
     branches: (
       branch: BranchBuilder<Input, Outputs, {}, never, never, never>
     ) => Returned<
@@ -293,15 +301,18 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     >
   ): FinalSagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | FailedAfterCommit<StepError | CutOff<Timeout, OutcomeUnknown>>,
-    Requirements | Given<StepRequirements> | Given<RetryRequirements> | Given<VerifyRequirements>,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | FailedAfterCommit<StepError | (NotGiven extends Timeout ? never : OutcomeUnknown)>,
+    | Requirements
+    | (unknown extends StepRequirements ? never : StepRequirements)
+    | (unknown extends RetryRequirements ? never : RetryRequirements)
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | OwesSuccess<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
-    | OwesRetry<Name, StepError | CutOff<Timeout, OutcomeUnknown>, Times, RetryRequirements>
+    | OwesRetry<Name, StepError | (NotGiven extends Timeout ? never : OutcomeUnknown), Times, RetryRequirements>
   >
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
@@ -340,9 +351,9 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
   ): BranchBuilder<
     Input,
     Seen,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | StepError | CutOff<Timeout, Cause.TimeoutException>,
-    Requirements | Given<StepRequirements> | RetryRequirements,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
+    Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
     | OwesSuccess<Name, Output, Success>
   >
@@ -353,7 +364,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Output = NoAction,
     StepError = any,
     StepRequirements = unknown,
-    CompensateRequirements = any,
+    CompensateRequirements = unknown,
     Success = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
@@ -379,12 +390,15 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
   ): BranchBuilder<
     Input,
     Seen,
-    Outputs & { readonly [K in Name]: WhenOutput<Output, When> },
-    Error | StepError | CutOff<Timeout, OutcomeUnknown>,
-    Requirements | Given<StepRequirements> | CompensateRequirements | RetryRequirements | Given<VerifyRequirements>,
+    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
+    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Requirements
+    | (unknown extends StepRequirements ? never : StepRequirements)
+    | (unknown extends CompensateRequirements ? never : CompensateRequirements)
+    | RetryRequirements
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesAction<Name, Output>
-    | OwesSuccess<Name, Output, Success>
+    | OwesSuccessOrAction<Name, Output, Success>
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -411,7 +425,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
 }
 
 /** What the function of a parallel block returns: its branch, with steps. */
-type Returned<Branch, Outputs, Owed extends string> = NotBuilt extends Owed ? UnreturnedBranch
+type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? UnreturnedBranch
   : [keyof Outputs] extends [never] ? EmptyParallel
   : Branch
 

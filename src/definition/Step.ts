@@ -2,7 +2,7 @@
  * What a user writes for a step, and what the step's functions are given.
  */
 import type { Brand, Cause, Duration, Effect, Option, Schedule, Schema } from "effect"
-import type { EarlierOutputs, NotGiven, OutputOf } from "./owed.ts"
+import type { EarlierOutputs, NoAction, NotGiven } from "./owed.ts"
 
 /**
  * Identifies one side effect: the same over retries, resumes and recoveries of one execution, and never that of another
@@ -37,7 +37,8 @@ export interface CompensationContext<Input, Outputs, Output> {
   /** What the steps before this one returned, by step name. */
   readonly outputs: EarlierOutputs<Outputs>
   /** What this step's action returned. */
-  readonly output: OutputOf<Output>
+  // Where nothing tells its type, there is a mistake to be told already; then anything will do.
+  readonly output: NoAction extends Output ? unknown extends Output ? Output : any : Output
   /** Why the saga is unwound. */
   readonly cause: Cause.Cause<unknown>
   /** The key of this compensation. */

@@ -48,7 +48,7 @@ export const missingCompensation = (name: string) => `Compensatable step "${name
 export const missingVerify = (name: string) => `step "${name}" says inDoubt: "verify" but has no verify function`
 
 export type ActionAfterCompensation<Name extends string> =
-  `every run needs the type of the output of step "${Name}": its action must stand above its compensation`
+  `every run needs the type of the output of step "${Name}": its action must return an effect, and stand above its compensation`
 
 export type NotBuilt = "this is no built saga: end its definition with .build()"
 

@@ -6,7 +6,6 @@
  * its own (as separate members: a union of their own would be shown by its alias). The parameter of a run is the saga if none
  * of them concerns it, and else the sentence that says what is missing.
  */
-import type { Option } from "effect"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Message from "./messages.ts"
 
@@ -33,17 +32,11 @@ export type Version<Value extends number> = number extends Value ? number
     Message.InvalidVersion<Value>
   : Value
 
-/** Requirements that were given; `never` where the option was left out. */
-export type Given<Requirements> = unknown extends Requirements ? never : Requirements
-
 /**
- * The default of a step's output. It takes the output of every action, so that a mistake in another option is not put down to
- * the action; and a compensation that is read before its action is told so.
+ * The default of a step's output, where nothing tells its type. It takes the output of every action, so that a mistake in
+ * another option is not put down to the action.
  */
 export type NoAction = {} | void | "the output of an action that stands below"
-
-/** What a compensation is given. Without an action's output there is already a mistake to be told: then anything will do. */
-export type OutputOf<Output> = unknown extends Output ? Output : NoAction extends Output ? any : Output
 
 /** The default of `when`: a step without a condition always runs. */
 export interface Always {
@@ -57,16 +50,18 @@ export type OwesSuccess<Name extends string, Output, Success> = NotGiven extends
   ? unknown extends Output ? `${Name}.success` : [Output] extends [void] ? never : `${Name}.success`
   : never
 
-/** A compensation that the compiler reads before the action is given an output of no type. */
-export type OwesAction<Name extends string, Output> = unknown extends Output ? never
-  : NoAction extends Output ? `${Name}.action`
+/** The same of a step with a compensation: one that the compiler reads before the action is given an output of no type. */
+export type OwesSuccessOrAction<Name extends string, Output, Success> = NotGiven extends Success
+  ? unknown extends Output ? `${Name}.success`
+  : [Output] extends [void] ? never
+  : NoAction extends Output ? `${Name}.success` | `${Name}.action`
+  : `${Name}.success`
   : never
 
 export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = NotGiven extends InDoubt
   ? NotGiven extends Timeout ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : `${Name}.OutcomeUnknown`
   : `${Name}.OutcomeUnknown`
-  : [InDoubt] extends ["retry" | "park"] ? never
-  : unknown extends VerifyRequirements ? `${Name}.verify`
+  : "verify" extends InDoubt ? unknown extends VerifyRequirements ? `${Name}.verify` : never
   : never
 
 export type OwesFinalInDoubt<Name extends string, InDoubt> = NotGiven extends InDoubt ? `${Name}.inDoubt` : never
@@ -84,6 +79,9 @@ export type OwesDefaultInDoubt = "defaults/inDoubt"
 
 /** The debt of a value that is no built saga: nothing is inferred of it. */
 export type NotBuilt = "/build"
+
+/** The debt of a branch that was not returned: nothing is inferred of it. */
+export type NotReturned = "/return"
 
 /** What every run refuses. */
 type OwedToAll =
@@ -127,22 +125,16 @@ type Sentence<Debt> = Debt extends `${infer Name}.success` ? Message.MissingSucc
  */
 type AllOf<Debts, Others extends string = "", Room extends ReadonlyArray<1> = [1, 1, 1, 1, 1, 1, 1, 1]> =
   LastOf<Debts> extends infer Debt extends string
-    ? [Exclude<Debts, Debt>] extends [never] ? `${Sentence<Debt>}${Others}`
+    ? [Exclude<Debts, Debt>] extends [never] ? `${Sentence<Debt>}${Others extends "" ? "" : `${Others})`}`
     : Room extends readonly [1, ...infer Less extends ReadonlyArray<1>]
-      ? AllOf<Exclude<Debts, Debt>, `${Others extends "" ? "; also missing: " : `${Others}, `}${Debt}`, Less>
-    : `${Sentence<Debt>}${Others}, and others`
+      ? AllOf<Exclude<Debts, Debt>, `${Others extends "" ? " (also missing: " : `${Others}, `}${Debt}`, Less>
+    : `${Sentence<Debt>}${Others}, and others)`
     : never
 
 /** The last member of a union: inference from overloads takes the last of them. */
 type LastOf<Union> = (Union extends unknown ? (_: () => Union) => void : never) extends (_: infer Overloads) => void
   ? Overloads extends () => infer Last ? Last : never
   : never
-
-/** What later steps see of a step that may be skipped. */
-export type WhenOutput<Output, When> = [When] extends [boolean] ? Option.Option<Output> : Output
-
-/** What a timeout adds to a step's errors. */
-export type CutOff<Timeout, TimeoutError> = NotGiven extends Timeout ? never : TimeoutError
 
 /** The debt for the Final in a nested saga, if it has one. */
 export type NestedFinal<Owed extends string> = Extract<Owed, OwesNoFinal<string>>

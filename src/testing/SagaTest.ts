@@ -35,10 +35,10 @@ export interface Exploration {
   readonly summary: string
 }
 
-/** A saga that can be run durably, or a function that makes it, if a crash must lose the variables that it keeps. */
+/** A saga, or a function that makes it, if a crash must lose the variables that it keeps. */
 type Explorable<Input, Requirements, Owed extends string> =
-  | ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>
-  | (() => ReadyToExecute<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>)
+  | Saga.Saga<Input, unknown, unknown, Requirements, Owed>
+  | (() => Saga.Saga<Input, unknown, unknown, Requirements, Owed>)
 
 /**
  * Runs a saga durably, on a store in memory and under the `TestClock`, once with each fault: each action fails, dies, is interrupted,
@@ -50,7 +50,7 @@ type Explorable<Input, Requirements, Owed extends string> =
  * `layer` write. The exploration itself never fails; a layer that cannot be made is a defect.
  */
 export const explore = <Input, Requirements, World, Process = never, Owed extends string = NotBuilt>(
-  saga: Explorable<Input, Requirements, Owed>,
+  saga: ReadyToExecute<Explorable<Input, Requirements, Owed>, Owed>,
   options: Options<Input, World, Process>
 ): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger>> =>
   exploreAll(saga as AnySaga, options as AnyOptions, true)

@@ -84,6 +84,22 @@ describe("a saga's types", () => {
     >()
   })
 
+  test("show what is owed in short, which is no error", () => {
+    const saga = begin
+      .compensatable("flight", { action: () => bookFlight, compensate: undo })
+      .final("charge", { success: Schema.Number, action: () => charge })
+      .build()
+    expect(saga).type.toBe<
+      Saga.Saga<
+        string,
+        { readonly flight: Flight; readonly charge: number },
+        FlightFull | CardDeclined | ParseResult.ParseError,
+        Airline | Bank,
+        "flight.success" | "charge.inDoubt" | "charge.final"
+      >
+    >()
+  })
+
   test("are void for the input, and without ParseError, where there is no input schema", () => {
     expect(Saga.make("Plain").readOnly("a", { action: () => Effect.void }).build()).type.toBe<
       Saga.Saga<void, { readonly a: void }, never, never, never>
@@ -183,6 +199,48 @@ describe("the builder refuses", () => {
     Saga.make("Trip", { version: -1 })
   })
 
+  test("input fields without a schema, at the field", () => {
+    // @ts-expect-error Type 'typeof Int' is not assignable to type '"the input is a schema: write Schema.Struct around its fields"'.
+    Saga.make("Pay", { input: { amount: Schema.Int } })
+    // @ts-expect-error Type '{}' is not assignable to type 'FieldsWithoutSchema | Schema<void, undefined, never> | undefined'.
+    Saga.make("Pay", { input: {} })
+  })
+
+  // There is one error in each of these, at the option: the action and the compensation, which are right, are not blamed.
+  test("an option of another type, at the option", () => {
+    begin.compensatable("flight", {
+      action: ({ input }) => Effect.as(bookFlight, { id: input }),
+      compensate: ({ output }) => Effect.as(Bank, output.id),
+      // @ts-expect-error Type 'number' has no properties in common with type 'RetryPolicy<any, number, never>'.
+      retry: 3
+    })
+    begin.compensatable("flight", {
+      action: ({ input }) => Effect.as(bookFlight, { id: input }),
+      compensate: ({ output }) => Effect.as(Bank, output.id),
+      // @ts-expect-error Type 'Schedule<Duration, unknown, never>' has no properties in common with type 'RetryPolicy<any, number, never>'.
+      retry: Schedule.exponential("100 millis")
+    })
+    begin.compensatable("flight", {
+      when: ({ input }) => input === "Rome",
+      action: ({ input }) => Effect.as(maybeBooked, { id: input }),
+      compensate: ({ output }) => Effect.as(Bank, output.id),
+      inDoubt: "verify",
+      verify: ({ input }) => Effect.as(Airline, Option.some({ id: input })),
+      // @ts-expect-error Type '"5 secs"' is not assignable to type 'DurationInput | undefined'.
+      timeout: "5 secs"
+    })
+    begin.readOnly("quote", {
+      action: ({ input }) => Effect.as(bookFlight, input),
+      // @ts-expect-error Type 'number' has no properties in common with type 'RetryPolicy<any, number, never>'.
+      retry: 3
+    })
+    begin.final("charge", {
+      action: ({ input }) => Effect.as(charge, input),
+      // @ts-expect-error Type 'number' has no properties in common with type 'RetryPolicy<any, undefined, unknown>'.
+      retry: 3
+    })
+  })
+
   test("a policy for doubt that does not exist", () => {
     // @ts-expect-error Type '"ignore"' is not assignable to type
     begin.final("charge", { action: () => charge, inDoubt: "ignore" })
@@ -243,6 +301,24 @@ describe("composition", () => {
     begin.parallel((branch) => branch.saga("pay", pay, { input: () => 1 }))
   })
 
+  test("a parallel block that does not return its branch", () => {
+    // @ts-expect-error Type 'void' is not assignable to type '"the function of a parallel block must return the branch that it is given, with its steps added"'.
+    begin.parallel((branch) => {
+      branch.compensatable("hotel", hotel)
+    })
+    // @ts-expect-error the function of a parallel block must return the branch that it is given, with its steps added
+    begin.parallel(() => afterFinal)
+  })
+
+  test("a nested saga that is not built", () => {
+    // @ts-expect-error is not assignable to parameter of type '"this is no built saga: end its definition with .build()"'.
+    Saga.make("Parent").saga("trip", begin.compensatable("flight", hotel), { input: () => "Rome" })
+    Saga.make("Parent").parallel((branch) =>
+      // @ts-expect-error this is no built saga: end its definition with .build()
+      branch.saga("trip", begin.compensatable("flight", hotel), { input: () => "Rome" })
+    )
+  })
+
   test("a nested saga's outputs, errors, requirements and debts are its parent's", () => {
     const parent = Saga.make("Parent")
       .saga("trip", reserve, { input: () => "Rome" })
@@ -297,7 +373,7 @@ describe("composition", () => {
       }
     }).build(({ outputs }) => outputs.flight)
     expect<Saga.Output<typeof saga>>().type.toBe<Option.Option<Flight>>()
-    // @ts-expect-error Type '() => number' is not assignable to type '(earlier: Earlier<string, {}>) => boolean'.
+    // @ts-expect-error Type '() => number' is not assignable to type '(earlier: Earlier<string, {}>) => boolean | Always'.
     begin.readOnly("a", { when: () => 1, action: () => Effect.void })
   })
 
@@ -325,7 +401,7 @@ describe("composition", () => {
 describe("a run refuses", () => {
   test("durably, an output that could not be restored", () => {
     const saga = begin.compensatable("flight", { action: () => bookFlight, compensate: undo }).build()
-    // @ts-expect-error Type '"Saga.execute needs a success schema on step \"flight\": its output must be restored after a crash"' is not assignable
+    // @ts-expect-error is not assignable to parameter of type '"Saga.execute needs a success schema on step \"flight\": its output must be restored after a crash"'.
     Saga.execute(saga, "Rome", { executionId: "1" })
     // @ts-expect-error Saga.execute needs a success schema on step \"flight\"
     Saga.resume(saga, "1")
@@ -340,14 +416,14 @@ describe("a run refuses", () => {
 
   test("durably, a Final that does not say what a crash during it means", () => {
     const saga = begin.final("charge", { success: Schema.Number, action: () => charge }).build()
-    // @ts-expect-error Type '"Saga.execute needs inDoubt on Final step \"charge\": what if the process dies during its action?"' is not assignable
+    // @ts-expect-error is not assignable to parameter of type '"Saga.execute needs inDoubt on Final step \"charge\": what if the process dies during its action?"'.
     Saga.execute(saga, "Rome", { executionId: "1" })
     expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
   })
 
   test("an action that can end with OutcomeUnknown and does not say what that means", () => {
     const saga = begin.compensatable("flight", { success: Flight, action: () => maybeBooked, compensate: undo }).build()
-    // @ts-expect-error Type '"every run needs inDoubt on step \"flight\": its action can end with OutcomeUnknown"' is not assignable to type 'OwedElsewhere'.
+    // @ts-expect-error is not assignable to parameter of type '"every run needs inDoubt on step \"flight\": its action can end with OutcomeUnknown"'.
     Saga.run(saga, "Rome")
     // @ts-expect-error every run needs inDoubt on step \"flight\"
     Saga.report(saga, "Rome")
@@ -363,8 +439,56 @@ describe("a run refuses", () => {
     })
     expect(Saga.run(settled.build(), "Rome")).type.not.toRaiseError()
     expect(begin.readOnly("look", { action: () => maybeBooked }).build()).type.toBeAssignableTo<
-      Saga.Saga<string, unknown, unknown, never, `Saga.execute ${string}`>
+      Saga.Saga<string, unknown, unknown, never, `${string}.success`>
     >()
+  })
+
+  test("durably, and tells all that is missing at once", () => {
+    const saga = begin
+      .compensatable("flight", { action: () => bookFlight, compensate: undo })
+      .final("charge", { success: Schema.Number, action: () => charge })
+      .build()
+    // @ts-expect-error (also missing: charge.inDoubt)
+    Saga.execute(saga, "Rome", { executionId: "1" })
+    // @ts-expect-error (also missing: charge.inDoubt)
+    Recovery.run([saga, afterFinal.build()])
+  })
+
+  test("a saga that is not built", () => {
+    // @ts-expect-error is not assignable to parameter of type '"this is no built saga: end its definition with .build()"'.
+    Saga.run(afterFinal, "Rome")
+    // @ts-expect-error this is no built saga: end its definition with .build()
+    Saga.report(afterFinal, "Rome")
+    // @ts-expect-error this is no built saga: end its definition with .build()
+    Saga.scoped(afterFinal, "Rome")
+    // @ts-expect-error this is no built saga: end its definition with .build()
+    Saga.execute(afterFinal, "Rome", { executionId: "1" })
+    // @ts-expect-error this is no built saga: end its definition with .build()
+    Saga.resume(afterFinal, "1")
+    // @ts-expect-error this is no built saga: end its definition with .build()
+    Recovery.run([afterFinal])
+  })
+
+  test("a compensation above its action, which has an output of no type", () => {
+    const step = { compensate: undo, action: () => bookFlight }
+    expect(Saga.run(begin.compensatable("flight", step).build(), "Rome")).type.not.toRaiseError()
+    const saga = begin.compensatable("flight", {
+      compensate: ({ output }) => Effect.log(output),
+      action: ({ input }) => Effect.as(bookFlight, input)
+    }).build()
+    // @ts-expect-error every run needs the type of the output of step \"flight\": its action must return an effect, and stand above its compensation
+    Saga.run(saga, "Rome")
+  })
+
+  test("a saga of which nothing is known, but not one of type any", () => {
+    // @ts-expect-error the type of this saga does not say what it still owes
+    Saga.run({} as Saga.Any, undefined as never)
+    expect(Saga.run({} as Saga.Saga<void, number, never, never, any>)).type.toBe<
+      Effect.Effect<number, SagaError.PartlyUndone<never>>
+    >()
+    const generic = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>) =>
+      Saga.execute(saga, undefined, { executionId: "1" })
+    expect(generic).type.not.toRaiseError()
   })
 
   test("inDoubt: \"verify\" without verify", () => {
@@ -374,7 +498,7 @@ describe("a run refuses", () => {
   })
 
   test("a Final in a scope", () => {
-    // @ts-expect-error Type '"Saga.scoped cannot undo Final step \"charge\" when the surrounding scope fails"' is not assignable
+    // @ts-expect-error is not assignable to parameter of type '"Saga.scoped cannot undo Final step \"charge\" when the surrounding scope fails"'.
     Saga.scoped(afterFinal.build(), "Rome")
   })
 

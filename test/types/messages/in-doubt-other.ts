@@ -1,9 +1,0 @@
-import { Effect, Schedule, Schema } from "effect"
-import { Saga } from "effect-saga"
-import { bookFlight, cancelFlight, CardDeclined, charge, Flight, trip } from "./world.ts"
-
-trip.compensatable("flight", {
-  action: ({ idempotencyKey, input }) => bookFlight(input, idempotencyKey),
-  compensate: ({ idempotencyKey, output }) => cancelFlight(output.id, idempotencyKey),
-  inDoubt: "ignore"
-})

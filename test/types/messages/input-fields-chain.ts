@@ -1,7 +1,0 @@
-import { Effect, Schedule, Schema } from "effect"
-import { Saga } from "effect-saga"
-import { bookFlight, cancelFlight, CardDeclined, charge, Flight, trip } from "./world.ts"
-
-export const pay = Saga.make("Pay", { input: { amount: Schema.Int } })
-  .readOnly("quote", { action: ({ input }) => Effect.succeed(input.amount) })
-  .build()

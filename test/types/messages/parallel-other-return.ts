@@ -1,5 +1,0 @@
-import { Effect, Schedule, Schema } from "effect"
-import { Saga } from "effect-saga"
-import { bookFlight, cancelFlight, CardDeclined, charge, Flight, trip } from "./world.ts"
-
-trip.parallel(() => trip)

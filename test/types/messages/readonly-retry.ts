@@ -1,8 +1,0 @@
-import { Effect, Schedule, Schema } from "effect"
-import { Saga } from "effect-saga"
-import { bookFlight, cancelFlight, CardDeclined, charge, Flight, trip } from "./world.ts"
-
-trip.readOnly("look", {
-  action: ({ input }) => bookFlight(input, ""),
-  retry: 3
-})
