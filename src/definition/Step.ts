@@ -227,8 +227,8 @@ export interface FinalStep<
  * @example
  * ```ts prelude=trip
  * const slow = Effect.sleep("1 hour")
- * const action = () => Step.inOwnFiber(Effect.timeoutTo(slow, { duration: "1 millis", onSuccess: () => "slow", onTimeout: () => "cut" }))
- * const saga = Saga.make("Call").final("call", { action }).build(({ outputs }) => outputs.call)
+ * const call = Effect.timeoutTo(slow, { duration: "1 millis", onSuccess: () => "slow", onTimeout: () => "cut" })
+ * const saga = Saga.make("Call").final("call", { action: () => Step.inOwnFiber(call) }).build(({ outputs }) => outputs.call)
  * console.log(await Effect.runPromise(Saga.run(saga)))
  * // => cut
  * ```
