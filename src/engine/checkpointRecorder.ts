@@ -3,6 +3,7 @@ import { Cause, Effect, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
+import { Sum } from "../journal/transition.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { diedAppending } from "../store/groupCommits.ts"
@@ -35,7 +36,7 @@ export class CheckpointRecorder implements Recorder {
   readonly executionId: string
   readonly observer: Observer | undefined
   private readonly store: Destination["store"]
-  private readonly sum: Journal.Sum
+  private readonly sum: Sum
   private sequence: number
   /** As text: what is stored is what the event said when it was recorded, whatever becomes of the values in it. */
   private pending: Array<string> = emptyList()
@@ -53,7 +54,7 @@ export class CheckpointRecorder implements Recorder {
     this.executionId = to.executionId
     this.observer = to.observer
     this.now = to.now
-    this.sum = new Journal.Sum(to.state)
+    this.sum = new Sum(to.state)
     this.sequence = to.sequence
     this.inTurn = to.program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
   }

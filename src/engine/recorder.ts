@@ -3,7 +3,8 @@
  */
 import { type Effect, Exit } from "effect"
 import type { StepNode } from "../definition/definition.ts"
-import * as Journal from "../Journal.ts"
+import type * as Journal from "../Journal.ts"
+import { Sum } from "../journal/transition.ts"
 import type { AnyEffect } from "../values/anyEffect.ts"
 import type { Observer } from "../watch/observer.ts"
 import type { Captured } from "./codec.ts"
@@ -29,7 +30,7 @@ export interface Recorder {
 }
 
 /** Adds an event to the sum of a run. */
-export const add = (sum: Journal.Sum, event: Journal.Event): void => {
+export const add = (sum: Sum, event: Journal.Event): void => {
   const invalid = sum.add(event)
   // A bug in this library: throw rather than store an invalid journal.
   if (invalid !== undefined) throw new Error(`${invalid.event}: ${invalid.problem}`)
@@ -37,7 +38,7 @@ export const add = (sum: Journal.Sum, event: Journal.Event): void => {
 
 /** Keeps the sum of the events in this process, for a report. */
 export const makeMemoryRecorder = (now: () => number, observer: Observer | undefined): Recorder => {
-  const sum = new Journal.Sum(undefined)
+  const sum = new Sum(undefined)
   return {
     durable: false,
     observer,

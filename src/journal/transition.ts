@@ -44,7 +44,7 @@ export const fold = (events: Iterable<Event>): ExecutionState | InvalidTransitio
 }
 
 /**
- * @internal Adds up events as `transition` does, but changes one state in place: a copy for each event would cost more than
+ * Adds up events as `transition` does, but changes one state in place: a copy for each event would cost more than
  * what the event says.
  */
 export class Sum {
