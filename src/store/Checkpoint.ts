@@ -8,6 +8,7 @@
 import { Context, type Duration, Effect, type Exit, Layer, type Scope } from "effect"
 import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
+import { EventLoop } from "./eventLoop.ts"
 import { groupCommits } from "./groupCommits.ts"
 import { type Lease, makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
@@ -88,11 +89,12 @@ const makeService = (
     const lease = yield* makeLease(store, options.lease)
     const driven = new DrivenExecutions()
     const append = yield* groupCommits(store, lease, driven)
+    const eventLoop = new EventLoop()
     if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
     return {
-      load: store.load,
+      load: (executionId) => eventLoop.before(store.load(executionId)),
       unfinished: store.unfinished,
-      append,
+      append: (commit) => eventLoop.before(append(commit)),
       token: lease.token,
       isValid: (token) => lease.isValid(token),
       renew: (token) => lease.check(token),

@@ -428,6 +428,29 @@ describe("a store that does not answer any more", () => {
     }))
 })
 
+describe("a process that is busy with executions without a pause", () => {
+  for (const concurrency of [1, 7]) {
+    it.scoped(`lets timers fire, those that renew its lease too: ${concurrency} at a time`, () =>
+      Effect.gen(function*() {
+        const store = yield* SqliteCheckpoint.make({ filename: ":memory:" })
+        const service = yield* processOn(store)
+        let fired = 0
+        yield* Effect.acquireRelease(
+          Effect.sync(() => setInterval(() => fired++, 1)),
+          (timer) => Effect.sync(() => clearInterval(timer))
+        )
+        const saga = Saga.make("Trip").final("charge", { action: () => Effect.void, inDoubt: "retry" }).build()
+        yield* Effect.forEach(
+          Array.from({ length: 5000 }, (_, index) => `${index}`),
+          // Effect itself lets a timer fire now and then.
+          (executionId) => fired > 5 ? Effect.void : as(service)(Saga.execute(saga, undefined, { executionId })),
+          { concurrency, discard: true }
+        )
+        expect(fired).toBeGreaterThan(5)
+      }))
+  }
+})
+
 describe("the fibers of a store", () => {
   it.scopedLive("have no annotations and no span of the call that came first", () =>
     Effect.gen(function*() {

@@ -465,6 +465,14 @@ export const mutants = [
     tests: [oneDriver],
     only: "^S14: a claim"
   },
+  {
+    says: "lets no timer fire while it is busy",
+    file: "src/store/eventLoop.ts",
+    text: "now - this.since < longestHold",
+    replacement: "true",
+    tests: [leases],
+    only: "^a process that is busy"
+  },
   // SQL.
   {
     says: "drops the fencing check in append, on SQLite",
