@@ -470,7 +470,7 @@ export const mutants = [
     file: "src/store/eventLoop.ts",
     text: "now - this.since < longestHold",
     replacement: "true",
-    tests: [leases],
+    tests: [oneDriver],
     only: "^a process that is busy"
   },
   // SQL.
