@@ -873,8 +873,16 @@ export const mutants = [
   {
     says: "lets an interruption into a compensation that would be suspended",
     file: compensation,
-    text: "Effect.uninterruptible(bounded)",
-    replacement: "Effect.interruptible(bounded)",
+    text: "Effect.uninterruptible(Effect.map(bounded, ",
+    replacement: "Effect.interruptible(Effect.map(bounded, ",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "makes a compensation again that succeeded while its process closed",
+    file: compensation,
+    text: "done ? Effect.void : ",
+    replacement: "",
     tests: ["test/retries.test.ts"],
     only: "^a compensation that is retried"
   },
