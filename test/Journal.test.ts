@@ -23,7 +23,8 @@ const undoFailed = (step: string): Journal.Event => ({
   attempts: 1,
   at
 })
-const parked: Journal.Event = { _tag: "Parked", reason: "PartlyUndone", at }
+const parkedFor = (reason: Journal.ParkedReason): Journal.Event => ({ _tag: "Parked", reason, at })
+const parked = parkedFor("PartlyUndone")
 const resumed: Journal.Event = { _tag: "Resumed", at }
 const finished = (result: "Succeeded" | "Undone"): Journal.Event => ({ _tag: "Finished", result, at })
 
@@ -64,6 +65,43 @@ describe("the transition table takes", () => {
     )
       .toBe("Running")
     expect(statusAfter(started, stepStarted("hotel"), stepStarted("hotel"), succeeded("hotel")).status).toBe("Running")
+  })
+
+  it("a step that starts again as the one that it was: its place, and the time of its first start", () => {
+    const first = [started, stepStarted("hotel"), stepStarted("flight")]
+    const state = statusAfter(...first, inDoubt("hotel"), { ...stepStarted("hotel"), at: 7 } as Journal.Event)
+    expect(state.steps.get("hotel")).toMatchObject({ index: 0, startedAt: 0, doubt: "", status: "Started" })
+    expect(state.steps.get("flight")).toMatchObject({ index: 1 })
+  })
+
+  it("an execution that goes on after it was parked without what it was parked for", () => {
+    const failures = [{ kind: "Die", tag: "TypeError", message: "projection" }] as const
+    const parked: Journal.Event = { _tag: "Parked", reason: "KeepsFailing", failures, claims: 11, at }
+    expect(statusAfter(...hotelDone, parked)).toMatchObject({ parked: "KeepsFailing", claims: 11, failures })
+    expect(statusAfter(...hotelDone, parked, resumed)).toMatchObject({ parked: undefined, claims: 0, failures: [] })
+    // On the way back there is still the reason for that.
+    const back: Journal.Event = { _tag: "UnwindingStarted", failures, at }
+    expect(statusAfter(...hotelDone, back, undoing("hotel"), undoFailed("hotel"), parkedFor("PartlyUndone"), resumed))
+      .toMatchObject({ parked: undefined, failures })
+  })
+
+  it("a compensation that is tried again as one that began with its first try, and has no failure once it has succeeded", () => {
+    const failures = [{ kind: "Die", tag: "Error", message: "busy" }] as const
+    const failed = { ...undoFailed("hotel"), failures, at: 2 } as Journal.Event
+    const events = [...hotelDone, unwinding, { ...undoing("hotel"), at: 1 } as Journal.Event, failed]
+    expect(statusAfter(...events).steps.get("hotel")).toMatchObject({ undoStartedAt: 1, undoFailures: failures })
+    const again = [{ ...undoing("hotel"), at: 3 } as Journal.Event, { ...undone("hotel"), at: 4 } as Journal.Event]
+    expect(statusAfter(...events, parked, resumed, ...again).steps.get("hotel")).toMatchObject({
+      undoStartedAt: 1,
+      undoEndedAt: 4,
+      undoFailures: []
+    })
+  })
+
+  it("an end as undone while a step that only reads is open, or skipped", () => {
+    const skipped: Journal.Event = { _tag: "StepSkipped", step: "car", classification: "Compensatable", at }
+    const events = [started, stepStarted("look", "ReadOnly"), skipped, unwinding, finished("Undone")]
+    expect(statusAfter(...events).status).toBe("Undone")
   })
 
   it("nothing, as nothing", () => {

@@ -1,6 +1,6 @@
 /** A durable run stores, and later steps see, what a value was when it was given: objects that change later change nothing. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Schema, TestClock } from "effect"
+import { Effect, Fiber, ParseResult, Schema, TestClock } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { eventsOf } from "./support/store.ts"
 
@@ -73,5 +73,24 @@ describe("an object that changes after it was given", () => {
         .build(({ input, outputs }) => [input.euros, outputs.price.euros])
       expect(yield* Saga.execute(saga, new Money({ cents: 300 }), { executionId: "1" })).toEqual([3, 6])
       expect(yield* Saga.execute(saga, new Money({ cents: 300 }), { executionId: "1" })).toEqual([3, 6])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("is handed on as it is, where its schema can write it and not read it: a resume will say so", () =>
+    Effect.gen(function*() {
+      class Receipt {
+        readonly number = 7
+      }
+      const OneWay = Schema.transformOrFail(Schema.Number, Schema.instanceOf(Receipt), {
+        strict: true,
+        decode: (number, _, ast) => ParseResult.fail(new ParseResult.Type(ast, number)),
+        encode: ({ number }) => ParseResult.succeed(number)
+      })
+      const saga = Saga.make("Order")
+        .readOnly("pay", { success: OneWay, action: () => Effect.succeed(new Receipt()) })
+        .build(({ outputs }) => outputs.pay)
+      expect(yield* Saga.execute(saga, undefined, { executionId: "1" })).toBeInstanceOf(Receipt)
+      expect(yield* Effect.flip(Saga.execute(saga, undefined, { executionId: "1" }))).toMatchObject({
+        _tag: "JournalCorrupt"
+      })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -1,9 +1,9 @@
 /** Retries leave room for timers and other fibers, and end when their process does. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Schedule, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Schedule, Schema, TestClock } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { failureOf } from "./support/exit.ts"
-import { eventsOf, process, recoverAll } from "./support/store.ts"
+import { eventsOf, failingStore, process, recoverAll } from "./support/store.ts"
 
 const failing = (call: () => void) => Effect.suspend(() => (call(), Effect.fail("busy")))
 
@@ -83,19 +83,86 @@ describe("a compensation that is retried without end", () => {
       expect(calls()).toBe(2)
     }))
 
-  it.live("in process ends by itself, and says what stands", () =>
+  it.effect("is not cut off in the middle of an attempt when its process closes, nor made again if it succeeds", () =>
     Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const log: Array<string> = []
+      const saga = Saga.make("Slow")
+        .compensatable("a", {
+          action: () => Effect.void,
+          compensate: () =>
+            Effect.zipRight(
+              Effect.sync(() => log.push("begins")),
+              Effect.delay(Effect.sync(() => log.push("ends")), "1 second")
+            ),
+          compensationRetry: { schedule: Schedule.spaced("1 hour") }
+        })
+        .readOnly("b", { error: Schema.String, action: () => Effect.fail("no") })
+        .build()
+      yield* process(
+        store,
+        Effect.gen(function*() {
+          const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+          yield* Effect.repeat(Effect.yieldNow(), { until: () => log.length > 0 })
+          const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+          yield* TestClock.adjust("2 seconds")
+          yield* Fiber.join(interruption)
+        })
+      )
+      expect(yield* process(store, recoverAll([saga]))).toEqual([])
+      expect(log).toEqual(["begins", "ends"])
+    }))
+
+  it.effect("of which the attempts are used up has failed, also where recovery drives it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
       let calls = 0
       const saga = Saga.make("Stubborn")
         .compensatable("a", {
           action: () => Effect.void,
           compensate: () => failing(() => calls++),
-          compensationRetry: { schedule: Schedule.spaced("0 millis") }
+          compensationRetry: { times: 2 }
         })
-        .readOnly("b", { action: () => Effect.fail("no") })
+        .readOnly("b", { error: Schema.String, action: () => Effect.fail("no") })
         .build()
-      const exit = yield* Effect.exit(Saga.run(saga))
-      expect(failureOf(exit)).toMatchObject({ _tag: "PartlyUndone", failed: [{ step: "a" }] })
-      expect(calls).toBe(1001)
+      yield* process(
+        store,
+        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
+          Effect.exit(Effect.provideService(
+            Saga.execute(saga, undefined, { executionId: "1" }),
+            Checkpoint.Checkpoint,
+            failingStore(service, { failAt: 1 })
+          )))
+      )
+      expect(
+        yield* Effect.fork(process(store, recoverAll([saga]))).pipe(
+          Effect.zipLeft(TestClock.adjust("1 second")),
+          Effect.flatMap(Fiber.join)
+        )
+      ).toMatchObject([
+        { _tag: "Parked", cause: { error: { _tag: "PartlyUndone", failed: [{ step: "a" }], undone: [] } } }
+      ])
+      expect(calls).toBe(3)
     }))
+
+  for (const times of [undefined, 1500]) {
+    it.live(`in process ends by itself, and says what stands: ${times ?? "no number of"} times`, () =>
+      Effect.gen(function*() {
+        let calls = 0
+        const saga = Saga.make("Stubborn")
+          .compensatable("a", {
+            action: () => Effect.void,
+            compensate: () => failing(() => calls++),
+            compensationRetry: { schedule: Schedule.spaced("0 millis"), ...times === undefined ? {} : { times } }
+          })
+          .readOnly("b", { action: () => Effect.fail("no") })
+          .build()
+        const exit = yield* Effect.exit(Saga.run(saga))
+        expect(failureOf(exit)).toMatchObject({ _tag: "PartlyUndone", failed: [{ step: "a" }] })
+        expect(calls).toBe(1001)
+        calls = 0
+        expect(yield* Saga.report(saga)).toMatchObject({ _tag: "PartlyUndone", compensations: [{ attempts: 1001 }] })
+        expect(calls).toBe(1001)
+      }))
+  }
 })

@@ -87,6 +87,8 @@ describe("build() refuses a schema whose values could never be stored", () => {
     ["a valid Date", Schema.ValidDateFromSelf, "value is a DateFromSelf"],
     ["a list of bigints", Schema.Array(Schema.BigIntFromSelf), "value[…] is a bigint"],
     ["nothing but what cannot be", Schema.Union(Schema.DateFromSelf, Schema.SymbolFromSelf), "value is a DateFromSelf"],
+    ["a bigint as a literal", Schema.Literal(1n), "value is a bigint"],
+    ["a pair with a symbol", Schema.Tuple(Schema.String, Schema.SymbolFromSelf), "value[1] is a symbol"],
     ["an Option of its own kind", Schema.OptionFromSelf(Schema.String), "value is an Option"]
   ]
   for (const [name, schema, part] of never) {
@@ -114,6 +116,7 @@ describe("build() refuses a schema whose values could never be stored", () => {
     ["a bigint as text", Schema.BigInt],
     ["anything", Schema.Unknown],
     ["what may be left out", Schema.Struct({ at: Schema.optional(Schema.DateFromSelf) })],
+    ["an element that may be left out", Schema.Tuple(Schema.String, Schema.optionalElement(Schema.DateFromSelf))],
     ["a union with a member that can be", Schema.Union(Schema.DateFromSelf, Schema.String)],
     ["what its author declares", Schema.declare((value): value is { readonly a: 1 } => value !== undefined)],
     ["nothing", Schema.Void],

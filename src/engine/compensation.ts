@@ -57,10 +57,15 @@ export class Compensation {
         : Math.min(compensationRetry.times ?? Infinity, mostAttempts)
       return retryAs(bounded, times === undefined ? compensationRetry : { ...compensationRetry, times }, observed)
     }
+    let done = false
+    const attempt = Effect.uninterruptible(Effect.map(bounded, () => {
+      done = true
+    }))
     return Effect.catchAllCause(
-      owner.restore(retryAs(Effect.uninterruptible(bounded), compensationRetry, observed)),
+      owner.restore(retryAs(attempt, compensationRetry, observed)),
       (cause) =>
-        Effect.matchCauseEffect(owner.restore(Effect.void), {
+        // An attempt that succeeded while the interruption waited for it has undone the step.
+        done ? Effect.void : Effect.matchCauseEffect(owner.restore(Effect.void), {
           onSuccess: () => Effect.failCause(cause),
           // Interrupted in the pause between two attempts: the next driver goes on from here.
           onFailure: (interruption) => Effect.die(new Halt(interruption as Cause.Cause<never>))

@@ -250,11 +250,12 @@ const driveClaimed = (
   restore: Restore
 ): Driving =>
   Effect.flatMap(Effect.exit(runSagaWithin(run, restore)), (exit) => {
+    const release = store.release(run.executionId, claim)
+    // Its end, too, may be what could not be stored.
+    if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
     const status = run.recorder?.state()?.status ?? "Running"
-    const ended: Driving = run.halt === undefined ? Effect.succeed({ status, exit }) : Effect.failCause(run.halt.cause)
-    return isDriven(status)
-      ? Effect.zipRight(store.release(run.executionId, claim), ended)
-      : ended
+    const ended = Effect.succeed({ status, exit })
+    return isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
 
 /** What is known of an execution that this call must not drive; undefined where it is to be driven. */
@@ -343,7 +344,9 @@ const driveResumed = (
     withObserver({ program, executionId, resumed: true }, ({ now, observer }) => {
       const recorder = new CheckpointRecorder({ store, claim, program, executionId, state, sequence, now, observer })
       const claims = claim.fence - loaded.fence
-      if (state.status !== "Parked" && claims > maxClaims) return parkAsKeepsFailing(program, loaded, recorder, claims)
+      if (state.status !== "Parked" && claims > maxClaims) {
+        return Effect.tapErrorCause(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
+      }
       if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
       const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
       return driveClaimed(store, claim, run, restore)

@@ -3,7 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
-import { reserve, Text } from "../support/sagas.ts"
+import { interruptedAt } from "../support/interruptedAt.ts"
+import { reserve, step, Text } from "../support/sagas.ts"
 import { makeWorld, Refused } from "../support/world.ts"
 
 describe("S6: the point of no return", () => {
@@ -143,5 +144,60 @@ describe("S6: the point of no return", () => {
       works = true
       expect(yield* Saga.resume(saga, "1")).toBe("email-output")
       expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "!email", "+email"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("resumed behind it, an interruption at any moment of the replay undoes nothing", () =>
+    Effect.gen(function*() {
+      let reached = true
+      for (let n = 1; reached; n++) {
+        yield* Effect.gen(function*() {
+          const world = makeWorld()
+          let works = false
+          const saga = Saga.make("Skips")
+            .parallel((branch) =>
+              branch
+                .compensatable("hotel", step(world, "hotel"))
+                .compensatable("car", { ...step(world, "car"), when: () => false }), { concurrency: 1 })
+            .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+            .final("email", {
+              success: Text,
+              action: (context) => Effect.suspend(() => works ? world.do("email")(context) : world.refuse("email")()),
+              inDoubt: "retry",
+              retry: { times: 0 }
+            })
+            .build()
+          yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+          works = true
+          const run = yield* interruptedAt(n, Saga.resume(saga, "1"))
+          reached = run.reached
+          if (Exit.isFailure(run.exit)) expect(Cause.isInterruptedOnly(run.exit.cause)).toBe(true)
+          yield* Saga.resume(saga, "1")
+          expect(world.log.filter((line) => line.startsWith("-"))).toEqual([])
+          expect(world.standing()).toEqual(["hotel", "charge", "email"])
+        }).pipe(Effect.provide(Checkpoint.layerMemory))
+      }
+    }))
+
+  it.effect("a doubt behind it says what stands, and says the same when it is asked again", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", {
+          action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+          inDoubt: "park",
+          retry: { times: 1 }
+        })
+        .build()
+      const told = {
+        _tag: "FailedAfterCommit",
+        step: "email",
+        stands: ["hotel", "flight", "charge"],
+        parked: true,
+        cause: { _tag: "Fail", error: { _tag: "OutcomeUnknown", step: "email", reason: "no reply" } }
+      }
+      for (let asked = 1; asked <= 2; asked++) {
+        expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject(told)
+      }
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

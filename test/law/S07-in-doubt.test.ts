@@ -1,7 +1,8 @@
 /** S7: an outcome that nobody knows is settled by the step's policy. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, TestClock } from "effect"
-import { Checkpoint, Saga, SagaError } from "effect-saga"
+import { Checkpoint, Journal, Saga, SagaError } from "effect-saga"
+import { commitOf } from "../support/commit.ts"
 import { failureOf } from "../support/exit.ts"
 import { reserve, Text } from "../support/sagas.ts"
 import { failingStore } from "../support/store.ts"
@@ -173,6 +174,47 @@ describe("S7: an outcome nobody knows is settled by the step's policy", () => {
       }).build(({ outputs }) => outputs.charge)
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
       expect(yield* Saga.resume(saga, "1", { found: { step: "charge", happened: false } })).toBe("charge-output")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S7: a doubt is a person's", () => {
+  it.effect("of a Final without a policy, which only a caller without types can run: after a crash it waits", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      const untyped = reserve(world).final("charge", { success: Text, action: world.do("charge") }).build()
+      const saga = untyped as Saga.Saga<void, unknown, never, never, `${string}.final`>
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      const log = ["+hotel", "+flight", "+charge"]
+      expect(world.log).toEqual(log)
+      const error = failureOf(yield* Effect.exit(Saga.resume(saga, "1")))
+      expect(error).toMatchObject({ _tag: "OutcomeUnknown", step: "charge", parked: true })
+      expect(world.log).toEqual(log)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  // This library decides nothing over a doubt, but the table lets a journal say so.
+  it.effect("and not to be settled where the execution goes back: nothing would be done with the answer", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const world = makeWorld()
+      const saga = reserve(world).build()
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 }))
+        )
+      )
+      const claim = yield* store.claim({ executionId: "1", saga: "Reserve" })
+      const body = Journal.encodeCommit([{ _tag: "UnwindingStarted", failures: [], at: 0 }])
+      yield* store.append(
+        commitOf({ ...claim, executionId: "1", saga: "Reserve", sequence: 1, status: "Unwinding", body })
+      )
+      const found = { step: "hotel", happened: true, output: "room 7" } as const
+      const exit = yield* Effect.exit(Saga.resume(saga, "1", { found }))
+      expect(failureOf(exit)).toMatchObject({ _tag: "StepNotInDoubt", step: "hotel" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

@@ -1,6 +1,6 @@
 /** S8: parallel blocks, in process and durable, and what they do to the other rules. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Schema, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Schema, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { interruptedAt } from "../support/interruptedAt.ts"
@@ -263,6 +263,36 @@ describe("S8: parallel blocks", () => {
       const resumed = yield* Effect.exit(Saga.resume(saga, "1", { found }))
       expect(failureOf(resumed)).toMatchObject({ _tag: "RecoveredFailure", tag: "Refused" })
       expect(world.log).toEqual(["!b", "-a"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("durably, nor is one that failed and was interrupted at the same time", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      let calls = 0
+      const saga = Saga.make("Doubtful")
+        .parallel((branch) =>
+          branch
+            .compensatable("a", {
+              success: Text,
+              action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+              compensate: world.undo("a"),
+              inDoubt: "park"
+            })
+            .compensatable("b", {
+              ...step(world, "b"),
+              action: () =>
+                Effect.suspend(
+                  () => (calls++, Effect.failCause(Cause.parallel(Cause.fail("no"), Cause.interrupt(FiberId.none))))
+                )
+            })
+        )
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const found = { step: "a", happened: true, output: "found" } as const
+      const resumed = yield* Effect.exit(Saga.resume(saga, "1", { found }))
+      expect(failureOf(resumed)).toMatchObject({ _tag: "RecoveredFailure", detail: "no" })
+      expect(calls).toBe(1)
+      expect(world.log).toEqual(["-a"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

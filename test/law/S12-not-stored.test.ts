@@ -90,6 +90,21 @@ describe("S12, where storing does not fail but dies", () => {
       expect(world.standing()).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("nor does one that JSON cannot hold: it is stored by its tag and message", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world)
+        .readOnly("check", { error: Schema.BigIntFromSelf, action: () => Effect.fail(7n) })
+        .build()
+      expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toBe(7n)
+      expect(world.standing()).toEqual([])
+      expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject({
+        _tag: "RecoveredFailure",
+        tag: "bigint",
+        detail: "7"
+      })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("a store that dies is a store that failed", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.Checkpoint

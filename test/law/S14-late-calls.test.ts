@@ -1,7 +1,7 @@
 /** S14: a process that was paused past its lease does not call: another may have taken the execution over. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Option, Schema } from "effect"
-import { Checkpoint, Saga } from "effect-saga"
+import { Duration, Effect, Fiber, Option, Schedule, Schema, TestClock } from "effect"
+import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { eventsOf } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
@@ -96,6 +96,100 @@ describe("S14: a call does not begin after the lease has ended", () => {
       yield* Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, jumped)
       expect(world.log).toEqual(["+hotel"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("nor where the store cannot be asked", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build()
+      const store = yield* Checkpoint.Checkpoint
+      const silent = { ...store, isValid: () => false, renew: () => Effect.fail(full) }
+      const exit = yield* Effect.exit(
+        Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, silent)
+      )
+      expect(failureOf(exit)).toMatchObject(lost)
+      expect(world.log).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+const full = new SagaError.CheckpointError({
+  reason: "Full",
+  operation: "append",
+  executionId: "1",
+  detail: "no space left on device"
+})
+
+describe("S14: of two siblings of which each has a reason to stop, the first one's is told", () => {
+  const wait = (duration: "1 second" | "2 seconds") => Effect.sleep(duration)
+
+  /** `a` has its outcome to store after a second; `b` is to be tried again after another. */
+  const siblings = (tried: () => void) =>
+    Saga.make("Block")
+      .parallel((branch) =>
+        branch
+          .saga(
+            "a",
+            Saga.make("Two").compensatable("one", { action: () => wait("1 second"), compensate: () => Effect.void })
+              .compensatable("two", { action: () => Effect.void, compensate: () => Effect.void }).build(),
+            { input: () => {} }
+          )
+          .compensatable("b", {
+            action: () => Effect.zipRight(Effect.sync(tried), Effect.fail("busy" as const)),
+            compensate: () => Effect.void,
+            retry: { schedule: Schedule.spaced("2 seconds") }
+          })
+      )
+      .build()
+
+  const run = (change: (store: Checkpoint.Service) => Partial<Checkpoint.Service>) =>
+    Effect.gen(function*() {
+      let tries = 0
+      const store = yield* Checkpoint.Checkpoint
+      const fiber = yield* Effect.fork(Effect.exit(Effect.provideService(
+        Saga.execute(siblings(() => tries++), undefined, { executionId: "1" }),
+        Checkpoint.Checkpoint,
+        { ...store, ...change(store) }
+      )))
+      yield* TestClock.adjust("10 seconds")
+      return { error: failureOf(yield* Fiber.join(fiber)), tries }
+    }).pipe(Effect.provide(Checkpoint.layerMemory))
+
+  const failing = (store: Checkpoint.Service, after: "0 seconds" | "3 seconds"): Partial<Checkpoint.Service> => ({
+    append: (commit) => commit.sequence === 0 ? store.append(commit) : Effect.delay(Effect.fail(full), after)
+  })
+
+  it.effect("a store that has failed: the other is not called again", () =>
+    Effect.gen(function*() {
+      const { error, tries } = yield* run((store) => failing(store, "0 seconds"))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Full" })
+      expect(tries).toBe(1)
+    }))
+
+  it.effect("a lease that is lost, and then a store that fails", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const { error, tries } = yield* run((store) => ({
+        ...failing(store, "3 seconds"),
+        // Of the first calls of both it is sure.
+        isValid: (token) => ++asked <= 2 && store.isValid(token),
+        renew: () => Effect.succeed(false)
+      }))
+      expect(error).toMatchObject(lost)
+      expect(tries).toBe(1)
+    }))
+
+  it.effect("a store that fails, and then a lease that is lost", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const { error, tries } = yield* run((store) => ({
+        ...failing(store, "3 seconds"),
+        isValid: (token) => ++asked <= 2 && store.isValid(token),
+        renew: () => Effect.delay(Effect.succeed(false), "5 seconds")
+      }))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Full" })
+      expect(tries).toBe(1)
+    }))
 })
 
 describe("leaseEndsAt", () => {

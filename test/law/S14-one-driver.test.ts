@@ -24,7 +24,7 @@ import {
   TestClock,
   Tracer
 } from "effect"
-import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
+import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -334,6 +334,100 @@ describe("S14: a claim is released by its process", () => {
         .toMatchObject([{ executionId: "1", status: "Unwinding", token: undefined }])
       expect(failureOf(yield* Effect.exit(as(other)(Saga.resume(saga, "1"))))).toMatchObject({ detail: "no" })
       expect(world.standing()).toEqual([])
+    }))
+
+  /** An execution whose process died after the intent of its hotel was stored. */
+  const begun = (store: Checkpoint.Store) =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", { success: Schema.String, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build()
+      const ours = yield* processOn(store)
+      yield* Effect.exit(as(failingStore(ours, { failAt: 1 }))(Saga.execute(saga, undefined, { executionId: "1" })))
+      return saga
+    })
+
+  /** Ends a life of a process with this error; afterwards another one may claim the execution. */
+  const freed = (
+    store: Checkpoint.Store,
+    life: Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>,
+    error: object
+  ) =>
+    Effect.gen(function*() {
+      const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+      expect(failureOf(yield* Effect.exit(as(ours)(life)))).toMatchObject(error)
+      yield* other.claim({ executionId: "1", saga: "Trip" })
+    })
+
+  const ends = {
+    "success": () => Effect.succeed("room 7"),
+    "undoing": () => Effect.fail("no" as const),
+    "doubt, with which it parks": () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+  }
+  for (const [end, action] of Object.entries(ends)) {
+    it.scoped(`also of an execution whose end it cannot store: its ${end}`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.makeMemory
+        const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+        const saga = Saga.make("Trip")
+          .compensatable("hotel", {
+            success: Schema.String,
+            action: action as () => Effect.Effect<string, "no" | SagaError.OutcomeUnknown>,
+            compensate: () => Effect.void,
+            inDoubt: "park"
+          })
+          .build()
+        const life = Saga.execute(saga, undefined, { executionId: "1" })
+        expect(failureOf(yield* Effect.exit(as(failingStore(ours, { failAt: 1 }))(life)))).toMatchObject({
+          _tag: "CheckpointError"
+        })
+        yield* other.claim({ executionId: "1", saga: "Trip" })
+      }))
+  }
+
+  it.scoped("also of an execution that keeps failing, where it cannot store that", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const saga = yield* begun(store)
+      const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+      for (let life = 1; life <= 2; life++) {
+        expect(yield* as(failingStore(ours, { failAt: 0 }))(recoverAll([saga], { maxClaims: 1 }))).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError" } } }
+        ])
+      }
+      yield* other.claim({ executionId: "1", saga: "Trip" })
+    }))
+
+  it.scoped("also of an execution whose journal it can load before the claim, and not after it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const saga = yield* begun(store)
+      let loads = 0
+      const damaged: Checkpoint.Store = {
+        ...store,
+        load: (executionId) =>
+          Effect.map(store.load(executionId), (commits) => ++loads === 1 ? commits : [{ sequence: 0, body: "{" }])
+      }
+      yield* freed(damaged, Saga.resume(saga, "1"), { _tag: "JournalCorrupt" })
+    }))
+
+  it.scoped("also of an execution about which it refuses a finding that has grown old", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const saga = yield* begun(store)
+      // Between the look and the claim its outcome is stored.
+      const commits = yield* store.load("1")
+      const body = Journal.encodeCommit([
+        { _tag: "StepSucceeded", step: "hotel", output: "room 7", attempts: 1, at: 0 }
+      ])
+      let loads = 0
+      const settled: Checkpoint.Store = {
+        ...store,
+        load: () => Effect.sync(() => ++loads === 1 ? commits : [...commits, { sequence: 1, body }])
+      }
+      const found = { step: "hotel", happened: false } as const
+      yield* freed(settled, Saga.resume(saga, "1", { found }), { _tag: "StepNotInDoubt" })
     }))
 
   it.scopedLive("with the next renewal if it was put off, although an earlier release of it has come through meanwhile", () =>

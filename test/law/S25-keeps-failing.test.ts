@@ -117,4 +117,87 @@ describe("S25: an execution that makes no progress is parked", () => {
       expect(lives).toBeGreaterThan(4)
       expect(world.standing()).toEqual(["a", "b", "c", "d", "e", "f"])
     }))
+
+  /** A saga whose first call is stored as an intent, and which gets no further in any life before `works`. */
+  const stuck = (store: Checkpoint.Store) => {
+    const { saga, world } = make(() => "paid")
+    const lost = (failAt: number) => <A, E, R>(life: Effect.Effect<A, E, R>) =>
+      process(
+        store,
+        Effect.flatMap(
+          Checkpoint.Checkpoint,
+          (service) => Effect.provideService(life, Checkpoint.Checkpoint, failingStore(service, { failAt }))
+        )
+      )
+    return { saga, world, lost, begin: lost(1)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))) }
+  }
+
+  it.effect("but what a person sets going is driven, however often it was claimed before", () =>
+    Effect.gen(function*() {
+      const { begin, lost, saga, world } = stuck(yield* Checkpoint.makeMemory)
+      yield* begin
+      for (let life = 1; life <= 15; life++) {
+        const exit = yield* lost(0)(Effect.exit(Saga.resume(saga, "1")))
+        expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError" })
+      }
+      expect(yield* lost(99)(Saga.resume(saga, "1"))).toBe("paid")
+      expect(world.standing()).toEqual(["hotel"])
+    }))
+
+  it.effect("and what is parked already is not parked for it, however often recovery is to wake it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const { begin, lost, saga } = stuck(store)
+      yield* begin
+      const options = { parked: true, maxClaims: 1 }
+      yield* lost(0)(recoverAll([saga], options))
+      expect(yield* lost(99)(recoverAll([saga], options))).toMatchObject([{ _tag: "Parked" }])
+      for (let life = 1; life <= 3; life++) {
+        expect(yield* lost(0)(recoverAll([saga], options))).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { error: { _tag: "CheckpointError" } } }
+        ])
+      }
+      expect(yield* lost(99)(recoverAll([saga], options))).toMatchObject([{ _tag: "Succeeded", output: "paid" }])
+    }))
+
+  it.effect("a store that fails while it is being parked is told as that, and it stays for another time", () =>
+    Effect.gen(function*() {
+      const { begin, lost, saga } = stuck(yield* Checkpoint.makeMemory)
+      yield* begin
+      for (let life = 1; life <= 4; life++) {
+        expect(yield* lost(0)(recoverAll([saga], { maxClaims: 2 }))).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError", reason: "Full" } } }
+        ])
+      }
+      expect(yield* lost(99)(recoverAll([saga], { maxClaims: 2 }))).toMatchObject([
+        { _tag: "Parked", cause: { error: { _tag: "KeepsFailing", claims: 5 } } }
+      ])
+    }))
+
+  it.effect("on the way back, too: it names the compensation, and what stands", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const world = makeWorld()
+      const step = (name: string) => ({ success: Text, action: world.do(name), compensate: world.undo(name) })
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", step("hotel")).compensatable("flight", step("flight")).compensatable("car", step("car"))
+        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .build()
+      const life = (failAt: number) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        process(
+          store,
+          Effect.flatMap(
+            Checkpoint.Checkpoint,
+            (service) => Effect.provideService(effect, Checkpoint.Checkpoint, failingStore(service, { failAt }))
+          )
+        )
+      // Three intents, the decision with the first compensation's intent, and the second's.
+      yield* life(5)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      expect(world.log.slice(3)).toEqual(["-car", "-flight"])
+      yield* life(0)(recoverAll([saga], { maxClaims: 1 }))
+      expect(yield* life(99)(recoverAll([saga], { maxClaims: 1 }))).toMatchObject([{
+        _tag: "Parked",
+        cause: { error: { _tag: "KeepsFailing", claims: 2, step: "flight", stands: ["hotel", "flight"] } }
+      }])
+    }))
 })

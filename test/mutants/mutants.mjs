@@ -17,6 +17,7 @@ const journalFirst = "test/law/S11-journal-first.test.ts"
 const resuming = "test/law/S13-resuming.test.ts"
 const oneDriver = "test/law/S14-one-driver.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
+const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
@@ -26,8 +27,11 @@ const interpreter = "src/engine/interpreter.ts"
 const unwind = "src/engine/unwind.ts"
 const compensation = "src/engine/compensation.ts"
 const action = "src/engine/action.ts"
+const codec = "src/engine/codec.ts"
+const endings = "src/engine/endings.ts"
 const durable = "src/engine/durable.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
+const statuses = "src/journal/statuses.ts"
 const transition = "src/journal/transition.ts"
 const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
@@ -293,7 +297,7 @@ export const mutants = [
   {
     says: "keeps the lease of what it leaves unfinished",
     file: durable,
-    text: "? Effect.zipRight(store.release(run.executionId, claim), ended)",
+    text: "? Effect.zipRight(release, ended)",
     replacement: "? ended",
     tests: [oneDriver],
     only: "^S14"
@@ -460,8 +464,8 @@ export const mutants = [
   {
     says: "keeps the claim of an execution that it leaves while unwinding",
     file: durable,
-    text: "return isDriven(status)",
-    replacement: "return status === \"Running\"",
+    text: "if (run.halt !== undefined) return",
+    replacement: "if (run.halt !== undefined && run.recorder?.state()?.status === \"Running\") return",
     tests: [oneDriver],
     only: "^S14: a claim"
   },
@@ -704,5 +708,499 @@ export const mutants = [
     text: "isOfSecret(issue) ? withoutValues(issue) : issue",
     replacement: "issue",
     tests: ["test/hostileErrors.test.ts"]
+  },
+  // The law again, from the side of what is left, parked or tried once more.
+  {
+    says: "forgets what was not tried in a lane of a parallel unwinding that stopped",
+    file: unwind,
+    text: "() => entry.lanes.every((lane) => lane.length === 0)",
+    replacement: "() => true",
+    tests: [failedCompensation]
+  },
+  {
+    says: "goes on in the other lanes after a compensation has failed, although the saga says stop",
+    file: unwind,
+    text: "while: () => armed.length > 0 && this.goesOn,",
+    replacement: "while: () => armed.length > 0 && (armed !== this.run.armed || this.goesOn),",
+    tests: [failedCompensation]
+  },
+  {
+    says: "keeps the claim of an execution whose journal it cannot read",
+    file: durable,
+    text: "onFailure: (cause) => Effect.zipRight(release, Effect.failCause(cause)),",
+    replacement: "onFailure: (cause) => Effect.failCause(cause),",
+    tests: [oneDriver],
+    only: "^S14: a claim"
+  },
+  {
+    says: "keeps the claim of an execution that it finds parked",
+    file: durable,
+    text: "if (recorded !== undefined) return Effect.zipRight(release, recorded)",
+    replacement: "if (recorded !== undefined) return recorded",
+    tests: [oneDriver],
+    only: "^S14: a claim"
+  },
+  {
+    says: "keeps the claim of an execution about which it refuses a finding",
+    file: durable,
+    text: "finding), () => release)",
+    replacement: "finding), () => Effect.void)",
+    tests: [oneDriver],
+    only: "^S14: a claim"
+  },
+  {
+    says: "runs an action again that failed and was interrupted",
+    file: interpreter,
+    text: "recorded.failures.every(({ kind }) => kind === \"Interrupt\")",
+    replacement: "recorded.failures.some(({ kind }) => kind === \"Interrupt\")",
+    tests: [parallel],
+    only: "^S8: parallel blocks durably, a sibling"
+  },
+  {
+    says: "takes a block with a skipped sibling for unfinished",
+    file: interpreter,
+    text: "(tookEffect(step) || step.status === \"Skipped\")",
+    replacement: "tookEffect(step)",
+    tests: [pointOfNoReturn]
+  },
+  {
+    says: "takes a finding about an execution that goes back",
+    file: durable,
+    text: "state.direction === \"Back\" || ",
+    replacement: "",
+    tests: [inDoubt]
+  },
+  {
+    says: "runs a Final without a policy again after a crash",
+    file: action,
+    text: "isUndoable ? \"retry\" : \"park\"",
+    replacement: "isUndoable ? \"retry\" : \"retry\"",
+    tests: [inDoubt]
+  },
+  {
+    says: "tells the last reason to stop, and not the first: a store that fails after the lease is lost",
+    file: recorder,
+    text: "return this.halted ??= haltBecause(\n",
+    replacement: "return this.halted = haltBecause(\n",
+    tests: ["test/law/S14-late-calls.test.ts"]
+  },
+  {
+    says: "tells the last reason to stop, and not the first: a lease that is lost after the store has failed",
+    file: recorder,
+    text: "Effect.die(this.halted ??= haltBecause(lost))",
+    replacement: "Effect.die(this.halted = haltBecause(lost))",
+    tests: ["test/law/S14-late-calls.test.ts"]
+  },
+  {
+    says: "calls again after the store has failed a sibling",
+    file: recorder,
+    text: "if (this.halted !== undefined) return Effect.die(this.halted)",
+    replacement: "",
+    tests: ["test/law/S14-late-calls.test.ts"]
+  },
+  {
+    says: "takes a lease for its own of which the store cannot tell",
+    file: recorder,
+    text: "if (Exit.isSuccess(exit) && exit.value) return call()",
+    replacement: "if (Exit.isFailure(exit) || exit.value) return call()",
+    tests: ["test/law/S14-late-calls.test.ts"]
+  },
+  // Claims without progress.
+  {
+    says: "parks an execution one claim too early",
+    file: durable,
+    text: "claims > maxClaims",
+    replacement: "claims >= maxClaims",
+    tests: [keepsFailing]
+  },
+  {
+    says: "parks what is parked already",
+    file: durable,
+    text: "if (state.status !== \"Parked\" && claims > maxClaims)",
+    replacement: "if (claims > maxClaims)",
+    tests: [keepsFailing]
+  },
+  {
+    says: "parks what a person sets going, for the claims before",
+    file: durable,
+    text: "wakes: true, finding, maxClaims: Infinity",
+    replacement: "wakes: true, finding",
+    tests: [keepsFailing]
+  },
+  {
+    says: "counts all claims since the start, and not those since the last event",
+    file: durable,
+    text: "const claims = claim.fence - loaded.fence",
+    replacement: "const claims = claim.fence",
+    tests: [keepsFailing]
+  },
+  {
+    says: "tells a store that failed while it parked in no error that anybody knows",
+    file: durable,
+    text: "    (halt) => Effect.failCause(halt.cause)\n",
+    replacement: "    (halt) => Effect.fail(halt)\n",
+    tests: [keepsFailing]
+  },
+  {
+    says: "names what is undone among what stands, of an execution that keeps failing",
+    file: endings,
+    text: " && step.status !== \"Undone\"\n",
+    replacement: "\n",
+    tests: [keepsFailing]
+  },
+  {
+    says: "does not name the compensation that keeps failing",
+    file: endings,
+    text: "status === \"Started\" || status === \"Undoing\"",
+    replacement: "status === \"Started\"",
+    tests: [keepsFailing]
+  },
+  {
+    says: "wakes what another has parked since the look",
+    file: durable,
+    text: "wakes === true || wakes === claim.fence - 1",
+    replacement: "wakes !== false",
+    tests: ["test/recoveryTruth.test.ts"]
+  },
+  // Calls that meet.
+  {
+    says: "gives a call with a finding the result of another without",
+    file: durable,
+    text: "const asksTheSame = shares && difference",
+    replacement: "const asksTheSame = difference",
+    tests: [sameId]
+  },
+  {
+    says: "sees a run that waits for itself only where it asks directly",
+    file: durable,
+    text: "inside.includes(executionId)",
+    replacement: "inside[inside.length - 1] === executionId",
+    tests: ["test/law/S15-waits-for-itself.test.ts"]
+  },
+  // Compensations.
+  {
+    says: "lets an interruption into a compensation that would be suspended",
+    file: compensation,
+    text: "Effect.uninterruptible(Effect.map(bounded, ",
+    replacement: "Effect.interruptible(Effect.map(bounded, ",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "makes a compensation again that succeeded while its process closed",
+    file: compensation,
+    text: "done ? Effect.void : ",
+    replacement: "",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "calls a compensation that failed for good undone, where it could be suspended",
+    file: compensation,
+    text: "onSuccess: () => Effect.failCause(cause)",
+    replacement: "onSuccess: () => Effect.void",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "bounds a compensation in process only where its retry does not say how often",
+    file: compensation,
+    text: "Math.min(compensationRetry.times ?? Infinity, mostAttempts)",
+    replacement: "compensationRetry.times ?? mostAttempts",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "takes a run that is reported for a durable one, whose compensation needs no bound",
+    file: compensation,
+    text: "owner.recorder?.durable === true",
+    replacement: "owner.recorder !== undefined",
+    tests: ["test/retries.test.ts"],
+    only: "^a compensation that is retried"
+  },
+  {
+    says: "calls again at once, so that no timer has its turn",
+    file: "src/engine/beforeCall.ts",
+    text: "attempt === 1 ? checked()",
+    replacement: "attempt > 0 ? checked()",
+    tests: ["test/retries.test.ts"]
+  },
+  // Endings, told again.
+  {
+    says: "tells a Final in doubt after the point of no return as undoable, when asked again",
+    file: endings,
+    text: "        ? afterCommit()\n",
+    replacement: "        ? Effect.failCause(unknown)\n",
+    tests: [pointOfNoReturn]
+  },
+  {
+    says: "forgets the doubt of a Final after the point of no return, when asked again",
+    file: endings,
+    text: "inDoubt.length > 0 ? unknown : restoreCause",
+    replacement: "restoreCause",
+    tests: [pointOfNoReturn]
+  },
+  {
+    says: "tells what is undone in the order in which it was done, when asked again",
+    file: endings,
+    text: "const owed = [...tookEffect].reverse()",
+    replacement: "const owed = [...tookEffect]",
+    tests: [failedCompensation]
+  },
+  {
+    says: "forgets what was not tried, when asked again",
+    file: endings,
+    text: "notTried: owed.filter(({ status }) => status === \"Succeeded\")",
+    replacement: "notTried: owed.filter(({ status }) => status === \"Undoing\")",
+    tests: [failedCompensation]
+  },
+  {
+    says:
+      "parks an execution over a doubt that an interruption cut off, beside a failure, although it is to be suspended",
+    file: unwind,
+    text:
+      "  [(s) => s.durable && s.interrupted && !s.onlyInterrupted && s.suspends && s.unsettled, \"LeaveForRecovery\"],\n",
+    replacement: "",
+    tests: ["test/law/S17-interrupted.test.ts"]
+  },
+  {
+    says: "cuts off what succeeded in the moment of its timeout",
+    file: action,
+    text: "cut && Exit.isInterrupted(exit)",
+    replacement: "cut",
+    tests: ["test/timeouts.test.ts"]
+  },
+  // The tables.
+  {
+    says: "has no output for the compensation of a step that was being undone",
+    file: statuses,
+    text: "  Undoing: {\n    tookEffect: true,",
+    replacement: "  Undoing: {\n    tookEffect: false,",
+    tests: [resuming]
+  },
+  {
+    says: "has no output of a step that is undone, for the compensations of the others",
+    file: statuses,
+    text: "  Undone: {\n    tookEffect: true,",
+    replacement: "  Undone: {\n    tookEffect: false,",
+    tests: [resuming]
+  },
+  {
+    says: "keeps why an execution was parked when it goes on",
+    file: transition,
+    text: "      state.failures = none\n",
+    replacement: "",
+    tests: [journal]
+  },
+  {
+    says: "keeps how often it was claimed when it goes on",
+    file: transition,
+    text: "    state.claims = 0\n",
+    replacement: "",
+    tests: [journal]
+  },
+  {
+    says: "counts the time of a compensation from its last start",
+    file: transition,
+    text: "step.undoStartedAt ??= event.at",
+    replacement: "step.undoStartedAt = event.at",
+    tests: [journal]
+  },
+  {
+    says: "keeps why a compensation failed that has succeeded since",
+    file: transition,
+    text: "step.undoFailures = failed ? event.failures : none",
+    replacement: "if (failed) step.undoFailures = event.failures",
+    tests: [journal]
+  },
+  {
+    says: "counts the time of a step from its last start",
+    file: "src/journal/state.ts",
+    text: "this.startedAt = known?.startedAt ?? event.at",
+    replacement: "this.startedAt = event.at",
+    tests: [journal]
+  },
+  {
+    says: "gives a step that starts again another place",
+    file: "src/journal/state.ts",
+    text: "this.index = known?.index ?? index",
+    replacement: "this.index = index",
+    tests: [journal]
+  },
+  {
+    says: "lets an execution end as undone in which only what reads is open",
+    file: transition,
+    text: "  (result === \"Undone\" && !classifications[step.classification].hasSideEffect)",
+    replacement: "  false",
+    tests: [journal]
+  },
+  {
+    says: "loads a journal in which a commit is missing",
+    file: "src/engine/load.ts",
+    text: "if (sequence !== index) return",
+    replacement: "if (false) return",
+    tests: [doesNotFit]
+  },
+  // What recovery says.
+  {
+    says: "says of an execution whose lease it lost that another process was first",
+    file: "src/recovery/outcome.ts",
+    text: "error?._tag === \"ExecutionConflict\" && error.reason === \"OtherDriver\"",
+    replacement: "error?._tag === \"ExecutionConflict\"",
+    tests: ["test/recoveryTruth.test.ts"]
+  },
+  {
+    says: "says of what succeeded that it is undone, where its projection throws by now",
+    file: "src/recovery/outcome.ts",
+    text: "    case \"Succeeded\":\n    case \"Running\":",
+    replacement: "    case \"Succeeded\":\n      return { _tag: \"Undone\", cause }\n    case \"Running\":",
+    tests: ["test/recoveryTruth.test.ts"]
+  },
+  // Values.
+  {
+    says: "stores the object itself, which its owner may still change",
+    file: codec,
+    text: "const detached = copied(encoded)",
+    replacement: "const detached = encoded",
+    tests: ["test/liveObjects.test.ts"]
+  },
+  {
+    says: "loses an output that its schema can encode and not decode",
+    file: codec,
+    text: "onFailure: () => ({ encoded: detached, value }),",
+    replacement: "onFailure: () => ({ encoded: detached, value: undefined }),",
+    tests: ["test/liveObjects.test.ts"]
+  },
+  {
+    says: "stores an error that JSON cannot hold",
+    file: codec,
+    text: "notJson(encoded) === undefined ? { encoded } : {}",
+    replacement: "notJson(encoded) === \"\" ? {} : { encoded }",
+    tests: ["test/law/S12-not-stored.test.ts"]
+  },
+  {
+    says: "refuses an optional element of a tuple that cannot be stored",
+    file: "src/values/storable.ts",
+    text: "isOptional ? [] : [[type, `${path}[${index}]`] as const]",
+    replacement: "[[type, `${path}[${index}]`] as const]",
+    tests: ["test/rules.test.ts"]
+  },
+  {
+    says: "accepts a bigint as a literal",
+    file: "src/values/storable.ts",
+    text: "typeof ast.literal === \"bigint\"",
+    replacement: "false",
+    tests: ["test/rules.test.ts"]
+  },
+  {
+    says: "takes a time below zero, as text, for none",
+    file: "src/values/numbers.ts",
+    text: "typeof duration === \"string\" && duration.startsWith(\"-\")",
+    replacement: "false",
+    tests: [recovery, checkpoint],
+    only: "option"
+  },
+  {
+    says: "tells the value of one of two settings",
+    file: "src/values/secrets.ts",
+    text: "ConfigError.Or(withoutValue(error.left), withoutValue(error.right))",
+    replacement: "ConfigError.Or(withoutValue(error.left), error.right)",
+    tests: ["test/planSecrets.test.ts"],
+    only: "^a secret that"
+  },
+  {
+    says: "tells the secret that a defect quotes",
+    file: "src/values/secrets.ts",
+    text: "Cause.die(withoutSecretsOf(defect))",
+    replacement: "Cause.die(defect)",
+    tests: ["test/planSecrets.test.ts"],
+    only: "^a secret that"
+  },
+  {
+    says: "tells the secret that an error quotes which came at the same time as another",
+    file: "src/values/secrets.ts",
+    text: "onParallel: (left, right) => Cause.parallel(left, right)",
+    replacement: "onParallel: (left) => left",
+    tests: ["test/planSecrets.test.ts"],
+    only: "^a secret that"
+  },
+  // Plans, from the side of their host.
+  {
+    says: "takes a limit that is given as undefined for none at all",
+    file: "src/plan/limits.ts",
+    text: ".filter(([, limit]) => limit !== undefined))",
+    replacement: ")",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "lets the owner of a tool allow a shorter time than the host",
+    file: "src/plan/limits.ts",
+    text: "Math.max(host.minTimeout, owner.minTimeout)",
+    replacement: "owner.minTimeout",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "does not look at the longest pause of a retry",
+    file: "src/plan/policies.ts",
+    text: "[\"delay\", \"maxDelay\"] as const",
+    replacement: "[\"delay\"] as const",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "refuses a pause of no length, which asks for none",
+    file: "src/plan/policies.ts",
+    text: "millis > 0 && millis < limits.minDelay",
+    replacement: "millis < limits.minDelay",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "cuts a stored plan's call off sooner than its host allows today",
+    file: "src/plan/retry.ts",
+    text: "Math.max(millisOf(timeout), limits.minTimeout)",
+    replacement: "millisOf(timeout)",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "does not settle a doubt as the owner of the tool says, where the plan says nothing",
+    file: "src/plan/limits.ts",
+    text: "mayBeInDoubt(owner, plan) ? plan : owner",
+    replacement: "mayBeInDoubt(owner, plan) ? plan : undefined",
+    tests: ["test/planLimits.test.ts"]
+  },
+  // Reports.
+  {
+    says: "reports another saga's error as a run's own",
+    file: "src/report/fromRun.ts",
+    text: "?.executionId === executionId\n",
+    replacement: "?.executionId !== \"\"\n",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "reports the step that failed, and not the one in doubt, of an execution that waits for a doubt",
+    file: "src/report/fromRun.ts",
+    text: "parked === \"OutcomeUnknown\" ? doubtful ?? failed",
+    replacement: "parked === \"OutcomeUnknown\" ? failed ?? doubtful",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "reports a negative duration where a clock went back",
+    file: "src/report/fromRun.ts",
+    text: "undefined : Math.max(0, to - from)",
+    replacement: "undefined : to - from",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "reports a compensation that was begun as not tried",
+    file: "src/report/fromRun.ts",
+    text: "Undoing: \"Started\",",
+    replacement: "Undoing: \"NotTried\",",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "reports control characters of an error's tag in a stored execution's summary",
+    file: "src/report/fromRun.ts",
+    text: "summary: visible(why === undefined ? is : `${is}: ${why}`)",
+    replacement: "summary: why === undefined ? is : `${is}: ${why}`",
+    tests: ["test/hostileNames.test.ts", "test/hostileErrors.test.ts", "test/SagaReport.test.ts"]
   }
 ]
