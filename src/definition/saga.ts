@@ -1,5 +1,5 @@
 /** The classes behind the types of the builder and of a built saga. */
-import { format, NodeInspectSymbol } from "effect/Inspectable"
+import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, StepDefinition } from "./definition.ts"
@@ -73,9 +73,9 @@ class SagaImpl implements Saga<never, unknown, unknown, unknown, string> {
     return { _id: "Saga", name, version, steps }
   }
   toString() {
-    return format(this.toJSON())
+    return Inspectable.format(this.toJSON())
   }
-  [NodeInspectSymbol]() {
+  [Inspectable.NodeInspectSymbol]() {
     return this.toJSON()
   }
 }

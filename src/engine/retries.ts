@@ -1,5 +1,6 @@
 /** Tells the observer of a run when an action or a compensation will be called again. Without an observer nothing is added. */
-import { type Cause, Effect, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import { type Cause, Effect, Schedule } from "effect"
+import * as Effect3 from "effect"
 import type { RetryPolicy } from "../definition/Step.ts"
 import type { Calls, Observer, Role } from "../watch/observer.ts"
 import { storeCause } from "./codec.ts"
@@ -35,7 +36,7 @@ const makeObservedRetries = (recorder: Recorder, observer: Observer, role: Role,
     on: (schedule) =>
       Schedule.onDecision(schedule, (_, decision) =>
         Effect.sync(() => {
-          if (ScheduleDecision.isContinue(decision)) tell(ScheduleIntervals.start(decision.intervals))
+          if (Effect3.ScheduleDecision.isContinue(decision)) tell(Effect3.ScheduleIntervals.start(decision.intervals))
         }))
   }
 }

@@ -1,5 +1,6 @@
 /** The text of a commit: some events and the number of their format. */
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, Schema } from "effect"
+import * as Effect3 from "effect"
 import { Event } from "./events.ts"
 
 /** The number of the format that this release writes. */
@@ -38,8 +39,8 @@ export const decodeCommit = (body: string): Effect.Effect<ReadonlyArray<Event>, 
       }))
 
 /** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
-const firstProblem = (error: ParseResult.ParseError): string => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+const firstProblem = (error: Effect3.ParseResult.ParseError): string => {
+  const [issue] = Effect3.ParseResult.ArrayFormatter.formatErrorSync(error)
   return issue === undefined
     ? "it does not match"
     : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`

@@ -2,7 +2,8 @@
  * Sagas described by data: a JSON document of tool calls, written by a person or a model, that is checked before anything runs
  * and then is a saga like any other. Its tools are run by the `ToolExecutor`.
  */
-import { type Cause, Effect, JSONSchema, Option, type ParseResult } from "effect"
+import { type Cause, Effect, Option, type ParseResult } from "effect"
+import * as Effect3 from "effect"
 import type { OwedToScoped } from "../definition/owed.ts"
 import { ofProgram } from "../definition/saga.ts"
 import { planOf } from "../engine/load.ts"
@@ -94,7 +95,7 @@ const decodeFor = (json: unknown, stored: ExecutionState | undefined): Effect.Ef
  */
 export const jsonSchema = (): { readonly [member: string]: unknown } => {
   // A reference at the root is more than some models' interfaces understand.
-  const { $defs: { Plan: plan, ...definitions } = {}, $schema } = JSONSchema.make(Document)
+  const { $defs: { Plan: plan, ...definitions } = {}, $schema } = Effect3.JSONSchema.make(Document)
   return { $schema, ...plan, $defs: definitions }
 }
 

@@ -1,5 +1,6 @@
 /** The executions that this process drives now: a second call for one of them joins the first. */
-import { Deferred, Effect, type Exit, FiberId } from "effect"
+import { Deferred, Effect, type Exit } from "effect"
+import * as Effect3 from "effect"
 
 /** What a call drives: the definition and the input. Another call joins it only if it asks for the same. */
 export interface DrivenCall {
@@ -35,7 +36,7 @@ class Driven implements DrivenExecution {
   }
 
   get exit() {
-    return Effect.exit(Deferred.await(this.result ??= Deferred.unsafeMake(FiberId.none)))
+    return Effect.exit(Deferred.await(this.result ??= Deferred.unsafeMake(Effect3.FiberId.none)))
   }
 }
 

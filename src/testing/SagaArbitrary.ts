@@ -4,7 +4,8 @@
  * A saga is plain data. A step is a sentence, such as `"compensatable that fails once"`, a parallel block is
  * `{ parallel: [...] }` and a nested saga `{ nested: [...] }`, so that a counterexample reads as a saga.
  */
-import { Data, Effect, type Exit, FastCheck, Fiber, Option, TestClock } from "effect"
+import { Data, Effect, type Exit, Fiber, Option } from "effect"
+import * as Effect3 from "effect"
 import * as Saga from "../Saga.ts"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
 import { Ledger } from "./Ledger.ts"
@@ -45,19 +46,19 @@ export interface Options {
  * A program shrinks by the removal of steps, by the opening of blocks and by simpler steps, in this order, so that every part of
  * a counterexample matters. A program written by hand, as one of fast-check's `examples`, shrinks too.
  */
-export const program = (options: Options = {}): FastCheck.Arbitrary<Program> => new Programs(options)
+export const program = (options: Options = {}): Effect3.FastCheck.Arbitrary<Program> => new Programs(options)
 
-class Programs extends FastCheck.Arbitrary<Program> {
-  private readonly programs: FastCheck.Arbitrary<Program>
+class Programs extends Effect3.FastCheck.Arbitrary<Program> {
+  private readonly programs: Effect3.FastCheck.Arbitrary<Program>
 
   constructor(options: Options) {
     super()
     this.programs = generator(options)
   }
 
-  generate(random: FastCheck.Random, biasFactor: number | undefined) {
+  generate(random: Effect3.FastCheck.Random, biasFactor: number | undefined) {
     // Without the context of its parts it is shrunk as plain data.
-    return new FastCheck.Value(this.programs.generate(random, biasFactor).value, undefined)
+    return new Effect3.FastCheck.Value(this.programs.generate(random, biasFactor).value, undefined)
   }
 
   canShrinkWithoutContext(value: unknown): value is Program {
@@ -65,7 +66,7 @@ class Programs extends FastCheck.Arbitrary<Program> {
   }
 
   shrink(program: Program) {
-    return FastCheck.stream(smaller(program)).map((smaller) => new FastCheck.Value(smaller, undefined))
+    return Effect3.FastCheck.stream(smaller(program)).map((smaller) => new Effect3.FastCheck.Value(smaller, undefined))
   }
 }
 
@@ -77,22 +78,24 @@ const generator = (
     parallel: withParallel = true,
     timeouts = true
   }: Options
-): FastCheck.Arbitrary<Program> => {
+): Effect3.FastCheck.Arbitrary<Program> => {
   const oneOf = <S extends Sentence>(sentences: ReadonlyArray<S>) =>
-    FastCheck.constantFrom(...sentences.filter((sentence) => timeouts || !sentence.endsWith("takes too long once")))
+    Effect3.FastCheck.constantFrom(
+      ...sentences.filter((sentence) => timeouts || !sentence.endsWith("takes too long once"))
+    )
   // Steps without a mishap are likelier, or no saga would come far.
   const sentence = oneOf([...reversible, "readOnly", "compensatable", "compensatable"])
-  const nested = FastCheck.array(sentence, { minLength: 1, maxLength: 3 }).map((nested) => ({ nested }))
-  const branch = withNested ? FastCheck.oneof(sentence, nested) : sentence
-  const parallel = FastCheck.array(branch, { minLength: 1, maxLength: 3 }).map((parallel) => ({ parallel }))
-  const part = FastCheck.oneof(
+  const nested = Effect3.FastCheck.array(sentence, { minLength: 1, maxLength: 3 }).map((nested) => ({ nested }))
+  const branch = withNested ? Effect3.FastCheck.oneof(sentence, nested) : sentence
+  const parallel = Effect3.FastCheck.array(branch, { minLength: 1, maxLength: 3 }).map((parallel) => ({ parallel }))
+  const part = Effect3.FastCheck.oneof(
     { weight: 5, arbitrary: sentence },
     ...withNested ? [{ weight: 1, arbitrary: nested }] : [],
     ...withParallel ? [{ weight: 1, arbitrary: parallel }] : []
   )
-  const parts = FastCheck.array<Part>(part, { minLength: withFinals ? 0 : 1, maxLength })
+  const parts = Effect3.FastCheck.array<Part>(part, { minLength: withFinals ? 0 : 1, maxLength })
   return withFinals
-    ? FastCheck.tuple(parts, FastCheck.array<Part>(oneOf(["final", ...finals]), { maxLength: 3 }))
+    ? Effect3.FastCheck.tuple(parts, Effect3.FastCheck.array<Part>(oneOf(["final", ...finals]), { maxLength: 3 }))
       .map(([before, after]) => [...before, ...after])
       .filter((all) => all.length > 0)
     : parts
@@ -185,7 +188,7 @@ export const build = (
 export const exit = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
-    do yield* TestClock.adjust("1 hour")
+    do yield* Effect3.TestClock.adjust("1 hour")
     while (Option.isNone(yield* Fiber.poll(fiber)))
     return yield* Fiber.await(fiber)
   })

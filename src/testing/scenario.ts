@@ -1,5 +1,6 @@
 /** Runs a saga once, with the faults of one scenario. */
-import { Cause, Effect, Fiber, Layer, Logger, LogLevel, TestClock, TestContext } from "effect"
+import { Cause, Effect, Fiber, Layer, Logger, LogLevel } from "effect"
+import * as Effect3 from "effect"
 import type { OwedToScoped } from "../definition/owed.ts"
 import { programOf } from "../definition/saga.ts"
 import { recorded } from "../engine/inProcess.ts"
@@ -74,7 +75,7 @@ const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible 
       if ((yield* Fiber.poll(fiber))._tag === "Some") return
     }
     for (let hour = 0; hour < longest; hour++) {
-      yield* TestClock.adjust("1 hour")
+      yield* Effect3.TestClock.adjust("1 hour")
       if ((yield* Fiber.poll(fiber))._tag === "Some") return
     }
     yield* Fiber.interruptFork(fiber)
@@ -120,7 +121,7 @@ const stateOf = (store: Checkpoint.Store) =>
 const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effect.Effect<A, E, any>) =>
   effect.pipe(
     Effect.provide(Layer.provideMerge(options.layer, Layer.succeed(Ledger.Ledger, ledger))),
-    Effect.provide(TestContext.TestContext),
+    Effect.provide(Effect3.TestContext.TestContext),
     Logger.withMinimumLogLevel(LogLevel.None),
     Effect.orDie
   ) as Effect.Effect<A>

@@ -1,5 +1,6 @@
 /** Looks into schemas. The shapes of their syntax trees are those of Effect 3: no other file knows them. */
-import { Option, ParseResult, Redacted, Schema, SchemaAST } from "effect"
+import { Option, Redacted, Schema, SchemaAST } from "effect"
+import * as Effect3 from "effect"
 
 type AnySchema = Schema.Schema<any, any>
 
@@ -39,7 +40,7 @@ const isSecret = (ast: SchemaAST.AST): boolean => {
 
 const takesRedacted = (ast: SchemaAST.Declaration): boolean => {
   try {
-    return ParseResult.is(Schema.make(ast))(Redacted.make(""))
+    return Effect3.ParseResult.is(Schema.make(ast))(Redacted.make(""))
   } catch {
     return true
   }

@@ -1,5 +1,6 @@
 /** Errors as a tag and a message. */
-import { Cause, Chunk, ConfigError, ParseResult } from "effect"
+import { Cause, Chunk } from "effect"
+import * as Effect3 from "effect"
 import { withoutSecrets, withoutValue } from "./secrets.ts"
 
 /**
@@ -18,8 +19,8 @@ const tagOf = (error: unknown): string => {
 }
 
 const messageOf = (error: unknown): string => {
-  if (ParseResult.isParseError(error)) return withoutSecrets(error).message
-  if (ConfigError.isConfigError(error)) return withoutValue(error).message
+  if (Effect3.ParseResult.isParseError(error)) return withoutSecrets(error).message
+  if (Effect3.ConfigError.isConfigError(error)) return withoutValue(error).message
   if (typeof error !== "object" || error === null) return String(error)
   const { message } = error as { message?: unknown }
   return typeof message === "string" ? message : ""
@@ -48,5 +49,5 @@ export const oneLine = (cause: Cause.Cause<unknown>): string => {
 const mayQuoteSecrets = (cause: Cause.Cause<unknown>): boolean =>
   Chunk.some(
     Chunk.appendAll(Cause.failures(cause), Cause.defects(cause)),
-    (error) => ParseResult.isParseError(error) || ConfigError.isConfigError(error)
+    (error) => Effect3.ParseResult.isParseError(error) || Effect3.ConfigError.isConfigError(error)
   )

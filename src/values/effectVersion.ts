@@ -1,6 +1,9 @@
 /**
  * Refuses to load with an `effect` of another version. Every entry of the package imports this file first, so that it runs before
  * anything that a wrong version would break in words that name no version.
+ *
+ * Names that Effect 4 does not have are read from a namespace (`Effect3.FiberRef`) in all of src: a named import of one would fail
+ * while modules are linked, before any of them runs.
  */
 import * as effect from "effect"
 

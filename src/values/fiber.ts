@@ -2,33 +2,34 @@
  * Reads a fiber: its clock, its services, its tracer, its metric tags, its interruption. Every use of a fiber's own parts stands in
  * this file, because they change with each major version of Effect.
  */
-import { Cause, Clock, Context, DefaultServices, Effect, type Fiber, FiberRef, type MetricLabel, Tracer } from "effect"
+import { Cause, Clock, Context, Effect, type Fiber, type MetricLabel, Tracer } from "effect"
+import * as Effect3 from "effect"
 
 type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 /** The clock of a fiber, in epoch milliseconds. */
 export const nowOf = (fiber: AnyFiber): () => number => {
-  const clock = Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)
+  const clock = Context.get(fiber.getFiberRef(Effect3.DefaultServices.currentServices), Clock.Clock)
   return () => clock.unsafeCurrentTimeMillis()
 }
 
 /** A service that a fiber was given, or undefined. */
 export const serviceOf = <Id, Service>(fiber: AnyFiber, tag: Context.Tag<Id, Service>): Service | undefined =>
-  fiber.getFiberRef(FiberRef.currentContext).unsafeMap.get(tag.key)
+  fiber.getFiberRef(Effect3.FiberRef.currentContext).unsafeMap.get(tag.key)
 
-const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+const nativeTracer = Context.get(Effect3.DefaultServices.liveServices, Tracer.Tracer)
 
 /** Whether a fiber has a tracer that keeps spans: Effect's own drops them. */
 export const isTraced = (fiber: AnyFiber): boolean =>
-  fiber.getFiberRef(DefaultServices.currentServices).unsafeMap.get(Tracer.Tracer.key) !== nativeTracer
+  fiber.getFiberRef(Effect3.DefaultServices.currentServices).unsafeMap.get(Tracer.Tracer.key) !== nativeTracer
 
 /** The tags that `Effect.tagMetrics` gave a fiber. */
 export const metricTagsOf = (fiber: AnyFiber): ReadonlyArray<MetricLabel.MetricLabel> =>
-  fiber.getFiberRef(FiberRef.currentMetricLabels)
+  fiber.getFiberRef(Effect3.FiberRef.currentMetricLabels)
 
 /** Whether a fiber was interrupted, and has not been told yet. */
 export const isInterruptPending = (fiber: AnyFiber): boolean =>
-  !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+  !Cause.isEmpty(fiber.getFiberRef(Effect3.FiberRef.interruptedCause))
 
 /** Interrupts the fiber that runs it as another fiber would: an uninterruptible region goes on to its end. */
 export const interruptSelf: Effect.Effect<void> = Effect.withFiberRuntime<void>((fiber) => {

@@ -1,9 +1,10 @@
 /** Looks into the issues of schemas: why a value does not match. Their shapes are those of Effect 3: no other file knows them. */
-import { ParseResult, Redacted, SchemaAST } from "effect"
+import { Redacted, SchemaAST } from "effect"
+import * as Effect3 from "effect"
 import { hasSecret } from "./ast.ts"
 import { visible } from "./visible.ts"
 
-export type Issue = ParseResult.ParseIssue
+export type Issue = Effect3.ParseResult.ParseIssue
 
 type Path = ReadonlyArray<PropertyKey>
 
@@ -44,27 +45,27 @@ const hidden = Redacted.make(undefined)
 export const withoutValues = (issue: Issue): Issue => {
   switch (issue._tag) {
     case "Pointer":
-      return new ParseResult.Pointer(issue.path, hidden, withoutValues(issue.issue))
+      return new Effect3.ParseResult.Pointer(issue.path, hidden, withoutValues(issue.issue))
     case "Missing":
       return issue
     case "Unexpected":
-      return new ParseResult.Unexpected(hidden, issue.message)
+      return new Effect3.ParseResult.Unexpected(hidden, issue.message)
     case "Type":
-      return new ParseResult.Type(issue.ast, hidden)
+      return new Effect3.ParseResult.Type(issue.ast, hidden)
     case "Forbidden":
-      return new ParseResult.Forbidden(issue.ast, hidden)
+      return new Effect3.ParseResult.Forbidden(issue.ast, hidden)
     case "Composite": {
       const [first, ...others] = issuesOf(issue).map(withoutValues)
-      return new ParseResult.Composite(issue.ast, hidden, others.length === 0 ? first! : [first!, ...others])
+      return new Effect3.ParseResult.Composite(issue.ast, hidden, others.length === 0 ? first! : [first!, ...others])
     }
     case "Refinement":
-      return new ParseResult.Refinement(issue.ast, hidden, issue.kind, withoutValues(issue.issue))
+      return new Effect3.ParseResult.Refinement(issue.ast, hidden, issue.kind, withoutValues(issue.issue))
     case "Transformation":
-      return new ParseResult.Transformation(issue.ast, hidden, issue.kind, withoutValues(issue.issue))
+      return new Effect3.ParseResult.Transformation(issue.ast, hidden, issue.kind, withoutValues(issue.issue))
   }
 }
 
-const issuesOf = ({ issues }: ParseResult.Composite): ReadonlyArray<Issue> =>
+const issuesOf = ({ issues }: Effect3.ParseResult.Composite): ReadonlyArray<Issue> =>
   Array.isArray(issues) ? issues : [issues as Issue]
 
 /** Everything that an issue says is wrong. */
@@ -76,7 +77,7 @@ export const problemsIn = (issue: Issue, at: Path = []): ReadonlyArray<ValueProb
 
 const format = (issue: Issue): ReadonlyArray<{ readonly message: string; readonly path: Path }> => {
   try {
-    return ParseResult.ArrayFormatter.formatIssueSync(issue)
+    return Effect3.ParseResult.ArrayFormatter.formatIssueSync(issue)
   } catch {
     // A schema's own message may throw.
     return [{ path: [], message: "does not match its schema" }]

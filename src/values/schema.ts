@@ -2,7 +2,8 @@
  * Calls of users' schemas, all of them: a schema that throws or dies has refused, as one that fails has. Where a schema answers at
  * once, as nearly all do, the answer is an `Exit`.
  */
-import { Cause, Effect, Either, Exit, Option, ParseResult, Schema } from "effect"
+import { Cause, Effect, Exit, Option, Schema } from "effect"
+import * as Effect3 from "effect"
 import { holdsSecret } from "./ast.ts"
 import { describe } from "./describe.ts"
 import { type Issue, problemsBeside, problemsIn, type ValueProblem, withoutSecretsIn } from "./issues.ts"
@@ -11,11 +12,11 @@ type AnySchema = Schema.Schema<any, any>
 
 /** Decodes plain JSON; fails with why it cannot be, in words without secrets. */
 export const decode = (schema: AnySchema, value: unknown): Effect.Effect<any, string> =>
-  answerOf(schema, () => ParseResult.decodeUnknown(schema)(value))
+  answerOf(schema, () => Effect3.ParseResult.decodeUnknown(schema)(value))
 
 /** Encodes a value; fails with why it cannot be, in words without secrets. */
 export const encode = (schema: AnySchema, value: unknown): Effect.Effect<unknown, string> =>
-  answerOf(schema, () => ParseResult.encodeUnknown(schema)(value))
+  answerOf(schema, () => Effect3.ParseResult.encodeUnknown(schema)(value))
 
 /** Encodes a value where its schema does that at once, and can. */
 export const encodeNow = (schema: AnySchema, value: unknown): Option.Option<unknown> => now(encode(schema, value))
@@ -33,19 +34,19 @@ const now = <A>(answer: Effect.Effect<A, string>): Option.Option<A> =>
 export const validate = <A>(
   schema: Schema.Schema<A, any, never>,
   value: unknown
-): Effect.Effect<A, ParseResult.ParseError> => {
-  const answer = ask(schema, () => ParseResult.validate(schema)(value))
+): Effect.Effect<A, Effect3.ParseResult.ParseError> => {
+  const answer = ask(schema, () => Effect3.ParseResult.validate(schema)(value))
   const isCopy = copying.has(schema)
   if (hasSucceeded(answer)) return Exit.succeed(isCopy ? answer.value : value as A)
   const validated = mapError(answer, (refusal) => errorOf(schema, refusal))
   return isCopy ? validated : andThen(validated, () => Exit.succeed(value as A))
 }
 
-const errorOf = (schema: AnySchema, refusal: Refusal): ParseResult.ParseError =>
-  ParseResult.parseError(
+const errorOf = (schema: AnySchema, refusal: Refusal): Effect3.ParseResult.ParseError =>
+  Effect3.ParseResult.parseError(
     "issue" in refusal
       ? refusal.issue
-      : new ParseResult.Type(schema.ast, undefined, `the schema threw: ${refusal.threw}`)
+      : new Effect3.ParseResult.Type(schema.ast, undefined, `the schema threw: ${refusal.threw}`)
   )
 
 const copying = new WeakSet<AnySchema>()
@@ -57,7 +58,7 @@ const strictly = { errors: "all", onExcessProperty: "error" } as const
 
 /** Decodes what somebody wrote, and finds everything that is wrong with it, members that should not be there included. */
 export const decodeStrictly = <A>(schema: Schema.Schema<A, any>, value: unknown): Effect.Effect<A, Refusal> =>
-  ask(schema, () => ParseResult.decodeUnknown(schema, strictly)(value))
+  ask(schema, () => Effect3.ParseResult.decodeUnknown(schema, strictly)(value))
 
 /** The same at once: a problem that only time could tell is not found. */
 export const decodeStrictlyNow = <A>(
@@ -66,7 +67,7 @@ export const decodeStrictlyNow = <A>(
   options: { readonly exact?: boolean } = {}
 ): { readonly value: A } | Refusal =>
   Exit.match(
-    ask(schema, () => ParseResult.decodeUnknownEither(schema, { ...strictly, ...options })(value)) as Exit.Exit<
+    ask(schema, () => Effect3.ParseResult.decodeUnknownEither(schema, { ...strictly, ...options })(value)) as Exit.Exit<
       A,
       Refusal
     >,
@@ -90,7 +91,7 @@ export const problemsBesideOpen = (
 const answerOf = <A>(schema: AnySchema, call: () => Effect.Effect<A, Issue>): Effect.Effect<A, string> =>
   mapError(
     ask(schema, call),
-    (refusal) => "issue" in refusal ? describe(ParseResult.parseError(refusal.issue)).message : refusal.threw
+    (refusal) => "issue" in refusal ? describe(Effect3.ParseResult.parseError(refusal.issue)).message : refusal.threw
   )
 
 /** Calls a schema; a schema that throws or dies has refused. */
@@ -120,8 +121,8 @@ const threw = (schema: AnySchema, error: unknown): Refusal => {
 
 /** The effect as an `Exit` where it has ended already: the schemas of Effect 3 answer at once with an `Either`. */
 const exitOf = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  if (!Either.isEither(effect)) return effect
-  return Either.isRight(effect) ? Exit.succeed(effect.right as A) : Exit.fail(effect.left as E)
+  if (!Effect3.Either.isEither(effect)) return effect
+  return Effect3.Either.isRight(effect) ? Exit.succeed(effect.right as A) : Exit.fail(effect.left as E)
 }
 
 const isEnded = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
@@ -160,12 +161,12 @@ export const checkedCopy = (
   title: string,
   check: (value: unknown) => { readonly value: unknown } | { readonly problems: ReadonlyArray<string> }
 ): Schema.Schema<unknown> => {
-  const parse = (given: unknown, _: unknown, ast: ConstructorParameters<typeof ParseResult.Type>[0]) => {
+  const parse = (given: unknown, _: unknown, ast: ConstructorParameters<typeof Effect3.ParseResult.Type>[0]) => {
     const checked = check(given)
-    if ("value" in checked) return ParseResult.succeed(checked.value)
+    if ("value" in checked) return Effect3.ParseResult.succeed(checked.value)
     // The problems say what there is to say of the value.
-    const [first, ...others] = checked.problems.map((problem) => new ParseResult.Type(ast, undefined, problem))
-    return ParseResult.fail(new ParseResult.Composite(ast, undefined, [first!, ...others]))
+    const [first, ...others] = checked.problems.map((problem) => new Effect3.ParseResult.Type(ast, undefined, problem))
+    return Effect3.ParseResult.fail(new Effect3.ParseResult.Composite(ast, undefined, [first!, ...others]))
   }
   const typeConstructor = { _tag: "effect-saga/CheckedCopy" }
   const schema = Schema.declare([], { decode: () => parse, encode: () => parse }, { title, typeConstructor })

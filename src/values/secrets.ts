@@ -1,22 +1,23 @@
 /** Removes the values that schemas and settings keep secret from their errors. */
-import { Cause, ConfigError, ParseResult } from "effect"
+import { Cause } from "effect"
+import * as Effect3 from "effect"
 import { withoutSecretsIn } from "./issues.ts"
 
 /** The same error; and if its schema has a secret anywhere, without any value. */
-export const withoutSecrets = (error: ParseResult.ParseError): ParseResult.ParseError => {
+export const withoutSecrets = (error: Effect3.ParseResult.ParseError): Effect3.ParseResult.ParseError => {
   const issue = withoutSecretsIn(error.issue)
-  return issue === error.issue ? error : new ParseResult.ParseError({ issue })
+  return issue === error.issue ? error : new Effect3.ParseResult.ParseError({ issue })
 }
 
 /** A setting that cannot be read, by its name: its value may be a secret. */
-export const withoutValue = (error: ConfigError.ConfigError): ConfigError.ConfigError => {
+export const withoutValue = (error: Effect3.ConfigError.ConfigError): Effect3.ConfigError.ConfigError => {
   switch (error._op) {
     case "And":
-      return ConfigError.And(withoutValue(error.left), withoutValue(error.right))
+      return Effect3.ConfigError.And(withoutValue(error.left), withoutValue(error.right))
     case "Or":
-      return ConfigError.Or(withoutValue(error.left), withoutValue(error.right))
+      return Effect3.ConfigError.Or(withoutValue(error.left), withoutValue(error.right))
     case "InvalidData":
-      return ConfigError.InvalidData(error.path, `the setting ${error.path.join(".")} is not what it should be`)
+      return Effect3.ConfigError.InvalidData(error.path, `the setting ${error.path.join(".")} is not what it should be`)
     case "MissingData":
     case "SourceUnavailable":
     case "Unsupported":
@@ -29,8 +30,8 @@ const deepest = 100
 
 const withoutSecretsOf = <E>(error: E, depth = 0): E => {
   try {
-    if (ParseResult.isParseError(error)) return withoutSecrets(error) as E
-    if (ConfigError.isConfigError(error)) return withoutValue(error) as E
+    if (Effect3.ParseResult.isParseError(error)) return withoutSecrets(error) as E
+    if (Effect3.ConfigError.isConfigError(error)) return withoutValue(error) as E
     if (!(error instanceof Error) || error.cause === undefined || depth > deepest) return error
     const cause = withoutSecretsOf(error.cause, depth + 1)
     return cause === error.cause ? error : Object.create(error, { cause: { value: cause } }) as E

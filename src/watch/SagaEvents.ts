@@ -1,7 +1,8 @@
 /**
  * Live events of the sagas in this process, for progress bars and user interfaces.
  */
-import { Context, Effect, Exit, Fiber, Layer, Mailbox, Option, Schema, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
+import * as Effect3 from "effect"
 import * as Journal from "../Journal.ts"
 
 /** A failure as a tag and a message: the error value itself stays with the run. */
@@ -51,7 +52,7 @@ export interface Service {
   readonly isHeard: () => boolean
   readonly tell: (event: SagaEvent) => void
   /** Listens from now on, until the scope closes. */
-  readonly subscribe: Effect.Effect<Mailbox.Mailbox<SagaEvent>, never, Scope.Scope>
+  readonly subscribe: Effect.Effect<Effect3.Mailbox.Mailbox<SagaEvent>, never, Scope.Scope>
 }
 
 /** Receives the events of the runs that it is provided to. */
@@ -74,7 +75,7 @@ export const layer: Layer.Layer<SagaEvents> = Layer.sync(SagaEvents, () => make(
 export const layerWith = (options: Options): Layer.Layer<SagaEvents> => Layer.sync(SagaEvents, () => make(options))
 
 const make = ({ capacity = 1024 }: Options): Service => {
-  const listeners = new Set<Mailbox.Mailbox<SagaEvent>>()
+  const listeners = new Set<Effect3.Mailbox.Mailbox<SagaEvent>>()
   return {
     isHeard: () => listeners.size > 0,
     tell: (event) => {
@@ -82,7 +83,7 @@ const make = ({ capacity = 1024 }: Options): Service => {
     },
     subscribe: Effect.acquireRelease(
       Effect.tap(
-        Mailbox.make<SagaEvent>({ capacity, strategy: "sliding" }),
+        Effect3.Mailbox.make<SagaEvent>({ capacity, strategy: "sliding" }),
         (mailbox) => Effect.sync(() => listeners.add(mailbox))
       ),
       (mailbox) => Effect.zipRight(Effect.sync(() => listeners.delete(mailbox)), mailbox.end)
@@ -98,7 +99,7 @@ const make = ({ capacity = 1024 }: Options): Service => {
  */
 export const subscribe: Effect.Effect<Stream.Stream<SagaEvent>, never, SagaEvents | Scope.Scope> = Effect.flatMap(
   SagaEvents,
-  ({ subscribe }) => Effect.map(subscribe, Mailbox.toStream)
+  ({ subscribe }) => Effect.map(subscribe, Effect3.Mailbox.toStream)
 )
 
 /** Like {@link subscribe}, from the moment the stream is run. */
@@ -136,7 +137,7 @@ export const listen = <A, E, R, R2>(
       // Not the caller's scope: that one belongs to the effect.
       const scope = yield* Scope.make()
       const mailbox = yield* Scope.extend(inner.subscribe, scope)
-      const listening = yield* Stream.runForEach(Mailbox.toStream(mailbox), listener).pipe(
+      const listening = yield* Stream.runForEach(Effect3.Mailbox.toStream(mailbox), listener).pipe(
         Effect.tapErrorCause((cause) =>
           Effect.logError("a listener of saga events has died, and gets no more events", cause)
         ),

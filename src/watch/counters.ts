@@ -1,14 +1,15 @@
 /** The Effect metrics behind `SagaMetrics`: they are made here and changed only through {@link counters}. */
-import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import { Metric } from "effect"
+import * as Effect3 from "effect"
 
 type Tags = { readonly [name: string]: string }
 
 /** The tags of the fiber that runs a saga. */
-export type FiberTags = ReadonlyArray<MetricLabel.MetricLabel>
+export type FiberTags = ReadonlyArray<Effect3.MetricLabel.MetricLabel>
 
 const labelsOf = (tags: Tags, fiberTags: FiberTags) => [
   ...fiberTags,
-  ...Object.entries(tags).map(([name, value]) => MetricLabel.make(name, value))
+  ...Object.entries(tags).map(([name, value]) => Effect3.MetricLabel.make(name, value))
 ]
 
 const counter = (name: string, description: string) => {
@@ -18,7 +19,7 @@ const counter = (name: string, description: string) => {
 
 const histogram = (name: string, description: string) => {
   const metric = Metric.tagged(
-    Metric.histogram(name, MetricBoundaries.exponential({ start: 1, factor: 4, count: 12 }), description),
+    Metric.histogram(name, Effect3.MetricBoundaries.exponential({ start: 1, factor: 4, count: 12 }), description),
     // Exporters read the unit from this tag.
     "time_unit",
     "milliseconds"
