@@ -2,6 +2,7 @@
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
 import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
+import type { Any, Saga } from "./definition/built.ts"
 import type { Covered, Definition, OnCompensationFailure } from "./definition/definition.ts"
 import type {
   InputArgument,
@@ -15,7 +16,7 @@ import type {
   Version
 } from "./definition/owed.ts"
 import { Builder, programOf } from "./definition/saga.ts"
-import type { Any, Saga, SagaBuilder } from "./definition/SagaBuilder.ts"
+import type { SagaBuilder } from "./definition/SagaBuilder.ts"
 import type { RetryPolicy } from "./definition/Step.ts"
 import * as durable from "./engine/durable.ts"
 import * as inProcess from "./engine/inProcess.ts"
@@ -39,8 +40,8 @@ import type {
 } from "./SagaError.ts"
 import type { Checkpoint } from "./store/Checkpoint.ts"
 
+export type { Any, Error, Output, Requirements, Saga } from "./definition/built.ts"
 export { isSaga } from "./definition/saga.ts"
-export type { Any, Error, Output, Requirements, Saga } from "./definition/SagaBuilder.ts"
 export type { Finding } from "./engine/run.ts"
 
 /** Policies for each step of a saga that has none of its own. */

@@ -1,12 +1,11 @@
 /**
- * The types of a saga, while it is being written and when it is built. `Saga.make` begins one; each method returns a new
- * builder and leaves the old one as it was.
+ * The types of a saga while it is being written. `Saga.make` begins one; each method returns a new builder and leaves the old one
+ * as it was.
  */
 import type { Cause, Duration, Option } from "effect"
-import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
-import type { Classification } from "../Journal.ts"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import type { ProjectionContext, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
 import type { EmptyParallel, NoSteps, UnreturnedBranch } from "./messages.ts"
 import type {
@@ -28,52 +27,6 @@ import type {
   StepName
 } from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
-
-export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
-export type TypeId = typeof TypeId
-
-/**
- * A definition that can be run.
- *
- * - `Input`: what a run is given
- * - `Output`: what a run that succeeds returns
- * - `Error`: the errors of its steps; one of them in the error channel of a run means that everything was undone
- * - `Requirements`: the services that its actions and compensations need
- * - `Owed`: what it lacks for some kinds of run, by step and option; a run that it concerns refuses the saga in a sentence
- */
-export interface Saga<in Input, out Output, out Error, out Requirements, out Owed extends string = never>
-  extends Pipeable, Inspectable
-{
-  readonly [TypeId]: {
-    readonly _Input: (_: Input) => void
-    readonly _Output: () => Output
-    readonly _Error: () => Error
-    readonly _Requirements: () => Requirements
-    readonly _Owed: () => Owed
-  }
-  readonly name: string
-  readonly version: number
-  /** The steps in declared order. */
-  readonly steps: ReadonlyArray<{ readonly name: string; readonly classification: Classification }>
-}
-
-/** Any saga, whatever it takes, returns and needs. */
-export type Any = Saga<never, unknown, unknown, unknown, string>
-
-/** What a saga returns. */
-export type Output<S> = S extends Saga<any, infer A, any, any, any> ? A : never
-
-/** The errors of a saga's steps. */
-export type Error<S> = S extends Saga<any, any, infer E, any, any> ? E : never
-
-/** The services that a saga needs. */
-export type Requirements<S> = S extends Saga<any, any, any, infer R, any> ? R : never
-
-/** What the projection of a saga is given. */
-export interface ProjectionContext<Input, Outputs> {
-  readonly input: Input
-  readonly outputs: Outputs
-}
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and

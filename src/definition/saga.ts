@@ -2,9 +2,9 @@
 import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
+import { type Any, type Saga, TypeId } from "./built.ts"
 import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, StepDefinition } from "./definition.ts"
 import { make as makeProgram } from "./program.ts"
-import { type Any, type Saga, TypeId } from "./SagaBuilder.ts"
 
 /** Collects the nodes of a saga. Its public type is `SagaBuilder`, which tracks names, errors and what is owed. */
 export class Builder {

@@ -6,10 +6,10 @@
  * step that has a compensation to the step that is undone after it. A picture is made from the definition alone, or from the
  * definition and a record of one execution: nothing runs.
  */
+import type { Any } from "../definition/built.ts"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { programOf } from "../definition/saga.ts"
-import type { Any } from "../definition/SagaBuilder.ts"
 import type { ExecutionState } from "../Journal.ts"
 import { OtherSaga } from "../SagaError.ts"
 import { toDot } from "./diagram/dot.ts"
