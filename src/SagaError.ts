@@ -77,7 +77,7 @@ export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
 }
 
 /**
- * A Final step failed after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
+ * A Final step failed, or is in doubt (then its `cause` is `OutcomeUnknown`), after another Final had taken effect. Nothing is unwound, for the saga could no longer go back: the
  * effects of all steps in `stands` stand, the step `step` and those after it have not happened. If the function given to `build`
  * threw, `step` is undefined, every step has happened, and the error is a defect.
  *
@@ -155,9 +155,11 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
   stands: Schema.Array(Schema.String)
 }) {
   override get message() {
-    const where = this.step === undefined ? "" : ` at step "${this.step}"`
     return visible(
-      `${this.saga} (${this.executionId}) was tried ${this.claims} times${where}, and nothing new was stored of it. ` +
+      `${this.saga} (${this.executionId}) was tried ${this.claims} times${
+        this.step === undefined ? "" : ` at step "${this.step}"`
+      }, ` +
+        "and nothing new was stored of it. " +
         `The execution is parked; in effect: ${quoted(this.stands) || "nothing"}. ` +
         "Find out what ends its process, or why its outcome cannot be stored: then Saga.resume goes on"
     )
@@ -279,11 +281,17 @@ export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/No
   saga: Schema.String,
   executionId: Schema.String,
   value: Schema.String,
-  problem: Schema.String
+  problem: Schema.String,
+  /** The step whose output it is: its action has succeeded. */
+  step: Schema.optional(Schema.String)
 }) {
   override get message() {
+    const { executionId, problem, saga, step, value } = this
     return visible(
-      `${this.value} cannot be stored: ${this.problem}. The journal of execution ${this.executionId} of ${this.saga} is as it was`
+      `${value} cannot be stored: ${problem}. ` + (step === undefined
+        ? `The journal of execution ${executionId} of ${saga} is as it was`
+        : `The action of step "${step}" has taken effect, and by its journal execution ${executionId} of ${saga} is in doubt about it: ` +
+          "the author of the schema must act before the execution is recovered")
     )
   }
 }
@@ -333,9 +341,7 @@ export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("ef
   }
 }
 
-/**
- * The stored journal cannot be read: `problem` says why and where. It was left untouched. The operator of the store must act.
- */
+/** The stored journal cannot be read: `problem` says why and where. It was left untouched. The operator of the store must act. */
 export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>("effect-saga/JournalCorrupt")("JournalCorrupt", {
   executionId: Schema.String,
   problem: Schema.String
@@ -375,7 +381,7 @@ export type DrivingError =
   | DefinitionChanged
   | JournalCorrupt
 
-/** The errors that name the effects that stand, of a saga that has ended or waits for a person. `E` is of its own steps. */
+/** The errors that say what stands of a saga that has ended or waits for a person. `E` is of its own steps. */
 export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown | KeepsFailing
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, ParseResult, Schema, TestClock } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
+import { failureOf } from "./support/exit.ts"
 import { eventsOf } from "./support/store.ts"
 
 const Payment = Schema.Struct({ to: Schema.String, cents: Schema.Number, more: Schema.Unknown })
@@ -92,5 +93,22 @@ describe("an object that changes after it was given", () => {
       expect(yield* Effect.flip(Saga.execute(saga, undefined, { executionId: "1" }))).toMatchObject({
         _tag: "JournalCorrupt"
       })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("that could never be read back is refused as an input, before anything is done", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const Cents = Schema.transform(Schema.Number, Schema.Int, { decode: (n) => n * 100, encode: (n) => n / 100 })
+      const saga = Saga.make("Pay", { input: Schema.Struct({ amount: Cents }) })
+        .final("pay", { action: () => Effect.sync(() => void calls++), inDoubt: "retry" })
+        .build()
+      const exit = yield* Effect.exit(Saga.execute(saga, { amount: 113 }, { executionId: "1" }))
+      expect(failureOf(exit)).toMatchObject({
+        _tag: "NotStorable",
+        value: "the input",
+        problem: expect.stringMatching(/^it could not be read back: /)
+      })
+      expect(calls).toBe(0)
+      expect(yield* (yield* Checkpoint.Checkpoint).load("1")).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -78,4 +78,14 @@ describe("in a fiber of its own", () => {
         .build()
       expect(failureOf(yield* Effect.exit(Saga.run(saga)))).toBe("no")
     }))
+
+  it.effect("an action is still cut off by the timeout of its step", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Call")
+        .final("call", { action: () => Step.inOwnFiber(Effect.never), timeout: "1 second", inDoubt: "park" })
+        .build()
+      const fiber = yield* Effect.fork(Effect.exit(Saga.run(saga)))
+      yield* TestClock.adjust("1 minute")
+      expect(failureOf(yield* Fiber.join(fiber))).toMatchObject({ _tag: "OutcomeUnknown", step: "call" })
+    }))
 })

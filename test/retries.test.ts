@@ -61,27 +61,29 @@ describe("a compensation that is retried without end", () => {
     return { saga, calls: () => calls, mend: () => (works = true) }
   }
 
-  it.effect("is left in the pause between two attempts when its process closes, and goes on in the next", () =>
-    Effect.gen(function*() {
-      const store = yield* Checkpoint.makeMemory
-      const { calls, mend, saga } = make()
-      yield* process(
-        store,
-        Effect.gen(function*() {
-          const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
-          yield* Effect.repeat(Effect.yieldNow(), { until: () => calls() > 0 })
-          yield* Effect.yieldNow()
-          const exit = yield* Fiber.interrupt(fiber)
-          expect(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)).toBe(true)
-          const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
-          expect(events.at(-1)).toMatchObject({ _tag: "CompensationStarted", step: "a" })
-        })
-      )
-      expect(calls()).toBe(1)
-      mend()
-      expect(yield* process(store, recoverAll([saga]))).toMatchObject([{ _tag: "Undone" }])
-      expect(calls()).toBe(2)
-    }))
+  for (const onInterrupt of ["suspend", "unwind"] as const) {
+    it.effect(`is left in the pause between two attempts when its process closes (${onInterrupt}), and goes on in the next`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.makeMemory
+        const { calls, mend, saga } = make()
+        yield* process(
+          store,
+          Effect.gen(function*() {
+            const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt }))
+            yield* Effect.repeat(Effect.yieldNow(), { until: () => calls() > 0 })
+            yield* Effect.yieldNow()
+            const exit = yield* Fiber.interrupt(fiber)
+            expect(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)).toBe(true)
+            const events = yield* eventsOf(yield* Checkpoint.Checkpoint, "1")
+            expect(events.at(-1)).toMatchObject({ _tag: "CompensationStarted", step: "a" })
+          })
+        )
+        expect(calls()).toBe(1)
+        mend()
+        expect(yield* process(store, recoverAll([saga]))).toMatchObject([{ _tag: "Undone" }])
+        expect(calls()).toBe(2)
+      }))
+  }
 
   it.effect("is not cut off in the middle of an attempt when its process closes, nor made again if it succeeds", () =>
     Effect.gen(function*() {

@@ -86,21 +86,19 @@ export class CheckpointRecorder implements Recorder {
 
   captureOutput(step: StepNode, output: unknown): Effect.Effect<Captured, Halt> {
     const { executionId, program: { name: saga } } = this
-    const captured = capture(step.success, output, {
-      saga,
-      executionId,
-      value: `the output of step "${step.path}"`
-    })
+    const of = { saga, executionId, step: step.path, value: `the output of step "${step.path}"` }
+    const captured = capture(step.success, output, of, "hand on")
     return schemas.mapError(captured, haltBecause)
   }
 
-  whileDriving(call: () => AnyEffect): AnyEffect {
+  whileDriving(call: () => AnyEffect, asks = 3): AnyEffect {
     const { claim: { token }, executionId, program, store } = this
     if (this.halted !== undefined) return Effect.die(this.halted)
     if (store.isValid(token)) return call()
     // This process was paused, or its clock was set forward: only the store knows whether another may have taken over.
     return Effect.flatMap(Effect.exit(store.renew(token)), (exit) => {
-      if (Exit.isSuccess(exit) && exit.value) return call()
+      // The answer may be old by now: this process may have been paused again while it waited for it.
+      if (Exit.isSuccess(exit) && exit.value && asks > 0) return this.whileDriving(call, asks - 1)
       const lost = new ExecutionConflict({ reason: "LeaseLost", saga: program.name, executionId })
       return Effect.die(this.halted ??= haltBecause(lost))
     })

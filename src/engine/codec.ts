@@ -13,7 +13,13 @@ import * as schemas from "../values/schema.ts"
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
-  of: { readonly saga: string; readonly executionId: string; readonly value: string }
+  of: {
+    readonly saga: string
+    readonly executionId: string
+    readonly value: string
+    /** The step that it is the output of. */
+    readonly step?: string
+  }
 ): Effect.Effect<unknown, NotStorable> => {
   if (schema === undefined) return Exit.succeed(undefined)
   return schemas.mapError(
@@ -31,21 +37,34 @@ export interface Captured {
 }
 
 /**
- * Encodes a value, and decodes it again where it is an object that its owner could change. A value that cannot be decoded is
- * handed on as it is: it is stored, and so it is not lost; a resume will say what is wrong with it.
+ * Encodes a value, and decodes it again where it is an object that its owner could change. A value that cannot be decoded again is
+ * refused if nothing has been done with it yet (`unreadable: "refuse"`). One that tells what has happened is handed on as it is: it
+ * is stored, and so it is not lost; a resume will say what is wrong with it.
  */
 export const capture = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
-  of: Parameters<typeof encodeValue>[2]
+  of: Parameters<typeof encodeValue>[2],
+  unreadable: "refuse" | "hand on"
 ): Effect.Effect<Captured, NotStorable> =>
-  schemas.andThen(encodeValue(schema, value, of), (encoded): Effect.Effect<Captured> => {
-    if (schema === undefined || typeof value !== "object" || value === null) return Exit.succeed({ encoded, value })
-    const detached = copied(encoded)
-    return schemas.match(schemas.decode(schema, detached), {
-      onFailure: () => ({ encoded: detached, value }),
-      onSuccess: (value) => ({ encoded: detached, value })
-    })
+  schemas.andThen(encodeValue(schema, value, of), (encoded): Effect.Effect<Captured, NotStorable> => {
+    if (schema === undefined) return Exit.succeed({ encoded, value })
+    const isObject = typeof value === "object" && value !== null
+    if (!isObject && unreadable === "hand on") return Exit.succeed({ encoded, value })
+    const detached = isObject ? copied(encoded) : encoded
+    const decoded = schemas.decode(schema, detached)
+    return unreadable === "refuse"
+      ? schemas.andThen(
+        schemas.mapError(
+          decoded,
+          (problem) => new NotStorable({ ...of, problem: `it could not be read back: ${problem}` })
+        ),
+        (value) => Exit.succeed({ encoded: detached, value })
+      )
+      : schemas.match(decoded, {
+        onFailure: () => ({ encoded: detached, value }),
+        onSuccess: (value) => ({ encoded: detached, value })
+      })
   })
 
 const plain = (encoded: unknown): Exit.Exit<unknown, string> => {

@@ -1,7 +1,9 @@
 /** The calls of one step's compensation in this process: its attempts, its timeout and its retry. */
 import { Cause, Effect } from "effect"
+import type { StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type { CompensationContext } from "../definition/Step.ts"
+import { isInterruptPending } from "../values/fiber.ts"
 import { cutAfter } from "./action.ts"
 import { beforeCall } from "./beforeCall.ts"
 import { Halt } from "./halt.ts"
@@ -50,19 +52,32 @@ export class Compensation {
       : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
     if (compensationRetry === undefined) return bounded
     const observed = observedRetries(owner, "compensation", this)
-    if (!owner.suspend) {
+    if (owner.recorder?.durable !== true) {
       // Nothing can interrupt it: in process it has to end by itself.
-      const times = owner.recorder?.durable === true
-        ? compensationRetry.times
-        : Math.min(compensationRetry.times ?? Infinity, mostAttempts)
-      return retryAs(bounded, times === undefined ? compensationRetry : { ...compensationRetry, times }, observed)
+      const times = Math.min(compensationRetry.times ?? Infinity, mostAttempts)
+      return retryAs(bounded, { ...compensationRetry, times }, observed)
     }
+    return Effect.withFiberRuntime((fiber) =>
+      // An interruption that led to this unwinding must not keep it from being run.
+      !owner.suspend && isInterruptPending(fiber)
+        ? retryAs(bounded, compensationRetry, observed)
+        : this.runSuspendable(bounded, compensationRetry, observed)
+    )
+  }
+
+  /** Lets an interruption leave the execution to its next driver, in the pause between two calls. */
+  private runSuspendable(
+    bounded: AnyEffect,
+    policy: NonNullable<StepNode["compensationRetry"]>,
+    observed: ReturnType<typeof observedRetries>
+  ): AnyEffect {
+    const { owner } = this
     let done = false
     const attempt = Effect.uninterruptible(Effect.map(bounded, () => {
       done = true
     }))
     return Effect.catchAllCause(
-      owner.restore(retryAs(attempt, compensationRetry, observed)),
+      owner.restore(retryAs(attempt, policy, observed)),
       (cause) =>
         // An attempt that succeeded while the interruption waited for it has undone the step.
         done ? Effect.void : Effect.matchCauseEffect(owner.restore(Effect.void), {

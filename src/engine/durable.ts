@@ -7,14 +7,13 @@
  * that had ended before, is {@link Driven}: its status, by the journal, and the exit of the saga. All phases are uninterruptible,
  * and restore the caller's interruptibility where they wait: an interruption must not replace the exit of a saga.
  */
-import { Context, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
-import { difference } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
-import * as Checkpoint from "../store/Checkpoint.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
@@ -23,21 +22,10 @@ import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { capture, encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
+import { type Driven, type Driving, joinOrDrive, type Restore } from "./join.ts"
 import { load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
-
-/** What a call found an execution to be, or brought it to. */
-export interface Driven {
-  /** By the journal. */
-  readonly status: Journal.Status
-  /** How the saga ended, in its own errors. */
-  readonly exit: Exit.Exit<unknown, unknown>
-}
-
-type Driving = Effect.Effect<Driven, DrivingError, any>
-
-/** Makes an effect as interruptible as the caller is. */
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+import { warnParked } from "./unwind.ts"
 
 /** After how many claims without a new event an execution is parked, see {@link Resume.maxClaims}. */
 export const defaultMaxClaims = 10
@@ -55,7 +43,7 @@ export const execute = (
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
     const capturing = andThen(
       validated,
-      () => capture(program.input, input, { saga, executionId, value: "the input" })
+      () => capture(program.input, input, { saga, executionId, value: "the input" }, "refuse")
     )
     return andThen(capturing, ({ encoded, value }) => {
       const call = { executionId, input: canonical(encoded), shares: true }
@@ -130,80 +118,6 @@ const resumeKnown = <A, E>(
     finish
   )
 
-interface Call {
-  readonly executionId: string
-  /** The input of the call as one text; undefined where it resumes. */
-  readonly input: string | undefined
-  /** Whether any other call for the same input may share its result; false if it brings a finding of its own. */
-  readonly shares: boolean
-}
-
-/** The executions whose steps this code runs in, the outermost first. */
-class Inside extends Context.Reference<Inside>()("effect-saga/Inside", {
-  defaultValue: (): ReadonlyArray<string> => []
-}) {}
-
-/**
- * Drives an execution unless this process does so already: then it waits, and shares the result if both calls are known to ask
- * for the same. In any other case it loads the journal afterwards, which is then the judge. Ends as `finish` says.
- */
-const joinOrDrive = <A, E>(
-  program: Program,
-  call: Call,
-  drive: (store: Checkpoint.Service, restore: Restore) => Driving,
-  finish: (driven: Driven) => Effect.Effect<A, E, any>
-): Effect.Effect<A, E | DrivingError, any> =>
-  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
-    // Uninterruptible: an entry that is never removed would be joined forever.
-    Effect.uninterruptibleMask((restore) => {
-      const { executionId, input, shares } = call
-      const driven = store.findDriven(executionId)
-      if (driven === undefined) return Effect.flatMap(driveAlone(store, program, call, drive(store, restore)), finish)
-      const conflict = driven.saga !== program.name
-        ? "OtherSaga"
-        : input !== undefined && driven.input !== undefined && input !== driven.input
-        ? "OtherInput"
-        : undefined
-      if (conflict !== undefined) {
-        return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
-      }
-      const asksTheSame = shares && difference(program, driven) === undefined &&
-        (input === undefined || input === driven.input)
-      return Effect.flatMap(Inside, (inside): Effect.Effect<A, E | DrivingError, any> => {
-        if (inside.includes(executionId)) {
-          return Effect.fail(new ExecutionConflict({ reason: "WaitsForItself", saga: program.name, executionId }))
-        }
-        return Effect.flatMap(Effect.exit(restore(driven.exit)), (waited) => {
-          // The store keeps the exit of the call that drives, which is of this kind.
-          const exit = Exit.flatten(waited) as Exit.Exit<Driven, DrivingError>
-          if (!asksTheSame || wasInterrupted(exit)) return restore(joinOrDrive(program, call, drive, finish))
-          return Exit.isSuccess(exit) ? finish(exit.value) : exit as Exit.Exit<never, DrivingError>
-        })
-      })
-    }))
-
-const wasInterrupted = (exit: Exit.Exit<Driven, unknown>): boolean =>
-  Exit.isSuccess(exit) ? Exit.isInterrupted(exit.value.exit) : Exit.isInterrupted(exit)
-
-/** Lets other calls join while the execution is driven. */
-const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: Driving): Driving => {
-  const { fingerprint, name: saga, plan, version } = program
-  const { executionId } = call
-  store.startDriving(executionId, { saga, version, fingerprint, plan, input: call.input })
-  const end = (exit: Exit.Exit<Driven, DrivingError>) => {
-    store.endDriving(executionId, exit)
-    return exit
-  }
-  const inside = Effect.flatMap(
-    Inside,
-    (outer) => Effect.provideService(drive, Inside, [...outer, executionId])
-  )
-  return Effect.matchCauseEffect(inside, {
-    onFailure: (cause) => end(Exit.failCause(cause)),
-    onSuccess: (driven) => end(Exit.succeed(driven))
-  })
-}
-
 const withObserver = <A, E>(
   execution: { readonly program: Program; readonly executionId: string; readonly resumed: boolean },
   use: (given: { readonly now: () => number; readonly observer: Observer | undefined }) => Effect.Effect<A, E, any>
@@ -255,7 +169,8 @@ const driveClaimed = (
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
     const status = run.recorder?.state()?.status ?? "Running"
     const ended = Effect.succeed({ status, exit })
-    return isDriven(status) ? Effect.zipRight(release, ended) : ended
+    // The last event of a run that stopped may not be stored: then the journal says that somebody has to drive it.
+    return run.halt !== undefined || isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
 
 /** What is known of an execution that this call must not drive; undefined where it is to be driven. */
@@ -337,15 +252,18 @@ const driveResumed = (
   const { input, past, sequence } = loaded
   const { state } = past
   const release = store.release(executionId, claim)
-  const recorded = asRecorded(program, loaded, options, wakes === true || wakes === claim.fence - 1)
+  // A recovery does not wake what keeps failing: only a person who has found out why does.
+  const mayWake = wakes === true || (wakes === claim.fence - 1 && state.parked !== "KeepsFailing")
+  const recorded = asRecorded(program, loaded, options, mayWake)
   if (recorded !== undefined) return Effect.zipRight(release, recorded)
   return Effect.zipRight(
     Effect.onError(checkFinding(program, executionId, state, finding), () => release),
     withObserver({ program, executionId, resumed: true }, ({ now, observer }) => {
       const recorder = new CheckpointRecorder({ store, claim, program, executionId, state, sequence, now, observer })
-      const claims = claim.fence - loaded.fence
+      // A journal that does not say under which claim it was written is counted from now on.
+      const claims = loaded.fence === undefined ? 1 : claim.fence - loaded.fence
       if (state.status !== "Parked" && claims > maxClaims) {
-        return Effect.tapErrorCause(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
+        return Effect.onError(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
       }
       if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
       const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
@@ -361,14 +279,21 @@ const parkAsKeepsFailing = (
   recorder: CheckpointRecorder,
   claims: number
 ): Driving => {
+  const { executionId } = recorder
   recorder.record({ _tag: "Parked", reason: "KeepsFailing", claims, at: recorder.now() })
-  const parked = Effect.suspend(() =>
-    Effect.exit(failAsParked(program, recorder.executionId, { ...past, state: recorder.state() ?? past.state }))
+  const parked: AnyEffect = Effect.suspend(() =>
+    Effect.tapErrorCause(
+      failAsParked(program, executionId, { ...past, state: recorder.state() ?? past.state }),
+      (cause) => warnParked({ executionId, program }, cause)
+    )
   )
-  return Effect.catchAll(
-    recorder.commit(() => Effect.map(parked, (exit) => ({ status: "Parked", exit } as const))),
-    (halt) => Effect.failCause(halt.cause)
-  ) as Driving
+  const committed = recorder.commit(() =>
+    Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit }))
+  )
+  return Effect.matchEffect(committed, {
+    onFailure: (halt) => Effect.failCause(halt.cause),
+    onSuccess: Effect.succeed
+  })
 }
 
 /** A finding must be about a step in doubt, and must be storable, before anything is done with it. */

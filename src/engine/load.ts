@@ -22,8 +22,8 @@ export interface Loaded {
   readonly input: unknown
   /** The sequence of the next commit. */
   readonly sequence: number
-  /** The fence of the claim under which the last commit was stored. */
-  readonly fence: number
+  /** The fence of the claim under which the last commit was stored, if it says so. */
+  readonly fence: number | undefined
 }
 
 type Unreadable = JournalCorrupt | ExecutionConflict | DefinitionChanged

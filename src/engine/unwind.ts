@@ -109,7 +109,10 @@ const park = (
 }
 
 /** A person has to act, so the log says so at once. A logger that dies must not change how the run ends. */
-const warnParked = ({ executionId, program }: Run, cause: Cause.Cause<unknown>) =>
+export const warnParked = (
+  { executionId, program }: Pick<Run, "executionId" | "program">,
+  cause: Cause.Cause<unknown>
+) =>
   Effect.catchAllCause(
     Effect.logWarning(visible(`${program.name} ${executionId} is parked: ${describe(Cause.squash(cause)).message}`)),
     () => Effect.void
@@ -234,7 +237,8 @@ class Unwinding {
         return Effect.succeed(true)
       }
     })
-    if (recorder === undefined) return outcome
+    // An intent that is stored already is not stored again: it would look like progress of an execution that makes none.
+    if (recorder === undefined || past?.state.steps.get(step)?.status === "Undoing") return outcome
     recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
     return recorder.commit(() => outcome)
   }

@@ -19,11 +19,11 @@ export const encodeCommit = (events: ReadonlyArray<Event>): string => commitOf(e
 export const encodeEvent = (event: Event): string => JSON.stringify(event)
 
 /** The text of a commit of such events; `fence` is that of the claim under which they are stored. */
-export const commitOf = (events: ReadonlyArray<string>, fence = 0): string =>
-  `{"format":${format},${fence === 0 ? "" : `"fence":${fence},`}"events":[${events.join(",")}]}`
+export const commitOf = (events: ReadonlyArray<string>, fence?: number): string =>
+  `{"format":${format},${fence === undefined ? "" : `"fence":${fence},`}"events":[${events.join(",")}]}`
 
-/** The fence of the claim under which a commit, whose text has been read, was stored. */
-export const fenceOf = (body: string): number => (JSON.parse(body) as { readonly fence?: number }).fence ?? 0
+/** The fence of the claim under which a commit, whose text has been read, was stored; undefined if the commit does not say. */
+export const fenceOf = (body: string): number | undefined => (JSON.parse(body) as { readonly fence?: number }).fence
 
 const formatOf = Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ format: Schema.Number })))
 

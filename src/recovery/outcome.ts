@@ -1,6 +1,6 @@
 /** What recovery found an execution to be, or brought it to. */
 import { Cause, Exit, Option } from "effect"
-import type { Driven } from "../engine/durable.ts"
+import type { Driven } from "../engine/join.ts"
 import type { DrivingError } from "../SagaError.ts"
 
 /**

@@ -27,6 +27,11 @@ export const make = (
   options: Pick<Options, "filename" | "durability" | "lockTimeout">
 ): Effect.Effect<Checkpoint.Store, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
+    // SQLite takes a blank name for a temporary database, which nobody finds again.
+    if (options.filename.trim() === "") {
+      const detail = "filename is blank: name the file of the database, or \":memory:\""
+      return yield* new CheckpointError({ reason: "InvalidOption", operation: "open", detail })
+    }
     const client = yield* Layer.build(SqliteClient.layer({ filename: options.filename }))
     const sql = Context.get(client, SqlClient.SqlClient)
     yield* sql.unsafe(`PRAGMA synchronous = ${options.durability === "process" ? "NORMAL" : "FULL"}`)

@@ -116,7 +116,7 @@ const storeOver = (
         patience.lease = lease.milliseconds
         return Effect.zipRight(tidy, acquire(lease))
       }),
-    renew: (token) => Effect.zipLeft(renew(token), tidy),
+    renew: (token) => Effect.zipLeft(renew(token), Effect.ignore(tidy)),
     // Not over the connection of the lease: a claim may wait for a lock.
     release: (token, claims) => leases.release(claims === undefined ? forLeases : forJournals)(token, claims),
     claim: leases.claim(forJournals),

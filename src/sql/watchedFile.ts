@@ -5,6 +5,7 @@
  */
 import { Effect, Stream } from "effect"
 import { statSync } from "node:fs"
+import { resolve } from "node:path"
 import { CheckpointError } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 
@@ -18,7 +19,9 @@ const identify = (filename: string): string | undefined => {
  * The store, which looks at its file with every renewal of the lease and before every claim. From the first look that does not find
  * the file, every call fails. Commits are not preceded by a look: it would cost as much as the commit.
  */
-export const watchFile = (store: Checkpoint.Store, filename: string): Checkpoint.Store => {
+export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Store => {
+  // The working directory may change.
+  const filename = resolve(name)
   const opened = identify(filename)
   // In memory.
   if (opened === undefined) return store
@@ -29,7 +32,13 @@ export const watchFile = (store: Checkpoint.Store, filename: string): Checkpoint
   ): Effect.Effect<A, CheckpointError> => Effect.suspend(() => isLost ? Effect.fail(lost(filename, operation)) : effect)
   const look = <A>(operation: CheckpointError["operation"], effect: Effect.Effect<A, CheckpointError>) =>
     Effect.suspend(() => {
-      if (isLost || identify(filename) === opened) return unlessKnownLost(operation, effect)
+      try {
+        if (isLost || identify(filename) === opened) return unlessKnownLost(operation, effect)
+      } catch (cause) {
+        // That the file cannot be looked at does not say that it is gone.
+        const detail = `the file ${filename} cannot be looked at: ${String(cause)}`
+        return Effect.fail(new CheckpointError({ reason: "Unavailable", operation, detail, cause }))
+      }
       isLost = true
       const error = lost(filename, operation)
       return Effect.zipRight(Effect.logError(error.message), Effect.fail(error))

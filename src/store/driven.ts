@@ -14,6 +14,8 @@ export interface DrivenCall {
 
 /** An execution that this process drives now. */
 export interface DrivenExecution extends DrivenCall {
+  /** The executions for which its steps wait now; kept by the calls that wait. */
+  readonly waitsFor: Array<string>
   /** Waits for the end of the drive. */
   readonly exit: Effect.Effect<Exit.Exit<unknown, unknown>>
 }
@@ -24,6 +26,7 @@ class Driven implements DrivenExecution {
   readonly fingerprint: string
   readonly plan: unknown
   readonly input: string | undefined
+  readonly waitsFor: Array<string> = []
   /** Made by the first call that waits: hardly any execution is joined. */
   result: Deferred.Deferred<unknown, unknown> | undefined = undefined
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Option, Schedule, Schema, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
-import { eventsOf } from "../support/store.ts"
+import { eventsOf, failingStore } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
 
 const Text = Schema.String
@@ -92,7 +92,12 @@ describe("S14: a call does not begin after the lease has ended", () => {
         .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
         .build()
       const store = yield* Checkpoint.Checkpoint
-      const jumped = { ...store, isValid: () => false }
+      let asked = false
+      const jumped = {
+        ...store,
+        isValid: () => asked,
+        renew: (token: Checkpoint.Token) => Effect.tap(store.renew(token), () => Effect.sync(() => (asked = true)))
+      }
       yield* Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, jumped)
       expect(world.log).toEqual(["+hotel"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
@@ -189,6 +194,43 @@ describe("S14: of two siblings of which each has a reason to stop, the first one
       }))
       expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Full" })
       expect(tries).toBe(1)
+    }))
+})
+
+describe("S14: a renewal whose answer comes late", () => {
+  it.effect("is asked for again, and does not let a call begin", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build()
+      const store = yield* Checkpoint.Checkpoint
+      const paused = { ...store, isValid: () => false, renew: () => Effect.succeed(true) }
+      const exit = yield* Effect.exit(
+        Effect.provideService(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.Checkpoint, paused)
+      )
+      expect(failureOf(exit)).toMatchObject(lost)
+      expect(world.log).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S14: a process that could not store the end of an execution", () => {
+  it.scoped("lets go of it, so that another can", () =>
+    Effect.gen(function*() {
+      const shared = yield* Checkpoint.makeMemory
+      const [ours, other] = [yield* Checkpoint.make(shared), yield* Checkpoint.make(shared)]
+      const world = makeWorld()
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
+        .build(() => "booked")
+      yield* Effect.exit(
+        Effect.provideService(
+          Saga.execute(saga, undefined, { executionId: "1" }),
+          Checkpoint.Checkpoint,
+          failingStore(ours, { failAt: 1 })
+        )
+      )
+      expect(yield* Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, other)).toBe("booked")
     }))
 })
 

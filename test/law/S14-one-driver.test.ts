@@ -782,7 +782,12 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
       const service = yield* processOn(store)
       // It renews nothing and releases nothing.
       const token = yield* store.acquire({ milliseconds: 60_000 })
-      const dead: Checkpoint.Service = { ...service, token: Effect.succeed(token), release: () => Effect.void }
+      const dead: Checkpoint.Service = {
+        ...service,
+        token: Effect.succeed(token),
+        isValid: () => true,
+        release: () => Effect.void
+      }
       const { reached, saga, world } = yield* make()
       const running = yield* Effect.fork(
         as(dead)(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))

@@ -37,6 +37,26 @@ describe("S15: an execution that asks for its own id", () => {
       expect(failureOf(exit)).toMatchObject({ ...waitsForItself, executionId: "a" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("as one of two that were begun apart and ask for each other", () =>
+    Effect.gen(function*() {
+      const begun = yield* Effect.makeLatch()
+      let count = 0
+      const both = Effect.suspend(() => ++count === 2 ? begun.open : Effect.void).pipe(Effect.zipRight(begun.await))
+      const a: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "A",
+        () => Effect.zipRight(both, Saga.execute(b, undefined, { executionId: "b" }))
+      )
+      const b: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "B",
+        () => Effect.zipRight(both, Saga.execute(a, undefined, { executionId: "a" }))
+      )
+      const exits = yield* Effect.all([
+        Effect.exit(Saga.execute(a, undefined, { executionId: "a" })),
+        Effect.exit(Saga.execute(b, undefined, { executionId: "b" }))
+      ], { concurrency: 2 })
+      expect(exits.map(failureOf)).toContainEqual(expect.objectContaining(waitsForItself))
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("while one that another step drives is joined as ever", () =>
     Effect.gen(function*() {
       const shared = Saga.make("Shared").readOnly("look", {

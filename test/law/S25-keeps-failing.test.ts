@@ -144,20 +144,18 @@ describe("S25: an execution that makes no progress is parked", () => {
       expect(world.standing()).toEqual(["hotel"])
     }))
 
-  it.effect("and what is parked already is not parked for it, however often recovery is to wake it", () =>
+  it.effect("and what keeps failing is woken by no recovery, only by a person", () =>
     Effect.gen(function*() {
-      const store = yield* Checkpoint.makeMemory
-      const { begin, lost, saga } = stuck(store)
+      const { begin, lost, saga } = stuck(yield* Checkpoint.makeMemory)
       yield* begin
       const options = { parked: true, maxClaims: 1 }
       yield* lost(0)(recoverAll([saga], options))
-      expect(yield* lost(99)(recoverAll([saga], options))).toMatchObject([{ _tag: "Parked" }])
       for (let life = 1; life <= 3; life++) {
-        expect(yield* lost(0)(recoverAll([saga], options))).toMatchObject([
-          { _tag: "LeftAsItWas", cause: { error: { _tag: "CheckpointError" } } }
+        expect(yield* lost(99)(recoverAll([saga], options))).toMatchObject([
+          { _tag: "Parked", cause: { error: { _tag: "KeepsFailing" } } }
         ])
       }
-      expect(yield* lost(99)(recoverAll([saga], options))).toMatchObject([{ _tag: "Succeeded", output: "paid" }])
+      expect(yield* lost(99)(Saga.resume(saga, "1"))).toBe("paid")
     }))
 
   it.effect("a store that fails while it is being parked is told as that, and it stays for another time", () =>
@@ -199,5 +197,73 @@ describe("S25: an execution that makes no progress is parked", () => {
         _tag: "Parked",
         cause: { error: { _tag: "KeepsFailing", claims: 2, step: "flight", stands: ["hotel", "flight"] } }
       }])
+    }))
+
+  it.effect("one whose compensation ends its process each time, too", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let undone = 0
+      const saga = Saga.make("Order")
+        .compensatable("hotel", { action: () => Effect.void, compensate: () => Effect.sync(() => void undone++) })
+        .readOnly("check", { error: Text, action: () => Effect.fail("no") })
+        .build()
+      /** The process ends after this many commits. */
+      const life = <A, E, R>(commits: number, effect: Effect.Effect<A, E, R>) =>
+        process(
+          store,
+          Effect.flatMap(
+            Checkpoint.Checkpoint,
+            (service) =>
+              Effect.exit(
+                Effect.provideService(effect, Checkpoint.Checkpoint, failingStore(service, { failAt: commits }))
+              )
+          )
+        )
+      yield* life(2, Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(undone).toBe(1)
+      for (let lives = 0; lives < 30; lives++) yield* life(0, recoverAll([saga], { maxClaims: 3 }))
+      expect(undone).toBe(4)
+      expect(yield* process(store, recoverAll([saga], { maxClaims: 3 }))).toMatchObject([
+        { _tag: "Parked", cause: { error: { _tag: "KeepsFailing", step: "hotel", stands: ["hotel"] } } }
+      ])
+      expect(failureOf(yield* Effect.exit(process(store, Saga.resume(saga, "1"))))).toBe("no")
+      expect(undone).toBe(5)
+    }))
+
+  it.effect("which a recovery does not wake, also where it wakes what is parked", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const { charges, saga } = make(() => "")
+      yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      for (let life = 0; life < 20; life++) yield* process(store, recoverAll([saga], { maxClaims: 3, parked: true }))
+      expect(charges()).toBe(4)
+    }))
+
+  it.effect("and a journal that does not say under which claims it was written is counted from now on", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const { saga, world } = make(() => "paid")
+      const old: Checkpoint.Store = {
+        ...store,
+        load: (id) =>
+          Effect.map(
+            store.load(id),
+            (commits) => commits.map(({ body, sequence }) => ({ sequence, body: body.replace(/"fence":\d+,/, "") }))
+          )
+      }
+      yield* process(
+        old,
+        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
+          Effect.exit(Effect.provideService(
+            Saga.execute(saga, undefined, { executionId: "1" }),
+            Checkpoint.Checkpoint,
+            failingStore(service, { failAt: 1 })
+          )))
+      )
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      for (let claims = 0; claims < 12; claims++) yield* store.claim("1", token)
+      yield* store.release(token)
+      expect(yield* process(old, recoverAll([saga]))).toMatchObject([{ _tag: "Succeeded" }])
+      expect(world.standing()).toEqual(["hotel"])
     }))
 })

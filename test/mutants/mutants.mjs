@@ -30,6 +30,7 @@ const action = "src/engine/action.ts"
 const codec = "src/engine/codec.ts"
 const endings = "src/engine/endings.ts"
 const durable = "src/engine/durable.ts"
+const join = "src/engine/join.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const statuses = "src/journal/statuses.ts"
 const transition = "src/journal/transition.ts"
@@ -275,14 +276,14 @@ export const mutants = [
   },
   {
     says: "runs an execution twice instead of joining it",
-    file: durable,
-    text: "store.findDriven(executionId)",
-    replacement: "store.findDriven(`not ${executionId}`)",
+    file: join,
+    text: "const driven = store.findDriven(executionId)",
+    replacement: "const driven = store.findDriven(`not ${executionId}`)",
     tests: [sameId]
   },
   {
     says: "hands an interruption on to the calls that have joined",
-    file: durable,
+    file: join,
     text: "if (!asksTheSame || wasInterrupted(exit)) return",
     replacement: "if (!asksTheSame) return",
     tests: [sameId]
@@ -801,8 +802,8 @@ export const mutants = [
   {
     says: "takes a lease for its own of which the store cannot tell",
     file: recorder,
-    text: "if (Exit.isSuccess(exit) && exit.value) return call()",
-    replacement: "if (Exit.isFailure(exit) || exit.value) return call()",
+    text: "if (Exit.isSuccess(exit) && exit.value && asks > 0) return",
+    replacement: "if ((Exit.isFailure(exit) || exit.value) && asks > 0) return call(); if (false) return",
     tests: ["test/law/S14-late-calls.test.ts"]
   },
   // Claims without progress.
@@ -830,15 +831,15 @@ export const mutants = [
   {
     says: "counts all claims since the start, and not those since the last event",
     file: durable,
-    text: "const claims = claim.fence - loaded.fence",
-    replacement: "const claims = claim.fence",
+    text: "? 1 : claim.fence - loaded.fence",
+    replacement: "? 1 : claim.fence",
     tests: [keepsFailing]
   },
   {
     says: "tells a store that failed while it parked in no error that anybody knows",
     file: durable,
-    text: "    (halt) => Effect.failCause(halt.cause)\n",
-    replacement: "    (halt) => Effect.fail(halt)\n",
+    text: "onFailure: (halt) => Effect.failCause(halt.cause),",
+    replacement: "onFailure: (halt) => Effect.fail(halt),",
     tests: [keepsFailing]
   },
   {
@@ -858,23 +859,23 @@ export const mutants = [
   {
     says: "wakes what another has parked since the look",
     file: durable,
-    text: "wakes === true || wakes === claim.fence - 1",
+    text: "wakes === true || (wakes === claim.fence - 1 && state.parked !== \"KeepsFailing\")",
     replacement: "wakes !== false",
     tests: ["test/recoveryTruth.test.ts"]
   },
   // Calls that meet.
   {
     says: "gives a call with a finding the result of another without",
-    file: durable,
+    file: join,
     text: "const asksTheSame = shares && difference",
     replacement: "const asksTheSame = difference",
     tests: [sameId]
   },
   {
     says: "sees a run that waits for itself only where it asks directly",
-    file: durable,
-    text: "inside.includes(executionId)",
-    replacement: "inside[inside.length - 1] === executionId",
+    file: join,
+    text: "these.includes(executionId)",
+    replacement: "these[these.length - 1] === executionId && these.length === 1",
     tests: ["test/law/S15-waits-for-itself.test.ts"]
   },
   // Compensations.
@@ -913,8 +914,8 @@ export const mutants = [
   {
     says: "takes a run that is reported for a durable one, whose compensation needs no bound",
     file: compensation,
-    text: "owner.recorder?.durable === true",
-    replacement: "owner.recorder !== undefined",
+    text: "owner.recorder?.durable !== true",
+    replacement: "owner.recorder === undefined",
     tests: ["test/retries.test.ts"],
     only: "^a compensation that is retried"
   },
@@ -1060,7 +1061,7 @@ export const mutants = [
   {
     says: "stores the object itself, which its owner may still change",
     file: codec,
-    text: "const detached = copied(encoded)",
+    text: "const detached = isObject ? copied(encoded) : encoded",
     replacement: "const detached = encoded",
     tests: ["test/liveObjects.test.ts"]
   },
