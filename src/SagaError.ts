@@ -273,9 +273,9 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
 }
 
 /**
- * A value cannot be stored: its schema does not encode it, or not to plain JSON. `value` names the value of the execution, `problem`
- * says why. An input or a finding is refused before anything is done; a step whose output cannot be stored is left in doubt (S12).
- * The author of the schema, or the caller who gave the value, must act.
+ * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back. `problem` says why. An
+ * input or a finding is refused before anything is done; the step of an output is left in doubt (S12). The author of the schema, or of the
+ * value, must act.
  */
 export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
   saga: Schema.String,
@@ -312,10 +312,7 @@ export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-s
   }
 }
 
-/**
- * No execution of this id is stored, so there is nothing to resume. `saga` is undefined if an execution of any plan was asked for:
- * there may be one of a saga. The caller must check the id.
- */
+/** No execution of this id is stored; without `saga`, none of a plan. The caller must check the id. */
 export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("effect-saga/ExecutionNotFound")(
   "ExecutionNotFound",
   { saga: Schema.optional(Schema.String), executionId: Schema.String }

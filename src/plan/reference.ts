@@ -3,6 +3,7 @@
  * `{ "input": ..., "outputs": { step: ... } }`, and `{ "$literal": ... }` for its member as it is, whatever it looks like.
  */
 import { Option } from "effect"
+import type { ActionContext, CompensationContext } from "../definition/Step.ts"
 
 export interface Reference {
   /** Its place in the arguments. */
@@ -80,4 +81,25 @@ export const lookUp = (value: unknown, tokens: ReadonlyArray<string>): Option.Op
     found = (found as Readonly<Record<string, unknown>>)[token]
   }
   return found === undefined ? Option.none() : Option.some(found)
+}
+
+/** Arguments with their references resolved, and the first reference that finds nothing. */
+export const resolve = (
+  step: string,
+  template: unknown,
+  context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
+) => {
+  const { input, outputs } = context
+  const find = ([root, ...path]: ReadonlyArray<string>): Option.Option<unknown> => {
+    if (root === "input") return lookUp(input, path)
+    // Only a compensation sees its own step's output.
+    return "output" in context && path[0] === step ? lookUp(context.output, path.slice(1)) : lookUp(outputs, path)
+  }
+  let missing: string | undefined
+  const resolved = substitute(template, (tokens, pointer) => {
+    const found = find(tokens)
+    if (Option.isNone(found)) missing ??= pointer
+    return found
+  })
+  return { resolved, missing }
 }

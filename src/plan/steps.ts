@@ -8,7 +8,7 @@ import * as schemas from "../values/schema.ts"
 import type * as Document from "./document.ts"
 import { limitsOf, settledInDoubt, type Tools } from "./limits.ts"
 import { UnresolvedReference } from "./problems.ts"
-import { lookUp, substitute } from "./reference.ts"
+import { resolve } from "./reference.ts"
 import { storable } from "./results.ts"
 import { retryOf, timeoutOf } from "./retry.ts"
 import { InvalidArguments, type Role, ToolExecutor, ToolFailed, UnknownTool } from "./ToolExecutor.ts"
@@ -140,24 +140,3 @@ const call = (
     }
     return Effect.flatMap(execute(toCall), (result) => storable(toCall, result))
   })
-
-/** Arguments with their references resolved, and the first reference that finds nothing. */
-const resolve = (
-  step: string,
-  template: unknown,
-  context: ActionContext<unknown, unknown> | CompensationContext<unknown, unknown, unknown>
-) => {
-  const { input, outputs } = context
-  const find = ([root, ...path]: ReadonlyArray<string>): Option.Option<unknown> => {
-    if (root === "input") return lookUp(input, path)
-    // Only a compensation sees its own step's output.
-    return "output" in context && path[0] === step ? lookUp(context.output, path.slice(1)) : lookUp(outputs, path)
-  }
-  let missing: string | undefined
-  const resolved = substitute(template, (tokens, pointer) => {
-    const found = find(tokens)
-    if (Option.isNone(found)) missing ??= pointer
-    return found
-  })
-  return { resolved, missing }
-}
