@@ -79,8 +79,11 @@ const verdictOf = (run: Run, cause: Cause.Cause<unknown>, interrupted: boolean):
 const endAs = (verdict: Verdict, run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const end = Effect.failCause(cause)
   switch (verdict) {
-    case "LeaveForRecovery":
-      return run.recorder === undefined ? end : run.recorder.commit(() => end)
+    case "LeaveForRecovery": {
+      // The error of a doubt says that the execution is parked, which is not true of one that is left: the interruption is.
+      const left = Cause.isInterruptedOnly(cause) ? end : Effect.interrupt
+      return run.recorder === undefined ? left : run.recorder.commit(() => left)
+    }
     case "Park":
       return park(run, "OutcomeUnknown", end)
     case "FailAfterCommit":

@@ -287,4 +287,22 @@ describe("S7: a doubt sticks until something settles it", () => {
         expect(world.standing()).toEqual(["hotel", "flight", "charge"])
       }
     }))
+
+  it.effect("and where the execution is left for recovery, it ends as interrupted, not as parked", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).final("charge", {
+        success: Text,
+        action: (context) =>
+          Effect.andThen(Effect.delay(world.do("charge")(context), "1 second"), Effect.as(unknown, "")),
+        inDoubt: "park"
+      }).build()
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      yield* TestClock.adjust("500 millis")
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("5 seconds")
+      const exit = yield* Fiber.join(interruption)
+      expect(failureOf(exit)).toBeUndefined()
+      expect(yield* Saga.inspect(saga, "1")).toMatchObject({ status: "Running", parked: undefined })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
