@@ -190,28 +190,31 @@ describe("two recoveries of what is parked", () => {
 })
 
 describe("a recovery that is paused between its claim and its second look", () => {
-  const paused = (meanwhile: (store: Checkpoint.Store) => Effect.Effect<unknown, unknown>) =>
+  const paused = (meanwhile: (store: Checkpoint.Store) => Effect.Effect<unknown, unknown>, output = () => "booked") =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.makeMemory
       const world = makeWorld()
       const saga = Saga.make("Trip")
         .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
         .compensatable("car", { success: Text, action: world.do("car"), compensate: world.undo("car") })
-        .build(() => "booked")
+        .build(output)
       yield* process(store, losing(1, Saga.execute(saga, undefined, { executionId: "1" })))
       const recovered = yield* process(
         store,
-        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
-          Effect.provideService(recoverAll([saga]), Checkpoint.Checkpoint, {
-            ...service,
-            claim: (execution) =>
-              Effect.tap(service.claim(execution), (claim) =>
-                Effect.orDie(Effect.zipRight(
-                  // Its lease ends while it is paused; another process takes over and comes to the end.
-                  store.release(claim.token),
-                  Effect.zipRight(process(store, recoverAll([saga])), meanwhile(store))
-                )))
-          }))
+        Effect.flatMap(
+          Checkpoint.Checkpoint,
+          (service) =>
+            Effect.provideService(recoverAll([saga]), Checkpoint.Checkpoint, {
+              ...service,
+              claim: (execution) =>
+                Effect.tap(service.claim(execution), (claim) =>
+                  Effect.orDie(Effect.zipRight(
+                    // Its lease ends while it is paused; another process takes over and comes to the end.
+                    store.release(claim.token),
+                    Effect.zipRight(process(store, recoverAll([saga])), meanwhile(store))
+                  )))
+            })
+        )
       )
       return { recovered, world }
     })
@@ -223,12 +226,50 @@ describe("a recovery that is paused between its claim and its second look", () =
       expect(world.log).toEqual(["+hotel", "+hotel", "+car"])
     }))
 
+  it.effect("also where the output can no longer be made: what succeeded is not undone", () =>
+    Effect.gen(function*() {
+      let broken = false
+      const output = () => {
+        if (broken) throw new TypeError("no room")
+        return "booked"
+      }
+      const { recovered, world } = yield* paused(() => Effect.sync(() => (broken = true)), output)
+      expect(recovered).toMatchObject([{ _tag: "LeftAsItWas", cause: { _tag: "Die" } }])
+      expect(world.standing()).toEqual(["hotel", "car"])
+    }))
+
   it.effect("and what was pruned meanwhile is not there", () =>
     Effect.gen(function*() {
       const { recovered } = yield* paused((store) =>
         Effect.zipRight(Effect.yieldNow(), store.prune({ milliseconds: -1 }))
       )
       expect(recovered).toMatchObject([{ _tag: "LeftAsItWas", cause: { error: { _tag: "ExecutionNotFound" } } }])
+    }))
+})
+
+describe("a recovery that loses its lease", () => {
+  it.effect("has left the execution, and does not say that another was first", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const saga = Saga.make("Trip")
+        .compensatable("hotel", { action: () => Effect.void, compensate: () => Effect.void })
+        .compensatable("car", { action: () => Effect.void, compensate: () => Effect.void })
+        .build()
+      yield* process(store, losing(1, Saga.execute(saga, undefined, { executionId: "1" })))
+      const late = process(
+        store,
+        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
+          Effect.provideService(recoverAll([saga]), Checkpoint.Checkpoint, {
+            ...service,
+            isValid: () =>
+              false,
+            renew: () => Effect.succeed(false)
+          }))
+      )
+      expect(yield* late).toMatchObject([{
+        _tag: "LeftAsItWas",
+        cause: { error: { _tag: "ExecutionConflict", reason: "LeaseLost" } }
+      }])
     }))
 })
 

@@ -77,4 +77,32 @@ describe("S13: resuming is the same interpreter", () => {
       expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(Exit.fail("no"))
       expect(world.log).toEqual(["-flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("a compensation that was under way is called again with the output of its step, and with those before it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const seen: Array<unknown> = []
+      const saga = Saga.make("Undoing")
+        .compensatable("hotel", {
+          success: Text,
+          action: () => Effect.succeed("room 7"),
+          compensate: () => Effect.void
+        })
+        .compensatable("flight", {
+          success: Text,
+          action: () => Effect.succeed("seat 1A"),
+          compensate: ({ output, outputs }) => Effect.sync(() => void seen.push(output, outputs.hotel))
+        })
+        .readOnly("check", { error: Text, action: () => Effect.fail("no") })
+        .build()
+      // Both intents, and the decision to unwind with the intent of the first compensation.
+      yield* Effect.exit(
+        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+          Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 3 }))
+        )
+      )
+      expect(seen.splice(0)).toEqual(["seat 1A", "room 7"])
+      expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(Exit.fail("no"))
+      expect(seen).toEqual(["seat 1A", "room 7"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

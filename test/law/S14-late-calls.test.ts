@@ -125,24 +125,23 @@ const full = new SagaError.CheckpointError({
   detail: "no space left on device"
 })
 
-describe("S14: of two siblings of which each has a reason to stop, the first one's is told", () => {
-  const wait = (duration: "1 second" | "2 seconds") => Effect.sleep(duration)
+describe("S14: of siblings of which each has a reason to stop, the first one's is told", () => {
+  const nothing = { action: () => Effect.void, compensate: () => Effect.void }
+  const storing = (name: string, after: "1 second" | "8 seconds") =>
+    Saga.make(name).compensatable("one", { ...nothing, action: () => Effect.sleep(after) })
+      .compensatable("two", nothing).build()
 
-  /** `a` has its outcome to store after a second; `b` is to be tried again after another. */
+  /** `a` has an outcome to store after a second, `late` after eight; `b` is to be tried again after two. */
   const siblings = (tried: () => void) =>
     Saga.make("Block")
       .parallel((branch) =>
         branch
-          .saga(
-            "a",
-            Saga.make("Two").compensatable("one", { action: () => wait("1 second"), compensate: () => Effect.void })
-              .compensatable("two", { action: () => Effect.void, compensate: () => Effect.void }).build(),
-            { input: () => {} }
-          )
+          .saga("late", storing("Late", "8 seconds"), { input: () => {} })
+          .saga("a", storing("A", "1 second"), { input: () => {} })
           .compensatable("b", {
+            ...nothing,
             action: () => Effect.zipRight(Effect.sync(tried), Effect.fail("busy" as const)),
-            compensate: () => Effect.void,
-            retry: { schedule: Schedule.spaced("2 seconds") }
+            retry: { times: 2, schedule: Schedule.spaced("2 seconds") }
           })
       )
       .build()
@@ -176,8 +175,8 @@ describe("S14: of two siblings of which each has a reason to stop, the first one
       let asked = 0
       const { error, tries } = yield* run((store) => ({
         ...failing(store, "3 seconds"),
-        // Of the first calls of both it is sure.
-        isValid: (token) => ++asked <= 2 && store.isValid(token),
+        // Of their first calls it is sure.
+        isValid: (token) => ++asked <= 3 && store.isValid(token),
         renew: () => Effect.succeed(false)
       }))
       expect(error).toMatchObject(lost)
@@ -189,7 +188,7 @@ describe("S14: of two siblings of which each has a reason to stop, the first one
       let asked = 0
       const { error, tries } = yield* run((store) => ({
         ...failing(store, "3 seconds"),
-        isValid: (token) => ++asked <= 2 && store.isValid(token),
+        isValid: (token) => ++asked <= 3 && store.isValid(token),
         renew: () => Effect.delay(Effect.succeed(false), "5 seconds")
       }))
       expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Full" })

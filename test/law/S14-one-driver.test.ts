@@ -412,6 +412,26 @@ describe("S14: a claim is released by its process", () => {
       yield* freed(damaged, Saga.resume(saga, "1"), { _tag: "JournalCorrupt" })
     }))
 
+  it.scoped("also of an execution that another has parked since it looked", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const saga = yield* begun(store)
+      const commits = yield* store.load("1")
+      const body = Journal.encodeCommit([
+        { _tag: "StepInDoubt", step: "hotel", reason: "no reply", attempts: 1, at: 0 },
+        { _tag: "Parked", reason: "OutcomeUnknown", at: 0 }
+      ])
+      let loads = 0
+      const parked: Checkpoint.Store = {
+        ...store,
+        load: () => Effect.sync(() => ++loads === 1 ? commits : [...commits, { sequence: 1, body }])
+      }
+      yield* freed(parked, Saga.execute(saga, undefined, { executionId: "1" }), {
+        _tag: "OutcomeUnknown",
+        step: "hotel"
+      })
+    }))
+
   it.scoped("also of an execution about which it refuses a finding that has grown old", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.makeMemory

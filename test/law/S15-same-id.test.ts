@@ -135,4 +135,28 @@ describe("S15: the same executionId twice", () => {
       }
       expect(failureOf(yield* Effect.exit(Saga.resume(other, "unknown")))).toMatchObject({ _tag: "ExecutionNotFound" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("what somebody has found out is not lost where another call drives: it is taken afterwards", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Doubt")
+        .final("charge", {
+          success: Text,
+          action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+          inDoubt: "verify",
+          verify: () => Effect.delay(Effect.fail("the bank is closed"), "1 second")
+        })
+        .build(({ outputs }) => outputs.charge)
+      const found = { step: "charge", happened: true, output: "receipt" } as const
+      const all = yield* Effect.fork(Effect.gen(function*() {
+        yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+        return yield* Effect.all([
+          Effect.exit(Saga.resume(saga, "1")),
+          Effect.zipRight(Effect.sleep("500 millis"), Effect.exit(Saga.resume(saga, "1", { found })))
+        ], { concurrency: "unbounded" })
+      }))
+      yield* TestClock.adjust("5 seconds")
+      const [again, told] = yield* Fiber.join(all)
+      expect(failureOf(again)).toMatchObject({ _tag: "OutcomeUnknown", step: "charge" })
+      expect(told).toEqual(Exit.succeed("receipt"))
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -105,6 +105,21 @@ describe("S16: a stored execution that does not fit is reported and left untouch
       )
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("a journal in which a commit is missing", () =>
+    Effect.gen(function*() {
+      const store = yield* unfinished
+      const world = makeWorld()
+      const lossy = {
+        ...store,
+        load: (id: string) => Effect.map(store.load(id), (commits) => commits.filter(({ sequence }) => sequence !== 0))
+      }
+      const exit = yield* Effect.exit(
+        Effect.provideService(Saga.resume(reserve(world).build(), "old"), Checkpoint.Checkpoint, lossy)
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "JournalCorrupt", problem: "commit 0 is missing" })
+      expect(world.log).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("and does not stop the recovery of the others", () =>
     Effect.gen(function*() {
       const store = yield* unfinished

@@ -74,4 +74,27 @@ describe("S17: interrupting a durable run", () => {
       yield* recoverAll([saga])
       expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "+email"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("an action that it puts in doubt is settled by its policy in the next process, and waits for nobody", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      let calls = 0
+      const saga = reserve(world)
+        .final("charge", {
+          success: Text,
+          action: (context) =>
+            ++calls === 1
+              ? Effect.zipRight(Deferred.succeed(inside, undefined), Effect.never)
+              : world.do("charge")(context),
+          interruptible: true,
+          inDoubt: "retry"
+        })
+        .build(({ outputs }) => outputs.charge)
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      yield* Deferred.await(inside)
+      yield* Fiber.interrupt(fiber)
+      expect(world.log).toEqual(["+hotel", "+flight"])
+      expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -755,7 +755,7 @@ export const mutants = [
     text: "recorded.failures.every(({ kind }) => kind === \"Interrupt\")",
     replacement: "recorded.failures.some(({ kind }) => kind === \"Interrupt\")",
     tests: [parallel],
-    only: "^S8: parallel blocks durably, a sibling"
+    only: "^S8: parallel blocks durably, nor"
   },
   {
     says: "takes a block with a skipped sibling for unfinished",
