@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, Schema, TestClock } from "effect"
-import { Checkpoint, Saga, SagaReport } from "effect-saga"
+import { Effect, Fiber, Layer, Redacted, Schema, TestClock } from "effect"
+import { Checkpoint, Saga, SagaError, SagaReport } from "effect-saga"
 import { Ledger, SagaArbitrary } from "effect-saga/testing"
 import { failingStore } from "./support/store.ts"
 
@@ -42,6 +42,44 @@ describe("SagaReport.toJson", () => {
       expect(JSON.stringify(report)).not.toContain("s3cret")
     })
   })
+})
+
+describe("Saga.report", () => {
+  it.effect("does not take the error of another saga, which a step runs, for the run's own", () =>
+    Effect.gen(function*() {
+      const refuse = () => Effect.fail("no" as const)
+      const nothing = { action: () => Effect.void, compensate: () => Effect.void }
+      const inner = {
+        PartlyUndone: Saga.make("Inner").compensatable("a", { ...nothing, compensate: refuse })
+          .readOnly("b", { action: refuse }).build(),
+        FailedAfterCommit: Saga.make("Inner").final("a", { action: () => Effect.void })
+          .final("b", { action: refuse, retry: { times: 0 } }).build()
+      }
+      for (const [_tag, saga] of Object.entries(inner)) {
+        const outer = Saga.make("Outer").compensatable("first", nothing)
+          .readOnly("other", { action: () => Saga.run(saga as typeof inner.PartlyUndone, undefined) }).build()
+        expect(yield* Saga.report(outer, undefined)).toMatchObject({
+          _tag: "Undone",
+          cause: { error: { _tag, saga: "Inner" } },
+          summary: `Outer failed with ${_tag} at step "other"; undone: "first"`
+        })
+      }
+    }))
+
+  it.effect("counts a duration as none where the clock went back", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(10_000)
+      const back = () => TestClock.setTime(5000)
+      const saga = Saga.make("Clock")
+        .compensatable("a", { action: back, compensate: () => TestClock.setTime(1000) })
+        .readOnly("b", { action: () => Effect.fail("no") })
+        .build()
+      expect(yield* Saga.report(saga, undefined)).toMatchObject({
+        duration: 0,
+        steps: [{ step: "a", startedAt: 10_000, duration: 0 }, { step: "b" }],
+        compensations: [{ step: "a", startedAt: 5000, duration: 0 }]
+      })
+    }))
 })
 
 describe("Saga.inspect", () => {
@@ -98,5 +136,42 @@ describe("Saga.inspect", () => {
       yield* Effect.fork(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
       yield* TestClock.adjust("1 minute")
       expect(yield* Effect.flip(Saga.inspect(other, "1"))).toMatchObject({ _tag: "DefinitionChanged" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("names the step in doubt of one that waits for a doubt, although another failed too", () =>
+    Effect.gen(function*() {
+      const doubtful = Saga.make("Doubtful")
+        .parallel((branch) =>
+          branch
+            .compensatable("a", { action: () => Effect.fail("no"), compensate: () => Effect.void })
+            .compensatable("b", {
+              action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+              compensate: () => Effect.void,
+              inDoubt: "park"
+            })
+        )
+        .build()
+      yield* Effect.exit(Saga.execute(doubtful, undefined, { executionId: "1" }))
+      expect(yield* Saga.inspect(doubtful, "1")).toMatchObject({
+        status: "Parked",
+        summary: "Doubtful is parked (OutcomeUnknown): nobody knows whether step \"b\" happened"
+      })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("shows a compensation while it runs", () =>
+    Effect.gen(function*() {
+      const undoing = Saga.make("Undoing")
+        .compensatable("a", { action: () => Effect.void, compensate: () => Effect.void })
+        .compensatable("b", { action: () => Effect.void, compensate: () => Effect.sleep("1 second") })
+        .readOnly("c", { action: () => Effect.fail("no") })
+        .build()
+      const fiber = yield* Effect.fork(Effect.exit(Saga.execute(undoing, undefined, { executionId: "1" })))
+      yield* TestClock.adjust("500 millis")
+      expect(yield* Saga.inspect(undoing, "1")).toMatchObject({
+        status: "Unwinding",
+        compensations: [{ step: "b", status: "Started" }, { step: "a", status: "NotTried" }]
+      })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

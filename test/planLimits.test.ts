@@ -1,8 +1,8 @@
 /** How far a plan may go: as far as the owners of its tools and its host allow, and no further. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Schema, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Schema, TestClock } from "effect"
 import { Checkpoint, Plan, Saga, SagaError, ToolExecutor } from "effect-saga"
-import { failingStore } from "./support/store.ts"
+import { failingStore, process } from "./support/store.ts"
 import { decoded, final, makeTools, planOf, readOnly, write } from "./support/tools.ts"
 
 const lost = () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
@@ -105,6 +105,25 @@ describe("the owner of a tool who leaves its doubts to a person", () => {
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 
+it.effect("a doubt about which a plan says nothing is settled as the owner of the tool says", () =>
+  Effect.gen(function*() {
+    for (const inDoubt of ["park", "retry"] as const) {
+      const store = yield* Checkpoint.makeMemory
+      const { calls, layer } = owned({ inDoubt }, {}, () => Effect.void)
+      yield* process(
+        store,
+        Effect.flatMap(Checkpoint.Checkpoint, (service) =>
+          decoded(
+            planOf(compensatable({})),
+            (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "1" }))
+          ).pipe(Effect.provideService(Checkpoint.Checkpoint, failingStore(service, { failAt: 1 }))))
+      ).pipe(Effect.provide(layer))
+      const exit = yield* Effect.exit(process(store, Plan.resume("1"))).pipe(Effect.provide(layer))
+      expect(Exit.isSuccess(exit)).toBe(inDoubt === "retry")
+      expect(calls).toHaveLength(inDoubt === "retry" ? 2 : 1)
+    }
+  }))
+
 it.effect("a plan may be stricter than the owner of a tool who vouches for its key", () =>
   Effect.gen(function*() {
     const tools = owned({ inDoubt: "retry" })
@@ -168,6 +187,20 @@ describe("a policy that goes further than the limits", () => {
           "BeyondLimit /steps/0/retry/times",
           "BeyondLimit /steps/0/timeout"
         ])
+      }
+    }))
+
+  it.effect("and so is a timeout that is too short", () =>
+    Effect.gen(function*() {
+      const lax = { minTimeout: 0 }
+      for (
+        const tools of [
+          owned({ inDoubt: "retry", limits }, { limits: lax }),
+          owned({ inDoubt: "retry", limits: lax }, { limits })
+        ]
+      ) {
+        const said = yield* refusal(tools, final("a", "pay", {}, { timeout: "1 second" }))
+        expect(said.map((problem) => problem.split(":", 1)[0])).toEqual(["BeyondLimit /steps/0/timeout"])
       }
     }))
 
@@ -245,6 +278,12 @@ describe("the retries of a plan for which nobody sets limits", () => {
         "BeyondLimit /steps/0/retry/delay: step \"a\" calls tool \"any\" again after too short a pause: at least 100ms are required"
       ])
       expect(yield* said({ times: 100, delay: "100 millis" })).toEqual(["accepted"])
+      // A pause of no length asks for none, and gets the shortest.
+      expect(yield* said({ times: 100, delay: "0 millis" })).toEqual(["accepted"])
+      const unsaid = { layer: owned({}, { limits: { maxRetries: undefined } as {} }).layer }
+      expect((yield* refusal(unsaid, readOnly("a", "ask", {}, { retry: { times: 101 } }))).map((problem) =>
+        problem.split(":", 1)[0]
+      )).toEqual(["BeyondLimit /steps/0/retry/times"])
     }))
 
   it.effect("hold for a stored plan that was accepted under other limits", () =>
@@ -267,6 +306,23 @@ describe("the retries of a plan for which nobody sets limits", () => {
       expect(now.calls.map((time) => time - first!)).toEqual([0, 60_000, 120_000])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
+
+it.effect("a stored plan that was accepted with a shorter timeout has its calls cut off no sooner than allowed today", () =>
+  Effect.gen(function*() {
+    const store = yield* Checkpoint.Checkpoint
+    yield* decoded(
+      planOf(final("a", "pay", {}, { inDoubt: "retry", timeout: "10 millis" })),
+      (plan) => Effect.exit(Saga.execute(plan, undefined, { executionId: "1" }))
+    ).pipe(
+      Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 1 })),
+      Effect.provide(owned({}, {}, () => Effect.void).layer)
+    )
+    const now = owned({}, { limits: { minTimeout: "5 seconds" } }, () => Effect.sleep("1 second"))
+    const fiber = yield* Effect.fork(Effect.exit(Effect.provide(Plan.resume("1"), now.layer)))
+    yield* TestClock.adjust("1 minute")
+    expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+    expect(now.calls).toHaveLength(1)
+  }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
 describe("times that are none", () => {
   it.effect("are refused in a plan", () =>

@@ -293,6 +293,10 @@ describe("a secret that an action's own error quotes", () => {
   const setting = Config.integer("PASSWORD").pipe(
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["PASSWORD", secret]])))
   )
+  const password = Config.integer("PASSWORD")
+  const other = Config.orElse(password, () => password).pipe(
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["PASSWORD", secret]])))
+  )
   const ended: Array<unknown> = []
   const tracer = Tracer.make({
     span: (name, parent, context, links, startTime, kind) => ({
@@ -318,6 +322,7 @@ describe("a secret that an action's own error quotes", () => {
     const [kind, action] of Object.entries({
       "a schema": wrong,
       "a setting": setting,
+      "one of two settings": other,
       "a defect": Effect.orDie(wrong),
       "the cause of another error": Effect.mapError(wrong, (cause) => new Error("no login", { cause }))
     })

@@ -964,13 +964,6 @@ export const mutants = [
     replacement: "",
     tests: ["test/law/S17-interrupted.test.ts"]
   },
-  {
-    says: "cuts off what succeeded in the moment of its timeout",
-    file: action,
-    text: "cut && Exit.isInterrupted(exit)",
-    replacement: "cut",
-    tests: ["test/timeouts.test.ts"]
-  },
   // The tables.
   {
     says: "has no output for the compensation of a step that was being undone",
@@ -1114,14 +1107,6 @@ export const mutants = [
     file: "src/values/secrets.ts",
     text: "Cause.die(withoutSecretsOf(defect))",
     replacement: "Cause.die(defect)",
-    tests: ["test/planSecrets.test.ts"],
-    only: "^a secret that"
-  },
-  {
-    says: "tells the secret that an error quotes which came at the same time as another",
-    file: "src/values/secrets.ts",
-    text: "onParallel: (left, right) => Cause.parallel(left, right)",
-    replacement: "onParallel: (left) => left",
     tests: ["test/planSecrets.test.ts"],
     only: "^a secret that"
   },
