@@ -63,10 +63,10 @@ export class CheckpointRecorder implements Recorder {
     return this.sum.state
   }
 
-  record(event: Journal.Event) {
+  record(event: Journal.Event, output?: string) {
     const { observer } = this
     add(this.sum, event)
-    this.pending.push(Journal.encodeEvent(event))
+    this.pending.push(Journal.encodeEvent(event, output))
     this.recordedCount++
     if (observer === undefined) return
     if (isToldOnceStored(event)) this.tellLater.push(event)
@@ -86,8 +86,8 @@ export class CheckpointRecorder implements Recorder {
 
   captureOutput(step: StepNode, output: unknown): Effect.Effect<Captured, Halt> {
     const { executionId, program: { name: saga } } = this
-    const of = { saga, executionId, step: step.path, value: `the output of step "${step.path}"` }
-    const captured = capture(step.success, output, of, "hand on")
+    const whose = () => ({ saga, executionId, step: step.path, value: `the output of step "${step.path}"` })
+    const captured = capture(step.success, output, whose, "hand on")
     return schemas.mapError(captured, haltBecause)
   }
 

@@ -6,26 +6,29 @@ import type { Program, StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import { NotStorable, RecoveredFailure } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
-import { copied, notJson } from "../values/json.ts"
+import { notJson } from "../values/json.ts"
 import * as schemas from "../values/schema.ts"
 
 /** Encodes a value with its schema to plain JSON, at once where the schema can, or fails with why it cannot be stored. */
 export const encodeValue = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
-  of: {
-    readonly saga: string
-    readonly executionId: string
-    readonly value: string
-    /** The step that it is the output of. */
-    readonly step?: string
-  }
+  whose: Whose
 ): Effect.Effect<unknown, NotStorable> => {
   if (schema === undefined) return Exit.succeed(undefined)
   return schemas.mapError(
     schemas.andThen(schemas.encode(schema, value), plain),
-    (problem) => new NotStorable({ ...of, problem })
+    (problem) => new NotStorable({ ...whose(), problem })
   )
+}
+
+/** Names a value in an error. A function, because it is asked only if there is one. */
+type Whose = () => {
+  readonly saga: string
+  readonly executionId: string
+  readonly value: string
+  /** The step that it is the output of. */
+  readonly step?: string
 }
 
 /** A value at the moment at which it was given: later changes of the object that it was do not reach it. */
@@ -34,6 +37,8 @@ export interface Captured {
   readonly encoded: unknown
   /** As the steps see it. */
   readonly value: unknown
+  /** The JSON of `encoded`, where it was needed for the rest. */
+  readonly text: string | undefined
 }
 
 /**
@@ -44,27 +49,27 @@ export interface Captured {
 export const capture = (
   schema: Schema.Schema<any, any> | undefined,
   value: unknown,
-  of: Parameters<typeof encodeValue>[2],
+  whose: Whose,
   unreadable: "refuse" | "hand on"
 ): Effect.Effect<Captured, NotStorable> =>
-  schemas.andThen(encodeValue(schema, value, of), (encoded): Effect.Effect<Captured, NotStorable> => {
-    if (schema === undefined) return Exit.succeed({ encoded, value })
+  schemas.andThen(encodeValue(schema, value, whose), (encoded): Effect.Effect<Captured, NotStorable> => {
     const isObject = typeof value === "object" && value !== null
-    if (!isObject && unreadable === "hand on") return Exit.succeed({ encoded, value })
-    const detached = isObject ? copied(encoded) : encoded
+    if (schema === undefined || (!isObject && unreadable === "hand on")) {
+      return Exit.succeed({ encoded, value, text: undefined })
+    }
+    const text = isObject ? JSON.stringify(encoded) : undefined
+    const detached: unknown = text === undefined ? encoded : JSON.parse(text)
+    const captured = (value: unknown): Captured => ({ encoded: detached, value, text })
     const decoded = schemas.decode(schema, detached)
-    return unreadable === "refuse"
-      ? schemas.andThen(
-        schemas.mapError(
-          decoded,
-          (problem) => new NotStorable({ ...of, problem: `it could not be read back: ${problem}` })
-        ),
-        (value) => Exit.succeed({ encoded: detached, value })
-      )
-      : schemas.match(decoded, {
-        onFailure: () => ({ encoded: detached, value }),
-        onSuccess: (value) => ({ encoded: detached, value })
-      })
+    switch (unreadable) {
+      case "refuse": {
+        const refused = (problem: string) =>
+          new NotStorable({ ...whose(), problem: `it could not be read back: ${problem}` })
+        return schemas.andThen(schemas.mapError(decoded, refused), (value) => Exit.succeed(captured(value)))
+      }
+      case "hand on":
+        return schemas.match(decoded, { onFailure: () => captured(value), onSuccess: captured })
+    }
   })
 
 const plain = (encoded: unknown): Exit.Exit<unknown, string> => {

@@ -43,7 +43,7 @@ export const execute = (
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
     const capturing = andThen(
       validated,
-      () => capture(program.input, input, { saga, executionId, value: "the input" }, "refuse")
+      () => capture(program.input, input, () => ({ saga, executionId, value: "the input" }), "refuse")
     )
     return andThen(capturing, ({ encoded, value }) => {
       const call = { executionId, input: canonical(encoded), shares: true }
@@ -312,6 +312,6 @@ const checkFinding = (
   }
   const value = `what was found of step "${step.path}"`
   return finding.happened
-    ? Effect.asVoid(encodeValue(step.success, finding.output, { saga, executionId, value }))
+    ? Effect.asVoid(encodeValue(step.success, finding.output, () => ({ saga, executionId, value })))
     : Effect.void
 }

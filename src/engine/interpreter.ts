@@ -360,9 +360,9 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const observed = recorder.observer === undefined ? outcome : recorder.observer.spanCalls("action", action, outcome)
   return Effect.matchCauseEffect(observed, {
     onSuccess: (output) =>
-      andThen(recorder.captureOutput(step, output), ({ encoded, value }) => {
+      andThen(recorder.captureOutput(step, output), ({ encoded, text, value }) => {
         const { attempt: attempts } = action
-        recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() })
+        recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() }, text)
         return Effect.succeed(value)
       }),
     onFailure: (cause) => {

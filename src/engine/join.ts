@@ -5,6 +5,7 @@ import { difference } from "../definition/difference.ts"
 import type * as Journal from "../Journal.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { serviceOf, withService } from "../values/fiber.ts"
 
 /** What a call found an execution to be, or brought it to. */
 export interface Driven {
@@ -106,17 +107,12 @@ const wasInterrupted = (exit: Exit.Exit<Driven, unknown>): boolean =>
 const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: Driving): Driving => {
   const { fingerprint, name: saga, plan, version } = program
   const { executionId } = call
-  store.startDriving(executionId, { saga, version, fingerprint, plan, input: call.input })
-  const end = (exit: Exit.Exit<Driven, DrivingError>) => {
-    store.endDriving(executionId, exit)
-    return exit
-  }
-  const inside = Effect.flatMap(
-    Inside,
-    (outer) => waiting(store, outer, executionId, Effect.provideService(drive, Inside, [...outer, executionId]))
-  )
-  return Effect.matchCauseEffect(inside, {
-    onFailure: (cause) => end(Exit.failCause(cause)),
-    onSuccess: (driven) => end(Exit.succeed(driven))
+  return Effect.withFiberRuntime((fiber) => {
+    store.startDriving(executionId, { saga, version, fingerprint, plan, input: call.input })
+    const outer = serviceOf(fiber, Inside) ?? []
+    return withService(fiber, [Inside, [...outer, executionId]], waiting(store, outer, executionId, drive), (exit) => {
+      store.endDriving(executionId, exit)
+      return exit
+    })
   })
 }

@@ -15,8 +15,8 @@ export interface Recorder {
   readonly durable: boolean
   /** The sum of the events. */
   readonly state: () => Journal.ExecutionState | undefined
-  /** Notes an event. It is not stored before the next `commit`. */
-  readonly record: (event: Journal.Event) => void
+  /** Notes an event. It is not stored before the next `commit`. `output` is that of the event, where it is text already. */
+  readonly record: (event: Journal.Event, output?: string) => void
   /** Stores the noted events, then runs `next`. One effect does both, because every step pays for each. */
   readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
   /** A step's output as it is stored, and as later steps see it. */
@@ -48,7 +48,7 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
       observer?.tell(event, sum.state!)
     },
     commit: (next) => next(),
-    captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output }),
+    captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output, text: undefined }),
     whileDriving: (call) => call(),
     leaseEndsAt: () => undefined,
     now

@@ -88,13 +88,13 @@ const makeService = (
   Effect.gen(function*() {
     const lease = yield* makeLease(store, options.lease)
     const driven = new DrivenExecutions()
-    const append = yield* groupCommits(store, lease, driven)
     const eventLoop = new EventLoop()
+    const append = yield* groupCommits(store, lease, driven, eventLoop)
     if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
     return {
       load: (executionId) => eventLoop.before(store.load(executionId)),
       unfinished: store.unfinished,
-      append: (commit) => eventLoop.before(append(commit)),
+      append,
       token: lease.token,
       isValid: (token) => lease.isValid(token),
       renew: (token) => lease.check(token),

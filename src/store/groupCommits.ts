@@ -1,6 +1,8 @@
 /** Commits of concurrent executions, in one write. */
 import { Cause, Effect, Fiber, Option, type Scope } from "effect"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import { afterItsWaker } from "../values/fiber.ts"
+import type { EventLoop } from "./eventLoop.ts"
 import type { Lease } from "./lease.ts"
 import type { Commit, Store } from "./store.ts"
 
@@ -18,10 +20,11 @@ interface Waiting {
 export const groupCommits = (
   store: Store,
   lease: Lease,
-  driven: { readonly size: number }
+  driven: { readonly size: number },
+  eventLoop: EventLoop
 ): Effect.Effect<Append, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const writer = new Writer(store, lease)
+    const writer = new Writer(store, lease, eventLoop)
     // Uninterruptible: every commit that waits gets an answer.
     const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(writer.run))
     yield* Effect.addFinalizer(() =>
@@ -45,13 +48,15 @@ const mostFailures = 3
 class Writer {
   private readonly store: Store
   private readonly lease: Lease
+  private readonly eventLoop: EventLoop
   private waiting: Array<Waiting> = []
   private wake: (() => void) | undefined
   private closed = false
 
-  constructor(store: Store, lease: Lease) {
+  constructor(store: Store, lease: Lease, eventLoop: EventLoop) {
     this.store = store
     this.lease = lease
+    this.eventLoop = eventLoop
   }
 
   /** Writes what waits, group by group, until the store is closed and nothing waits any more. */
@@ -74,7 +79,7 @@ class Writer {
 
   /** Stores a commit by itself. */
   alone(commit: Commit): ReturnType<Append> {
-    return this.closed ? Effect.fail(isClosed(commit)) : Effect.matchCauseEffect(this.store.append([commit]), {
+    return this.closed ? Effect.fail(isClosed(commit)) : Effect.matchCauseEffect(this.append([commit]), {
       onFailure: (cause) => Effect.fail(storeFailure(commit.executionId, cause)),
       onSuccess: (stored) => this.answerOf(commit, stored[0])
     })
@@ -98,14 +103,14 @@ class Writer {
     wake?.()
   }
 
-  private readonly untilSomeWait = Effect.zipLeft(
-    Effect.async<void>((resume) => {
-      if (this.waiting.length > 0 || this.closed) resume(Effect.void)
-      else this.wake = () => resume(Effect.void)
-    }),
-    // Effect 4 runs a resumed fiber at once, within the call that woke it: let that call and its neighbours go on first.
-    Effect.yieldNow()
-  )
+  private readonly untilSomeWait = afterItsWaker(Effect.async<void>((resume) => {
+    if (this.waiting.length > 0 || this.closed) resume(Effect.void)
+    else this.wake = () => resume(Effect.void)
+  }))
+
+  private append(group: ReadonlyArray<Commit>): ReturnType<Store["append"]> {
+    return this.eventLoop.before(this.store.append(group))
+  }
 
   private nextGroup(): ReadonlyArray<Waiting> {
     let size = 0
@@ -120,7 +125,7 @@ class Writer {
 
   private write(group: ReadonlyArray<Waiting>): Effect.Effect<void> {
     return Effect.catchAllCause(
-      Effect.map(Effect.suspend(() => this.store.append(group.map(({ commit }) => commit))), (stored) => {
+      Effect.map(Effect.suspend(() => this.append(group.map(({ commit }) => commit))), (stored) => {
         for (const [index, { commit, resume }] of group.entries()) resume(this.answerOf(commit, stored[index]))
       }),
       // Also after some have an answer: a second answer is not heard.
@@ -141,7 +146,7 @@ class Writer {
     return Effect.forEach(group, ({ commit, resume }) => {
       const fail = (cause: Cause.Cause<CheckpointError>) => resume(Effect.fail(storeFailure(commit.executionId, cause)))
       if (failures >= mostFailures) return Effect.sync(() => fail(why))
-      return Effect.matchCause(Effect.suspend(() => this.store.append([commit])), {
+      return Effect.matchCause(Effect.suspend(() => this.append([commit])), {
         onFailure: (cause) => {
           if (!isRejected(cause)) failures++
           fail(cause)

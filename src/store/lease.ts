@@ -90,7 +90,9 @@ class HeldLease implements Lease {
 
   endsAt(token: Token): number | undefined {
     if (this.current?.token !== token || !Number.isFinite(this.milliseconds)) return undefined
-    return Math.floor(Date.now() + this.milliseconds - millisecondsSince(this.current.since))
+    const { monotonic, wall } = now()
+    const { since } = this.current
+    return Math.floor(wall + this.milliseconds - Math.max(monotonic - since.monotonic, wall - since.wall))
   }
 
   check(token: Token): Effect.Effect<boolean, CheckpointError> {
