@@ -221,12 +221,14 @@ describe("a commit", () => {
       attempts: 2,
       at: 5
     })),
-    fc.string().map(stepStarted)
+    fc.string().map(stepStarted),
+    fc.string().map((step): Journal.Event => ({ _tag: "StepSucceeded", step, attempts: 1, at: 6 }))
   )
 
   it.prop("is read back as it was written", [fc.array(event)], ([events]) => {
     const text = Journal.encodeCommit(events)
     expect(Effect.runSync(Journal.decodeCommit(text))).toEqual(events)
+    expect(text).toBe(JSON.stringify({ format: 1, events }))
   })
 
   it("is plain JSON with a format number, and no event is changed by encoding it", () => {

@@ -53,10 +53,10 @@ export const withService = <Id, Service, A, E, R, B, E2, R2>(
   effect: Effect.Effect<A, E, R>,
   end: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E2, Exclude<R, Id> | R2> => {
-  const before: Context.Context<any> = fiber.getFiberRef(Effect3.FiberRef.currentContext)
+  const before = fiber.getFiberRef(Effect3.FiberRef.currentContext)
   const takenBack = (exit: Exit.Exit<A, E>) => Effect.zipRight(setContext(before), end(exit))
   return Effect.zipRight(
-    setContext(Context.add(before, tag, service)),
+    setContext(Context.add(before, tag, service) as Context.Context<never>),
     Effect.matchCauseEffect(effect as Effect.Effect<A, E, any>, {
       onFailure: (cause) => takenBack(Exit.failCause(cause)),
       onSuccess: (value) => takenBack(Exit.succeed(value))
@@ -64,5 +64,5 @@ export const withService = <Id, Service, A, E, R, B, E2, R2>(
   )
 }
 
-const setContext = (context: Context.Context<any>): Effect.Effect<void> =>
+const setContext = (context: Context.Context<never>): Effect.Effect<void> =>
   Effect3.FiberRef.set(Effect3.FiberRef.currentContext, context)
