@@ -1,23 +1,10 @@
 /**
  * Define a saga, and run it: in process, within a scope, as a report, or durably.
  */
-import { type Cause, type Duration, Effect, type ParseResult, type Schema, type Scope } from "effect"
+import { Effect, type Exit, type Option, type ParseResult, type Scope } from "effect"
 import type { Any, Saga } from "./definition/built.ts"
-import type { Covered, Definition, OnCompensationFailure } from "./definition/definition.ts"
-import type {
-  InputArgument,
-  NotBuilt,
-  NotGiven,
-  OwesDefaultInDoubt,
-  ReadyToExecute,
-  ReadyToRun,
-  ReadyToScope,
-  SagaName,
-  Version
-} from "./definition/owed.ts"
-import { Builder, programOf } from "./definition/saga.ts"
-import type { SagaBuilder } from "./definition/SagaBuilder.ts"
-import type { RetryPolicy } from "./definition/Step.ts"
+import type { InputArgument, NotBuilt, ReadyToExecute, ReadyToRun, ReadyToScope } from "./definition/owed.ts"
+import { programOf } from "./definition/saga.ts"
 import * as durable from "./engine/durable.ts"
 import * as inProcess from "./engine/inProcess.ts"
 import { stateOf } from "./engine/load.ts"
@@ -32,6 +19,7 @@ import type {
   FailedAfterCommit,
   InvalidExecutionId,
   JournalCorrupt,
+  KeepsFailing,
   NotStorable,
   OutcomeUnknown,
   PartlyUndone,
@@ -41,104 +29,9 @@ import type {
 import type { Checkpoint } from "./store/Checkpoint.ts"
 
 export type { Any, Error, Output, Requirements, Saga } from "./definition/built.ts"
+export { type Defaults, make, type Options } from "./definition/make.ts"
 export { isSaga } from "./definition/saga.ts"
 export type { Finding } from "./engine/run.ts"
-
-/** Policies for each step of a saga that has none of its own. */
-export interface Defaults<Timeout, RetryRequirements, InDoubt> {
-  readonly retry?: RetryPolicy<unknown, number, RetryRequirements>
-  /** For every action. Those with a side effect are in doubt when they are cut off, so `inDoubt` must be given too. */
-  readonly timeout?: Timeout
-  /** Does not free a Final: before a durable run each Final must still say `inDoubt` itself. */
-  readonly inDoubt?: InDoubt
-  readonly compensationRetry?: RetryPolicy<unknown, number, RetryRequirements>
-  readonly compensationTimeout?: Duration.DurationInput
-}
-
-/** Each default that a user can give has a member in the definition: one that has not does not compile. */
-type KnownDefaults = Pick<
-  Definition["defaults"],
-  Covered<keyof Definition["defaults"], keyof Defaults<never, never, never>>
->
-
-/** Refuses `{ amount: Schema.Int }` at its fields. Nothing is of this type. */
-interface FieldsWithoutSchema {
-  readonly [field: string]: "the input is a schema: write Schema.Struct around its fields"
-  readonly [noSchema]: never
-}
-declare const noSchema: unique symbol
-
-/** The options of a saga. */
-export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
-  /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
-  readonly input?: Schema.Schema<Input, Encoded, never> | FieldsWithoutSchema
-  /** Tells definitions of one name apart: a positive integer, 1 by default. Raise it when you change the steps. */
-  readonly version?: Version<V>
-  /**
-   * What to do when a compensation fails for good: `"continue"` undoes the older steps all the same; `"stop"` leaves them as
-   * they are, for sagas whose older compensations rely on the younger ones having run. `"continue"` by default. A nested saga
-   * follows its parent.
-   */
-  readonly onCompensationFailure?: OnCompensationFailure
-  /** Policies for each step that has none of its own. */
-  readonly defaults?: Defaults<Timeout, RetryRequirements, InDoubt>
-}
-
-/**
- * Begins the definition of a saga. The name identifies its stored executions.
- *
- * Add steps with `readOnly`, `compensatable`, `final`, `parallel` and `saga`, and end with `build`, which throws
- * `InvalidSaga` where a rule is broken that the compiler could not see. Input that does not match its schema fails a run with
- * `ParseError` before anything has happened.
- *
- * @example
- * ```ts
- * import { Effect, Schema } from "effect"
- * import { Saga } from "effect-saga"
- *
- * const trip = Saga.make("Trip", { input: Schema.Struct({ card: Schema.String }) })
- *   .compensatable("flight", {
- *     action: () => Effect.succeed("LH 400"),
- *     compensate: ({ output }) => Effect.sync(() => console.log(`cancel ${output}`))
- *   })
- *   .final("charge", {
- *     action: ({ input, outputs }) => Effect.succeed(`${outputs.flight} paid with ${input.card}`)
- *   })
- *   .build(({ outputs }) => outputs.charge)
- *
- * console.log(await Effect.runPromise(Saga.run(trip, { card: "4711" })))
- * // => LH 400 paid with 4711
- * ```
- */
-export const make = <
-  const Name extends string,
-  Input = void,
-  Encoded = NotGiven,
-  const V extends number = 1,
-  Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-  RetryRequirements = never,
-  InDoubt extends "retry" | "park" | NotGiven = NotGiven
->(
-  name: SagaName<Name>,
-  options?: Options<Input, Encoded, V, Timeout, RetryRequirements, InDoubt>
-): SagaBuilder<
-  Input,
-  {},
-  | (NotGiven extends Encoded ? never : ParseResult.ParseError)
-  | (NotGiven extends Timeout ? never : OutcomeUnknown | Cause.TimeoutException),
-  RetryRequirements,
-  NotGiven extends Timeout ? never : NotGiven extends InDoubt ? OwesDefaultInDoubt : never
-> => {
-  const header: Omit<Definition, "nodes" | "project"> = {
-    name,
-    version: options?.version as number | undefined ?? 1,
-    input: options?.input as Definition["input"],
-    onCompensationFailure: options?.onCompensationFailure ?? "continue",
-    defaults: options?.defaults as KnownDefaults | undefined ?? {}
-  }
-  // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.
-  return new Builder(header, []) as any
-}
 
 /** The errors that leave everything undone. */
 type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
@@ -230,10 +123,11 @@ export interface ExecuteOptions {
   /** Identifies the execution, for good: the same id with the same input joins it or returns what came of it. */
   readonly executionId: string
   /**
-   * What an interruption does before the point of no return: `"unwind"` undoes what was done, `"suspend"` leaves the
-   * execution as it is, for `Saga.resume` or `Recovery`. `"unwind"` by default.
+   * What interrupting the call does to the execution. Left out, nothing: the call ends, and the execution goes on. `"cancel"`
+   * undoes it, and the call ends when that is done; past the point of no return the execution is left for recovery. `"suspend"`
+   * leaves it at its next safe point, for `Saga.resume` or `Recovery`.
    */
-  readonly onInterrupt?: "unwind" | "suspend"
+  readonly onInterrupt?: "cancel" | "suspend"
 }
 
 /**
@@ -245,8 +139,9 @@ export interface ExecuteOptions {
  * parked. An error that another process recorded comes back as it was if its step has an `error` schema, else as
  * `RecoveredFailure`.
  *
- * Interrupting it before the point of no return undoes it. With `onInterrupt: "suspend"` it is left for recovery instead, for
- * example at shutdown.
+ * The execution belongs to the {@link Checkpoint}, not to the call: a call that is interrupted stops waiting, and the execution
+ * goes on in this process until the layer of the checkpoint closes, unless `onInterrupt` says otherwise. If another process drives
+ * the execution, the call waits for it.
  *
  * @example
  * ```ts prelude=trip
@@ -279,8 +174,90 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
 > =>
   durable.execute(programOf(saga as Any), input, {
     executionId: options.executionId,
-    suspend: options.onInterrupt === "suspend"
+    onInterrupt: options.onInterrupt
   }) as Effect.Effect<any, any, any>
+
+/**
+ * Starts a saga durably, and succeeds once the start is stored: from then on it happens, or is undone, whichever process dies. This
+ * process drives it, and logs if it has to leave it for recovery. Called again with the same `executionId` and input, it does
+ * nothing where the execution is driven or has ended, and goes on with it where no process drives it.
+ *
+ * It costs one commit more than {@link execute}, which stores the start with the intent of the first side effect.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Saga.start(trip, { card: "full" }, { executionId: "trip-17" })
+ *   console.log(yield* Saga.await(trip, "trip-17"))
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => receipt 1
+ * ```
+ */
+export const start = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
+  input: NoInfer<Input>,
+  options: Pick<ExecuteOptions, "executionId">
+): Effect.Effect<
+  void,
+  | Extract<Error, ParseResult.ParseError>
+  | CheckpointError
+  | ExecutionConflict
+  | InvalidExecutionId
+  | NotStorable
+  | DefinitionChanged
+  | JournalCorrupt,
+  Requirements | Checkpoint
+> => durable.start(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+
+const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
+  executionId: string
+): Effect.Effect<Output, StoredError<Error>, Checkpoint> =>
+  durable.awaitResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
+
+/** With what the result of a stored execution can fail. */
+type StoredError<Error> =
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | KeepsFailing
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+  | ExecutionNotFound
+
+export {
+  /**
+   * Waits for the result of a stored execution, in whatever process it is driven, and ends as {@link execute} does: with its
+   * output, with its error where it was undone, or with the error that says why it is parked. It needs none of the saga's
+   * services, and neither drives the execution nor sets it going: one that no process drives is waited for until one does.
+   * An execution of this process is heard of at once, one of another process within a second.
+   */
+  awaitResult as await
+}
+
+/**
+ * The result of a stored execution if it has one, as {@link Saga.await} would end: none while it is running or unwinding.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(trip, { card: "empty" }, { executionId: "trip-17" }))
+ *   console.log(yield* Saga.poll(trip, "trip-17"))
+ * })
+ * ```
+ */
+export const poll = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
+  executionId: string
+): Effect.Effect<
+  Option.Option<Exit.Exit<Output, StoredError<Error>>>,
+  CheckpointError | ExecutionConflict | DefinitionChanged | JournalCorrupt | ExecutionNotFound,
+  Checkpoint
+> => durable.pollResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
 
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
@@ -339,7 +316,7 @@ export const resume = <Input, Output, Error, Requirements, Owed extends string =
 > =>
   durable.resume(programOf(saga as Any), {
     executionId,
-    suspend: options?.onInterrupt === "suspend",
+    onInterrupt: options?.onInterrupt,
     finding: options?.found
   }) as Effect.Effect<any, any, any>
 

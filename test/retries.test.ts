@@ -61,7 +61,7 @@ describe("a compensation that is retried without end", () => {
     return { saga, calls: () => calls, mend: () => (works = true) }
   }
 
-  for (const onInterrupt of ["suspend", "unwind"] as const) {
+  for (const onInterrupt of ["suspend", "cancel"] as const) {
     it.effect(`is left in the pause between two attempts when its process closes (${onInterrupt}), and goes on in the next`, () =>
       Effect.gen(function*() {
         const store = yield* Checkpoint.makeMemory

@@ -59,7 +59,7 @@ export class Compensation {
     }
     return Effect.withFiberRuntime((fiber) =>
       // An interruption that led to this unwinding must not keep it from being run.
-      !owner.suspend && isInterruptPending(fiber)
+      owner.stopping() !== "suspend" && isInterruptPending(fiber)
         ? retryAs(bounded, compensationRetry, observed)
         : this.runSuspendable(bounded, compensationRetry, observed)
     )

@@ -1,19 +1,20 @@
 /**
  * Durable executions. A call goes through four phases: it joins a call of this process that drives the execution already
  * ({@link joinOrDrive}); else it loads the journal, and starts the execution or resumes the stored one ({@link start},
- * {@link resumeStored}); claims it ({@link claimAndDrive}); and drives it ({@link driveClaimed}).
+ * {@link resumeStored}); claims it ({@link claimAndDrive}); and drives it ({@link driveClaimed}). All but the first belong to the
+ * fiber of the execution, which no call for it interrupts.
  *
  * Each phase fails with a `DrivingError` if the execution cannot be driven, or not to its end. An execution that was driven, or
  * that had ended before, is {@link Driven}: its status, by the journal, and the exit of the saga. All phases are uninterruptible,
- * and restore the caller's interruptibility where they wait: an interruption must not replace the exit of a saga.
+ * but where they wait: an interruption must not replace the exit of a saga.
  */
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
-import type * as Checkpoint from "../store/Checkpoint.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
@@ -22,7 +23,7 @@ import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { capture, encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
-import { type Driven, type Driving, joinOrDrive, type Restore } from "./join.ts"
+import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
 import { load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
 import { warnParked } from "./unwind.ts"
@@ -34,10 +35,33 @@ export const defaultMaxClaims = 10
 export const execute = (
   program: Program,
   input: unknown,
-  options: { readonly executionId: string; readonly suspend: boolean }
+  { executionId, onInterrupt }: Pick<Call, "executionId" | "onInterrupt">
 ): AnyEffect =>
-  Effect.suspend(() => {
-    const { executionId, suspend } = options
+  withInput(
+    program,
+    input,
+    { executionId, onInterrupt, storesFirst: false },
+    (call, drive) => joinOrDrive(program, call, drive, exitOf)
+  )
+
+/** Starts an execution unless there is one of this id, and ends when it is stored. */
+export const start = (program: Program, input: unknown, { executionId }: Pick<Call, "executionId">): AnyEffect<void> =>
+  withInput(
+    program,
+    input,
+    { executionId, onInterrupt: undefined, storesFirst: true },
+    (call, drive) => driveUntilStored(program, call, drive)
+  )
+
+/** Takes the input as it is at this moment, for a call that drives the execution of it. */
+const withInput = <A>(
+  program: Program,
+  input: unknown,
+  options: Pick<Call, "executionId" | "onInterrupt"> & { readonly storesFirst: boolean },
+  use: (call: Call, drive: Drive) => AnyEffect<A>
+): AnyEffect<A> =>
+  Effect.suspend((): AnyEffect<A> => {
+    const { executionId, onInterrupt, storesFirst } = options
     const saga = program.name
     if (!isWellFormed(executionId)) return Effect.fail(new InvalidExecutionId({ saga, executionId }))
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
@@ -46,31 +70,67 @@ export const execute = (
       () => capture(program.input, input, () => ({ saga, executionId, value: "the input" }), "refuse")
     )
     return andThen(capturing, ({ encoded, value }) => {
-      const call = { executionId, input: canonical(encoded), shares: true }
-      const drive = (store: Checkpoint.Service, restore: Restore) =>
-        Effect.flatMap(restore(load(store, program, executionId)), (loaded): Driving => {
+      const call = { executionId, input: canonical(encoded), shares: true, onInterrupt, waitsForOthers: true }
+      return use(call, (store, driven) =>
+        Effect.flatMap(Effect.interruptible(load(store, program, executionId)), (loaded): Driving => {
           if (loaded === undefined) {
-            return start(store, program, { executionId, suspend, input: value, encoded }, restore)
+            return begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
           }
           if (canonical(loaded.past.state.input) !== call.input) {
             return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga, executionId }))
           }
-          return resumeStored(store, program, loaded, { ...asItIs, executionId, suspend }, restore)
-        })
-      return joinOrDrive(program, call, drive, exitOf)
+          return resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
+        }))
     })
   })
 
 /** Resumes a stored execution, also a parked one. */
 export const resume = (
   program: Program,
-  { executionId, finding, suspend }: {
-    readonly executionId: string
-    readonly suspend: boolean
+  { executionId, finding, onInterrupt }: Pick<Call, "executionId" | "onInterrupt"> & {
     readonly finding?: Finding | undefined
   }
 ): AnyEffect =>
-  resumeKnown(program, { ...asItIs, executionId, suspend, wakes: true, finding, maxClaims: Infinity }, exitOf)
+  resumeKnown(program, { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity }, onInterrupt, exitOf)
+
+/** The result of a stored execution, whoever drives it (S26). This neither drives it nor sets it going. */
+export const awaitResult = (program: Program, executionId: string): AnyEffect =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) => {
+    const look = (turn: number): AnyEffect =>
+      Effect.suspend((): AnyEffect => {
+        const driven = store.findDriven(executionId)
+        if (driven !== undefined) return Effect.zipRight(driven.exit, unlessUnfinished(turn))
+        return unlessUnfinished(turn)
+      })
+    const unlessUnfinished = (turn: number): AnyEffect =>
+      Effect.flatMap(
+        recordedResult(store, program, executionId),
+        (recorded): AnyEffect => recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1)) : recorded.exit
+      )
+    return look(0)
+  })
+
+/** The result of a stored execution if it has one: one that is parked has the error that says why. */
+export const pollResult = (
+  program: Program,
+  executionId: string
+): AnyEffect<Option.Option<Exit.Exit<unknown, unknown>>> =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.map(
+      recordedResult(store, program, executionId),
+      (recorded) => Option.map(Option.fromNullable(recorded), ({ exit }) => exit)
+    ))
+
+const recordedResult = (
+  store: Checkpoint.Service,
+  program: Program,
+  executionId: string
+): Effect.Effect<Driven | undefined, DrivingError> =>
+  Effect.flatMap(
+    loadKnown(store, program, executionId),
+    (loaded): Effect.Effect<Driven | undefined> =>
+      asRecorded(program, loaded, { executionId }, false) ?? Effect.succeed(undefined)
+  )
 
 const exitOf = ({ exit }: Driven): Effect.Effect<unknown, unknown> => exit
 
@@ -86,13 +146,11 @@ export const recover = (
     readonly maxClaims: number
   }
 ): Driving =>
-  resumeKnown(program, { ...asItIs, executionId, suspend: true, wakes: wakes ?? false, maxClaims }, Effect.succeed)
+  resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, "suspend", Effect.succeed)
 
 /** How a stored execution is resumed. */
 interface Resume {
   readonly executionId: string
-  /** Whether an interruption leaves it for recovery. */
-  readonly suspend: boolean
   /** Whether a parked execution is set going again: always, never, or if this was the fence of the last claim before ours. */
   readonly wakes: boolean | number
   readonly finding: Finding | undefined
@@ -105,15 +163,22 @@ const asItIs = { wakes: false, finding: undefined, maxClaims: defaultMaxClaims }
 const resumeKnown = <A, E>(
   program: Program,
   options: Resume,
+  onInterrupt: Call["onInterrupt"],
   finish: (driven: Driven) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | DrivingError, any> =>
   joinOrDrive(
     program,
-    { executionId: options.executionId, input: undefined, shares: options.finding === undefined },
-    (store, restore) =>
+    {
+      executionId: options.executionId,
+      input: undefined,
+      shares: options.finding === undefined,
+      onInterrupt,
+      waitsForOthers: false
+    },
+    (store, driven) =>
       Effect.flatMap(
-        restore(loadKnown(store, program, options.executionId)),
-        (loaded) => resumeStored(store, program, loaded, options, restore)
+        Effect.interruptible(loadKnown(store, program, options.executionId)),
+        (loaded) => resumeStored(store, driven, program, loaded, options)
       ),
     finish
   )
@@ -126,21 +191,25 @@ const withObserver = <A, E>(
 
 interface Start {
   readonly executionId: string
-  readonly suspend: boolean
   readonly input: unknown
   readonly encoded: unknown
+  /** Whether the start is stored before anything else; if not, it is stored with the first intent. */
+  readonly storesFirst: boolean
 }
 
-const start = (store: Checkpoint.Service, program: Program, options: Start, restore: Restore): Driving => {
-  const { encoded, executionId, input, suspend } = options
-  return withObserver(
+const begin = (
+  store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
+  program: Program,
+  { encoded, executionId, input, storesFirst }: Start
+): Driving =>
+  withObserver(
     { program, executionId, resumed: false },
     ({ now, observer }) =>
-      Effect.flatMap(restore(store.token), (token) => {
+      Effect.flatMap(Effect.interruptible(store.token), (token) => {
         const claim = { token, fence: 0 }
         const destination = { store, claim, program, executionId, state: undefined, sequence: 0, now, observer }
         const recorder = new CheckpointRecorder(destination)
-        // Stored together with the first intent: until then nothing has happened that would need the execution.
         recorder.record({
           _tag: "Started",
           saga: program.name,
@@ -150,20 +219,30 @@ const start = (store: Checkpoint.Service, program: Program, options: Start, rest
           input: encoded,
           at: now()
         })
-        const run = new Run({ program, executionId, input, recorder, suspend })
-        return driveClaimed(store, claim, run, restore)
+        const run = new Run({ program, executionId, input, recorder, stopping: driven.stopping })
+        const driving = driveClaimed(store, claim, run)
+        // Else it is stored with the first intent: until then nothing has happened that would need the execution.
+        return storesFirst ? stored(recorder, driving) : driving
       })
   )
-}
+
+/** Stores what is recorded, and goes on as `next` says. */
+const stored = <A>(
+  recorder: CheckpointRecorder,
+  next: Effect.Effect<A, DrivingError, any>
+): Effect.Effect<A, DrivingError, any> =>
+  Effect.matchEffect(recorder.commit(() => Effect.void), {
+    onFailure: (halt) => Effect.failCause(halt.cause),
+    onSuccess: () => next
+  })
 
 /** Drives a claimed execution, and releases the claim if it does not finish. */
 const driveClaimed = (
   store: Checkpoint.Service,
   claim: Checkpoint.Claim,
-  run: Run,
-  restore: Restore
+  run: Run
 ): Driving =>
-  Effect.flatMap(Effect.exit(runSagaWithin(run, restore)), (exit) => {
+  Effect.flatMap(Effect.exit(runSagaWithin(run, Effect.interruptible)), (exit) => {
     const release = store.release(run.executionId, claim)
     // Its end, too, may be what could not be stored.
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
@@ -199,33 +278,34 @@ const asRecorded = (
 
 const resumeStored = (
   store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
   program: Program,
   loaded: Loaded,
-  options: Resume,
-  restore: Restore
+  options: Resume
 ): Driving => {
   const { executionId, finding, wakes } = options
+  driven.noteStored()
   return Effect.zipRight(
     checkFinding(program, executionId, loaded.past.state, finding),
-    asRecorded(program, loaded, options, wakes !== false) ?? claimAndDrive(store, program, options, restore)
+    asRecorded(program, loaded, options, wakes !== false) ?? claimAndDrive(store, driven, program, options)
   )
 }
 
 const claimAndDrive = (
   store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
   program: Program,
-  options: Resume,
-  restore: Restore
+  options: Resume
 ): Driving => {
   const { executionId } = options
-  const loadAgain = restore(loadKnown(store, program, executionId))
+  const loadAgain = Effect.interruptible(loadKnown(store, program, executionId))
   return Effect.matchEffect(store.claim({ executionId, saga: program.name }), {
     onSuccess: (claim) => {
       const release = store.release(executionId, claim)
       // Load again: the journal may have changed before the claim succeeded, and after it too, if this process was paused.
       return Effect.matchCauseEffect(loadAgain, {
         onFailure: (cause) => Effect.zipRight(release, Effect.failCause(cause)),
-        onSuccess: (again) => driveResumed(store, claim, program, again, options, restore)
+        onSuccess: (again) => driveResumed(store, driven, claim, program, again, options)
       })
     },
     // The other driver may have finished in the meantime.
@@ -233,7 +313,7 @@ const claimAndDrive = (
       Effect.flatMap(loadAgain, (again): Driving => {
         const { status } = again.past.state
         return isFinished(status)
-          ? resumeStored(store, program, again, options, restore)
+          ? resumeStored(store, driven, program, again, options)
           : Effect.fail(error)
       })
   })
@@ -242,13 +322,13 @@ const claimAndDrive = (
 /** Drives an execution that was loaded under this claim, unless its journal says that it must not be. */
 const driveResumed = (
   store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
   claim: Checkpoint.Claim,
   program: Program,
   loaded: Loaded,
-  options: Resume,
-  restore: Restore
+  options: Resume
 ): Driving => {
-  const { executionId, finding, maxClaims, suspend, wakes } = options
+  const { executionId, finding, maxClaims, wakes } = options
   const { input, past, sequence } = loaded
   const { state } = past
   const release = store.release(executionId, claim)
@@ -266,8 +346,9 @@ const driveResumed = (
         return Effect.onError(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
       }
       if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-      const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, suspend })
-      return driveClaimed(store, claim, run, restore)
+      const { stopping } = driven
+      const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, stopping })
+      return driveClaimed(store, claim, run)
     })
   )
 }

@@ -1,11 +1,13 @@
-/** Calls of one process for one execution: the first drives it, the others join. */
-import { Context, Effect, Exit } from "effect"
+/** Calls of one process for one execution: a fiber of its own drives it, and all calls wait for that. */
+import { Cause, Context, Effect, Exit, type Fiber, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import type * as Journal from "../Journal.ts"
-import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
+import { CheckpointError, type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
-import { serviceOf, withService } from "../values/fiber.ts"
+import { describe } from "../values/describe.ts"
+import { giveService, isInterruptPending, serviceOf } from "../values/fiber.ts"
+import { visible } from "../values/visible.ts"
 
 /** What a call found an execution to be, or brought it to. */
 export interface Driven {
@@ -17,9 +19,6 @@ export interface Driven {
 
 export type Driving = Effect.Effect<Driven, DrivingError, any>
 
-/** Makes an effect as interruptible as the caller is. */
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /** A call for an execution. */
 export interface Call {
   readonly executionId: string
@@ -27,7 +26,14 @@ export interface Call {
   readonly input: string | undefined
   /** Whether any other call for the same input may share its result; false if it brings a finding of its own. */
   readonly shares: boolean
+  /** What an interruption of the call does to the execution; undefined if it ends the call only. */
+  readonly onInterrupt: Checkpoint.Stop | undefined
+  /** Whether it waits for an execution that another process drives; if not, it fails with `OtherDriver`. */
+  readonly waitsForOthers: boolean
 }
+
+/** Drives an execution in a fiber of its own. */
+export type Drive = (store: Checkpoint.Service, driven: Checkpoint.DrivenExecution) => Driving
 
 /** The executions whose steps this code runs in, the outermost first. */
 class Inside extends Context.Reference<Inside>()("effect-saga/Inside", {
@@ -35,43 +41,130 @@ class Inside extends Context.Reference<Inside>()("effect-saga/Inside", {
 }) {}
 
 /**
- * Drives an execution unless this process does so already: then it waits, and shares the result if both calls are known to ask
- * for the same. In any other case it loads the journal afterwards, which is then the judge. Ends as `finish` says.
+ * Waits for an execution that this process drives already, and shares the result if both calls are known to ask for the same; else
+ * drives it. In any other case it loads the journal afterwards, which is then the judge. Ends as `finish` says.
  */
 export const joinOrDrive = <A, E>(
   program: Program,
   call: Call,
-  drive: (store: Checkpoint.Service, restore: Restore) => Driving,
+  drive: Drive,
   finish: (driven: Driven) => Effect.Effect<A, E, any>
+): Effect.Effect<A, E | DrivingError, any> => awaitEnd(program, call, drive, finish, 0)
+
+const awaitEnd = <A, E>(
+  program: Program,
+  call: Call,
+  drive: Drive,
+  finish: (driven: Driven) => Effect.Effect<A, E, any>,
+  turn: number
+): Effect.Effect<A, E | DrivingError, any> =>
+  joined(program, call, drive, ({ asksTheSame, driven, inside, restore, store }) => {
+    const again = (next: number) => restore(awaitEnd(program, call, drive, finish, next))
+    return Effect.matchCauseEffect(waiting(store, inside, call.executionId, restore(driven.exit)), {
+      // This call was interrupted, not the execution.
+      onFailure: (interruption) => {
+        const { onInterrupt } = call
+        if (onInterrupt === undefined) return Effect.failCause(interruption)
+        driven.stop(onInterrupt)
+        return Effect.flatMap(driven.exit, (ended) => {
+          const exit = ended as Exit.Exit<Driven, DrivingError>
+          return wasInterrupted(exit) ? Effect.failCause(interruption) : Effect.flatMap(exit, finish)
+        })
+      },
+      onSuccess: (ended) => {
+        // The store keeps the exit of the fiber that drives, which is of this kind.
+        const exit = ended as Exit.Exit<Driven, DrivingError>
+        if (!asksTheSame) return again(turn)
+        // Somebody else stopped it, and to this call that is no interruption.
+        if (driven.stopping() !== undefined && wasInterrupted(exit)) return again(turn)
+        if (call.waitsForOthers && isDrivenElsewhere(exit)) {
+          return Effect.zipRight(restore(pause(turn)), again(turn + 1))
+        }
+        return Effect.flatMap(exit, finish)
+      }
+    })
+  })
+
+/** Drives an execution unless this process does so already, and waits until it is stored. */
+export const driveUntilStored = (program: Program, call: Call, drive: Drive): Effect.Effect<void, DrivingError, any> =>
+  joined(program, call, drive, ({ driven, restore }) =>
+    Effect.flatMap(restore(driven.stored), () => {
+      if (driven.isStored()) return Effect.void
+      // It has ended before it was stored.
+      const exit = driven.exit as Effect.Effect<Exit.Exit<Driven, DrivingError>>
+      return Effect.flatMap(exit, (exit) => isDrivenElsewhere(exit) ? Effect.void : Effect.asVoid(exit))
+    }))
+
+interface Joined {
+  readonly store: Checkpoint.Service
+  readonly driven: Checkpoint.DrivenExecution
+  /** Whether the result of the driven execution is what the call asks for. */
+  readonly asksTheSame: boolean
+  /** The executions in whose steps the call is. */
+  readonly inside: ReadonlyArray<string>
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** Finds the execution as driven by this process, or begins to drive it, unless the call asks for another one under the same id. */
+const joined = <A, E>(
+  program: Program,
+  call: Call,
+  drive: Drive,
+  use: (joined: Joined) => Effect.Effect<A, E, any>
 ): Effect.Effect<A, E | DrivingError, any> =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
     // Uninterruptible: an entry that is never removed would be joined forever.
-    Effect.uninterruptibleMask((restore) => {
-      const { executionId, input, shares } = call
-      const driven = store.findDriven(executionId)
-      if (driven === undefined) return Effect.flatMap(driveAlone(store, program, call, drive(store, restore)), finish)
-      const conflict = driven.saga !== program.name
-        ? "OtherSaga"
-        : input !== undefined && driven.input !== undefined && input !== driven.input
-        ? "OtherInput"
-        : undefined
-      if (conflict !== undefined) {
-        return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
-      }
-      const asksTheSame = shares && difference(program, driven) === undefined &&
-        (input === undefined || input === driven.input)
-      return Effect.flatMap(Inside, (inside): Effect.Effect<A, E | DrivingError, any> => {
-        if (waitsForAny(store, executionId, inside)) {
-          return Effect.fail(new ExecutionConflict({ reason: "WaitsForItself", saga: program.name, executionId }))
+    Effect.uninterruptibleMask((restore) =>
+      unlessInterrupted<A, E | DrivingError, any>(restore, (fiber) => {
+        const { executionId, input, shares } = call
+        const inside = serviceOf(fiber, Inside) ?? []
+        const driven = store.findDriven(executionId)
+        if (driven === undefined) {
+          const { fingerprint, name: saga, plan, version } = program
+          const begun = store.startDriving(executionId, { saga, version, fingerprint, plan, input })
+          if (begun === undefined) return Effect.fail(isClosing(executionId))
+          return Effect.zipRight(
+            Effect.forkDaemon(driveAlone(store, program, executionId, begun, inside, drive)),
+            use({ store, driven: begun, asksTheSame: true, inside, restore })
+          )
         }
-        return Effect.flatMap(Effect.exit(waiting(store, inside, executionId, restore(driven.exit))), (waited) => {
-          // The store keeps the exit of the call that drives, which is of this kind.
-          const exit = Exit.flatten(waited) as Exit.Exit<Driven, DrivingError>
-          if (!asksTheSame || wasInterrupted(exit)) return restore(joinOrDrive(program, call, drive, finish))
-          return Exit.isSuccess(exit) ? finish(exit.value) : exit as Exit.Exit<never, DrivingError>
-        })
+        const conflict = driven.saga !== program.name
+          ? "OtherSaga"
+          : input !== undefined && driven.input !== undefined && input !== driven.input
+          ? "OtherInput"
+          : waitsForAny(store, executionId, inside)
+          ? "WaitsForItself"
+          : undefined
+        if (conflict !== undefined) {
+          return Effect.fail(new ExecutionConflict({ reason: conflict, saga: program.name, executionId }))
+        }
+        const asksTheSame = shares && difference(program, driven) === undefined &&
+          (input === undefined || input === driven.input)
+        return use({ store, driven, asksTheSame, inside, restore })
       })
-    }))
+    ))
+
+/** A call that was interrupted before it begins does not begin. */
+const unlessInterrupted = <A, E, R>(
+  restore: Joined["restore"],
+  begin: (fiber: Fiber.RuntimeFiber<A, E>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime<A, E, R>((fiber) =>
+    isInterruptPending(fiber) ? Effect.flatMap(restore(Effect.void), () => begin(fiber)) : begin(fiber)
+  )
+
+const isClosing = (executionId: string): CheckpointError =>
+  new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })
+
+const isDrivenElsewhere = (exit: Exit.Exit<Driven, DrivingError>): boolean =>
+  Exit.isFailure(exit) && Option.exists(
+    Cause.failureOption(exit.cause),
+    (error) => error._tag === "ExecutionConflict" && error.reason === "OtherDriver"
+  )
+
+/** The pause before another process's execution is looked at again: 50 milliseconds first, a second at the most. */
+export const pause = (turn: number): Effect.Effect<void> =>
+  Checkpoint.inRealTime(Effect.sleep(Math.min(1000, 50 * 1.5 ** turn)))
 
 /** Whether an execution is one of these, or waits for one of them by way of others that this process drives. */
 const waitsForAny = (
@@ -103,16 +196,30 @@ const waiting = <A, E, R>(
 const wasInterrupted = (exit: Exit.Exit<Driven, unknown>): boolean =>
   Exit.isSuccess(exit) ? Exit.isInterrupted(exit.value.exit) : Exit.isInterrupted(exit)
 
-/** Lets other calls join while the execution is driven. */
-const driveAlone = (store: Checkpoint.Service, program: Program, call: Call, drive: Driving): Driving => {
-  const { fingerprint, name: saga, plan, version } = program
-  const { executionId } = call
-  return Effect.withFiberRuntime((fiber) => {
-    store.startDriving(executionId, { saga, version, fingerprint, plan, input: call.input })
-    const outer = serviceOf(fiber, Inside) ?? []
-    return withService(fiber, [Inside, [...outer, executionId]], waiting(store, outer, executionId, drive), (exit) => {
+/** Drives an execution in the fiber that runs this, and lets other calls join meanwhile. */
+const driveAlone = (
+  store: Checkpoint.Service,
+  program: Program,
+  executionId: string,
+  driven: Checkpoint.DrivenExecution,
+  outer: ReadonlyArray<string>,
+  drive: Drive
+): Effect.Effect<void, never, any> =>
+  Effect.withFiberRuntime((fiber) => {
+    driven.begin(fiber)
+    const end = (exit: Exit.Exit<Driven, DrivingError>): Effect.Effect<void> => {
       store.endDriving(executionId, exit)
-      return exit
-    })
+      return Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void : warnLeft(program, executionId, exit.cause)
+    }
+    return Effect.zipRight(
+      giveService(fiber, Inside, [...outer, executionId]),
+      Effect.matchCauseEffect(drive(store, driven), {
+        onFailure: (cause) => end(Exit.failCause(cause)),
+        onSuccess: (ended) => end(Exit.succeed(ended))
+      })
+    )
   })
-}
+
+/** Nobody waits for the execution, so that nobody else would hear of it. */
+const warnLeft = ({ name }: Program, executionId: string, cause: Cause.Cause<DrivingError>): Effect.Effect<void> =>
+  Effect.logWarning(visible(`${name} ${executionId} is left for recovery: ${describe(Cause.squash(cause)).message}`))

@@ -32,11 +32,11 @@ type Verdict = "LeaveForRecovery" | "Park" | "FailAfterCommit" | "Unwind"
 
 interface Situation {
   readonly durable: boolean
-  /** The fiber that drives was interrupted. */
+  /** The execution was stopped: the fiber that drives it was interrupted. */
   readonly interrupted: boolean
   /** Nothing but that interruption ended the run. */
   readonly onlyInterrupted: boolean
-  /** An interruption leaves the execution for recovery (S17). */
+  /** It was stopped to be left for recovery (S17). */
   readonly suspends: boolean
   /** A Final has taken effect. */
   readonly committed: boolean
@@ -60,12 +60,12 @@ const verdicts: ReadonlyArray<readonly [when: (situation: Situation) => boolean,
 ]
 
 const verdictOf = (run: Run, cause: Cause.Cause<unknown>, interrupted: boolean): Verdict => {
-  const { committed, doubts, recorder, suspend } = run
+  const { committed, doubts, recorder, stopping } = run
   const situation: Situation = {
     durable: recorder?.durable === true,
     interrupted,
     onlyInterrupted: Cause.isInterruptedOnly(cause),
-    suspends: suspend,
+    suspends: stopping() === "suspend",
     committed: committed.length > 0,
     unsettled: doubts.length > 0,
     get inDoubt() {

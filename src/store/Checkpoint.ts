@@ -10,12 +10,12 @@ import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
 import { EventLoop } from "./eventLoop.ts"
 import { groupCommits } from "./groupCommits.ts"
-import { type Lease, makeLease } from "./lease.ts"
+import { type Lease, live, makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
 import { checkDuration } from "./options.ts"
 import type { Claim, Commit, Store, Token as LeaseToken } from "./store.ts"
 
-export type { DrivenCall, DrivenExecution } from "./driven.ts"
+export type { DrivenCall, DrivenExecution, Stop } from "./driven.ts"
 export { type Claim, type Commit, type Store, type StoredCommit, Token, type UnfinishedExecution } from "./store.ts"
 
 /** A store as sagas use it. */
@@ -46,11 +46,14 @@ export interface Service extends Pick<Store, "load" | "unfinished"> {
   readonly prune: (age: Duration.DurationInput) => Effect.Effect<number, CheckpointError>
   /** The execution of this id that this process drives now, if it does. */
   readonly findDriven: (executionId: string) => DrivenExecution | undefined
-  /** Lets other calls find an execution as driven, until `endDriving`. */
-  readonly startDriving: (executionId: string, call: DrivenCall) => void
+  /** Lets other calls find an execution as driven, until `endDriving`. Undefined if the store closes: then none may begin. */
+  readonly startDriving: (executionId: string, call: DrivenCall) => DrivenExecution | undefined
   /** Hands the end of a driven execution to the calls that wait for it. */
   readonly endDriving: (executionId: string, exit: Exit.Exit<unknown, unknown>) => void
 }
+
+/** Waits by the clock of the machine, also under a `TestClock`: for leases, and for other processes. */
+export const inRealTime = live
 
 /** Stores the journals of durable sagas. */
 export class Checkpoint extends Context.Tag("effect-saga/Checkpoint")<Checkpoint, Service>() {}
@@ -65,6 +68,12 @@ export interface Options {
   readonly lease?: Duration.DurationInput
   /** How long finished executions are kept; checked at the start and every hour. For ever by default. */
   readonly retention?: Duration.DurationInput
+  /**
+   * What closing the store does with the executions that this process drives. Each is suspended at its next safe point, and left
+   * for recovery; `grace` is for how long that is waited for, 10 seconds by default. An action that still runs then is warned of,
+   * and its execution is not free for other processes before the lease has run out.
+   */
+  readonly shutdown?: { readonly grace?: Duration.DurationInput }
 }
 
 /**
@@ -73,23 +82,28 @@ export interface Options {
  */
 export const make = (store: Store, options?: Options): Effect.Effect<Service, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { lease = "30 seconds", retention } = options ?? {}
+    const { lease = "30 seconds", retention, shutdown } = options ?? {}
     return yield* makeService(store, {
       lease: yield* checkDuration("lease", lease, "longer than zero"),
       // A retention of zero would delete each execution while its caller may still ask for it.
-      retention: retention === undefined ? undefined : yield* checkDuration("retention", retention, "longer than zero")
+      retention: retention === undefined ? undefined : yield* checkDuration("retention", retention, "longer than zero"),
+      grace: yield* checkDuration("shutdown.grace", shutdown?.grace ?? defaultGrace, "zero or longer")
     })
   })
 
+const defaultGrace = "10 seconds"
+
 const makeService = (
   store: Store,
-  options: { readonly lease: number; readonly retention: number | undefined }
+  options: { readonly lease: number; readonly retention: number | undefined; readonly grace: number }
 ): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const lease = yield* makeLease(store, options.lease)
     const driven = new DrivenExecutions()
     const eventLoop = new EventLoop()
     const append = yield* groupCommits(store, lease, driven, eventLoop)
+    // The last finalizer is the first to run: what is driven still writes.
+    yield* Effect.addFinalizer(() => suspendAll(driven, lease, options.grace))
     if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
     return {
       load: (executionId) => eventLoop.before(store.load(executionId)),
@@ -110,6 +124,18 @@ const makeService = (
       startDriving: (executionId, call) => driven.start(executionId, call),
       endDriving: (executionId, exit) => driven.end(executionId, exit)
     }
+  })
+
+/** Suspends what is driven. What is not suspended in time keeps its claim: its action may still have an effect. */
+const suspendAll = (driven: DrivenExecutions, lease: Lease, grace: number): Effect.Effect<void> =>
+  Effect.flatMap(live(Effect.timeoutOption(Effect.interruptible(Effect.disconnect(driven.close)), grace)), () => {
+    const { size } = driven
+    if (size === 0) return Effect.void
+    lease.forget()
+    return Effect.logWarning(
+      `the checkpoint closes while the code of ${size} of its executions still runs: they are left for recovery, which takes them ` +
+        "over once the lease of this process has run out"
+    )
   })
 
 const pruneInBackground = (store: Store, milliseconds: number): Effect.Effect<void, never, Scope.Scope> => {
@@ -149,8 +175,13 @@ export const layer = <E, R>(
 /** Makes a store that keeps journals in this process: for tests, and for sagas that only need calls joined by `executionId`. */
 export const makeMemory: Effect.Effect<Store> = makeMemoryStore
 
+const memoryGrace = 10_000
+
 /** Keeps journals in this process, see {@link makeMemory}. Nothing survives the process, and no lease ever runs out. */
 export const layerMemory: Layer.Layer<Checkpoint> = Layer.scoped(
   Checkpoint,
-  Effect.flatMap(makeMemory, (store) => makeService(store, { lease: Infinity, retention: undefined }))
+  Effect.flatMap(
+    makeMemory,
+    (store) => makeService(store, { lease: Infinity, retention: undefined, grace: memoryGrace })
+  )
 )

@@ -2,6 +2,7 @@
 import { Cause, Effect, Fiber, Option, type Scope } from "effect"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { afterItsWaker } from "../values/fiber.ts"
+import type { DrivenExecutions } from "./driven.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import type { Lease } from "./lease.ts"
 import type { Commit, Store } from "./store.ts"
@@ -20,11 +21,11 @@ interface Waiting {
 export const groupCommits = (
   store: Store,
   lease: Lease,
-  driven: { readonly size: number },
+  driven: DrivenExecutions,
   eventLoop: EventLoop
 ): Effect.Effect<Append, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const writer = new Writer(store, lease, eventLoop)
+    const writer = new Writer(store, lease, driven, eventLoop)
     // Uninterruptible: every commit that waits gets an answer.
     const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(writer.run))
     yield* Effect.addFinalizer(() =>
@@ -48,14 +49,16 @@ const mostFailures = 3
 class Writer {
   private readonly store: Store
   private readonly lease: Lease
+  private readonly driven: DrivenExecutions
   private readonly eventLoop: EventLoop
   private waiting: Array<Waiting> = []
   private wake: (() => void) | undefined
   private closed = false
 
-  constructor(store: Store, lease: Lease, eventLoop: EventLoop) {
+  constructor(store: Store, lease: Lease, driven: DrivenExecutions, eventLoop: EventLoop) {
     this.store = store
     this.lease = lease
+    this.driven = driven
     this.eventLoop = eventLoop
   }
 
@@ -162,7 +165,10 @@ class Writer {
   }
 
   private answerOf(commit: Commit, stored: boolean | undefined): ReturnType<Append> {
-    if (stored === true) return Effect.void
+    if (stored === true) {
+      if (commit.sequence === 0) this.driven.find(commit.executionId)?.noteStored()
+      return Effect.void
+    }
     const { executionId, saga, token } = commit
     return Effect.flatMap(
       // If the store cannot be asked, treat the lease as lost.

@@ -14,6 +14,8 @@ export interface Lease {
   readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
   /** Waits for an effect while the store closes: for all of them together not longer than others would wait for the lease. */
   readonly whileClosing: (effect: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
+  /** From here on this process holds nothing; for others the lease runs out by itself. */
+  readonly forget: () => void
 }
 
 export const makeLease = (store: Store, milliseconds: number): Effect.Effect<Lease, never, Scope.Scope> =>
@@ -30,7 +32,7 @@ export const makeLease = (store: Store, milliseconds: number): Effect.Effect<Lea
   })
 
 // Leases use real time, also under a `TestClock`.
-const live = Effect.withClock(Clock.make())
+export const live = Effect.withClock(Clock.make())
 
 /** A moment by two clocks: only the first is never set back, only the second counts while the machine sleeps. */
 interface Moment {
@@ -83,6 +85,10 @@ class HeldLease implements Lease {
     this.current = undefined
     return token === undefined ? Effect.void : this.whileClosing(this.store.release(token))
   })
+
+  forget(): void {
+    this.current = undefined
+  }
 
   isValid(token: Token): boolean {
     return this.current?.token === token && this.lasts()

@@ -2,7 +2,7 @@
  * Reads a fiber: its clock, its services, its tracer, its metric tags, its interruption. Every use of a fiber's own parts stands in
  * this file, because they change with each major version of Effect.
  */
-import { Cause, Clock, Context, Effect, Exit, type Fiber, type MetricLabel, Tracer } from "effect"
+import { Cause, Clock, Context, Effect, type Fiber, type MetricLabel, Tracer } from "effect"
 import * as Effect3 from "effect"
 
 type AnyFiber = Fiber.RuntimeFiber<any, any>
@@ -43,26 +43,13 @@ export const interruptSelf: Effect.Effect<void> = Effect.withFiberRuntime<void>(
  */
 export const afterItsWaker = <A, E, R>(pause: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => pause
 
-/**
- * Runs an effect with one more service. `Effect.provideService` costs several times as much: it has to take the service back
- * whatever happens, and here the caller does that, by being uninterruptible and by calling `end` with every exit of the effect.
- */
-export const withService = <Id, Service, A, E, R, B, E2, R2>(
+/** Gives the fiber that runs it one more service, for good. `Effect.provideService` costs several times as much: it takes it back. */
+export const giveService = <Id, Service>(
   fiber: AnyFiber,
-  [tag, service]: readonly [Context.Tag<Id, Service>, Service],
-  effect: Effect.Effect<A, E, R>,
-  end: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2, R2>
-): Effect.Effect<B, E2, Exclude<R, Id> | R2> => {
-  const before = fiber.getFiberRef(Effect3.FiberRef.currentContext)
-  const takenBack = (exit: Exit.Exit<A, E>) => Effect.zipRight(setContext(before), end(exit))
-  return Effect.zipRight(
-    setContext(Context.add(before, tag, service) as Context.Context<never>),
-    Effect.matchCauseEffect(effect as Effect.Effect<A, E, any>, {
-      onFailure: (cause) => takenBack(Exit.failCause(cause)),
-      onSuccess: (value) => takenBack(Exit.succeed(value))
-    })
-  )
+  tag: Context.Tag<Id, Service>,
+  service: Service
+): Effect.Effect<void> => {
+  const { currentContext } = Effect3.FiberRef
+  const context = Context.add(fiber.getFiberRef(currentContext), tag, service)
+  return Effect3.FiberRef.set(currentContext, context as Context.Context<never>)
 }
-
-const setContext = (context: Context.Context<never>): Effect.Effect<void> =>
-  Effect3.FiberRef.set(Effect3.FiberRef.currentContext, context)
