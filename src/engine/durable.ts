@@ -219,7 +219,7 @@ const begin = (
           input: encoded,
           at: now()
         })
-        const run = new Run({ program, executionId, input, recorder, stopping: driven.stopping })
+        const run = new Run({ program, executionId, input, recorder, stopping: () => driven.stopping() })
         const driving = driveClaimed(store, claim, run)
         // Else it is stored with the first intent: until then nothing has happened that would need the execution.
         return storesFirst ? stored(recorder, driving) : driving
@@ -346,8 +346,14 @@ const driveResumed = (
         return Effect.onError(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
       }
       if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
-      const { stopping } = driven
-      const run = new Run({ program, executionId, input, recorder, past: { ...past, finding }, stopping })
+      const run = new Run({
+        program,
+        executionId,
+        input,
+        recorder,
+        past: { ...past, finding },
+        stopping: () => driven.stopping()
+      })
       return driveClaimed(store, claim, run)
     })
   )

@@ -128,14 +128,17 @@ const makeService = (
 
 /** Suspends what is driven. What is not suspended in time keeps its claim: its action may still have an effect. */
 const suspendAll = (driven: DrivenExecutions, lease: Lease, grace: number): Effect.Effect<void> =>
-  Effect.flatMap(live(Effect.timeoutOption(Effect.interruptible(Effect.disconnect(driven.close)), grace)), () => {
-    const { size } = driven
-    if (size === 0) return Effect.void
-    lease.forget()
-    return Effect.logWarning(
-      `the checkpoint closes while the code of ${size} of its executions still runs: they are left for recovery, which takes them ` +
-        "over once the lease of this process has run out"
-    )
+  Effect.suspend(() => {
+    const allEnded = Effect.interruptible(Effect.disconnect(driven.close()))
+    return Effect.flatMap(live(Effect.timeoutOption(allEnded, grace)), () => {
+      const { size } = driven
+      if (size === 0) return Effect.void
+      lease.forget()
+      return Effect.logWarning(
+        `the checkpoint closes while the code of ${size} of its executions still runs: they are left for recovery, which takes ` +
+          "them over once the lease of this process has run out"
+      )
+    })
   })
 
 const pruneInBackground = (store: Store, milliseconds: number): Effect.Effect<void, never, Scope.Scope> => {

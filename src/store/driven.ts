@@ -47,7 +47,7 @@ class Driven implements DrivenExecution {
   readonly plan: unknown
   readonly input: string | undefined
   readonly waitsFor: Array<string> = []
-  private hasEnded = false
+  private ended: Exit.Exit<unknown, unknown> | undefined = undefined
   private whenStored: Deferred.Deferred<void> | undefined = undefined
   private wasStored = false
   private stopped: Stop | undefined = undefined
@@ -63,12 +63,16 @@ class Driven implements DrivenExecution {
   }
 
   get exit() {
-    return Effect.exit(Deferred.await(this.result ??= Deferred.unsafeMake(Effect3.FiberId.none)))
+    return Effect.suspend(() =>
+      this.ended === undefined
+        ? Effect.exit(Deferred.await(this.result ??= Deferred.unsafeMake(Effect3.FiberId.none)))
+        : Effect.succeed(this.ended)
+    )
   }
 
   get stored() {
     return Effect.suspend(() =>
-      this.wasStored || this.hasEnded
+      this.wasStored || this.ended !== undefined
         ? Effect.void
         : Deferred.await(this.whenStored ??= Deferred.unsafeMake<void>(Effect3.FiberId.none))
     )
@@ -102,7 +106,7 @@ class Driven implements DrivenExecution {
   }
 
   end(exit: Exit.Exit<unknown, unknown>) {
-    this.hasEnded = true
+    this.ended = exit
     this.fiber = undefined
     if (this.whenStored !== undefined) Deferred.unsafeDone(this.whenStored, Effect.void)
     if (this.result !== undefined) Deferred.unsafeDone(this.result, exit)
@@ -135,11 +139,11 @@ export class DrivenExecutions {
     driven?.end(exit)
   }
 
-  /** Suspends all, waits until none is driven any more, and lets none begin. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+  /** Suspends all, and lets none begin. The effect waits until none is driven any more. */
+  close(): Effect.Effect<void> {
     this.closed = true
     const open = Array.from(this.executions.values())
     for (const driven of open) driven.stop("suspend")
     return Effect.forEach(open, ({ exit }) => exit, { concurrency: "unbounded", discard: true })
-  })
+  }
 }

@@ -102,7 +102,9 @@ describe("S2: an interruption arrives before an action or after its compensation
             action: (context) => Effect.delay(world.do("hotel")(context), "1 second")
           })
           .build()
-        const run = durable ? Saga.execute(saga, undefined, { executionId: "1" }) : Saga.run(saga, undefined)
+        const run = durable
+          ? Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" })
+          : Saga.run(saga, undefined)
         const fiber = yield* Effect.fork(Effect.provide(run, Checkpoint.layerMemory))
         yield* TestClock.adjust("500 millis")
         const interruption = yield* Effect.fork(Fiber.interrupt(fiber))

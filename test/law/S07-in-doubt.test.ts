@@ -277,7 +277,10 @@ describe("S7: a doubt sticks until something settles it", () => {
           inDoubt
         }).build()
         const fiber = yield* Effect.fork(
-          Effect.provide(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.layerMemory)
+          Effect.provide(
+            Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }),
+            Checkpoint.layerMemory
+          )
         )
         yield* TestClock.adjust("500 millis")
         const interruption = yield* Effect.fork(Fiber.interrupt(fiber))

@@ -360,7 +360,7 @@ describe("S8, interrupted or in doubt", () => {
             yield* TestClock.adjust("1 second")
             yield* Fiber.interrupt(fiber)
             expect(world.log.filter((line) => line.startsWith("-")).length).toBe(goingBack ? 1 : 0)
-            const resumed = yield* Effect.fork(Saga.resume(saga, "1"))
+            const resumed = yield* Effect.fork(Saga.resume(saga, "1", { onInterrupt: "cancel" }))
             for (let count = 0; count < yields; count++) yield* Effect.yieldNow()
             yield* Fiber.interrupt(resumed)
             over = true

@@ -105,7 +105,7 @@ describe("S11: the journal comes first", () => {
         })
         .build()
       const fiber = yield* Effect.fork(
-        Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+        Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }).pipe(
           Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
         )
       )

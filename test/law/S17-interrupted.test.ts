@@ -1,7 +1,8 @@
-/** S17: interrupting a durable run unwinds it, or leaves it for recovery. */
+/** S17: interrupting a call for a durable execution ends the wait; or unwinds the execution, or leaves it for recovery. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
+import { interruptSelf } from "../../src/values/fiber.ts"
 import { failureOf } from "../support/exit.ts"
 import { everyMinute, reserve, Text } from "../support/sagas.ts"
 import { recoverAll } from "../support/store.ts"
@@ -16,12 +17,12 @@ describe("S17: interrupting a durable run", () => {
       })
       .build(({ outputs }) => outputs.look)
 
-  it.effect("unwinds it", () =>
+  it.effect("onInterrupt: cancel unwinds it", () =>
     Effect.gen(function*() {
       const world = makeWorld()
       const inside = yield* Deferred.make<void>()
       const saga = waiting(world, inside, Effect.never)
-      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }))
       yield* Deferred.await(inside)
       yield* Fiber.interrupt(fiber)
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
@@ -67,7 +68,7 @@ describe("S17: interrupting a durable run", () => {
           inDoubt: "retry"
         })
         .build(({ outputs }) => outputs.email)
-      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }))
       yield* Deferred.await(inside)
       expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
       works = true
@@ -97,4 +98,121 @@ describe("S17: interrupting a durable run", () => {
       expect(world.log).toEqual(["+hotel", "+flight"])
       expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Succeeded", output: "charge-output" }])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("ends the call only: the execution goes on, and its result is there for the next", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = waiting(world, inside, Deferred.await(goOn))
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      expect(yield* Saga.poll(saga, "1")).toEqual(Option.none())
+      const second = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      const third = yield* Effect.fork(Saga.await(saga, "1"))
+      yield* Deferred.succeed(goOn, undefined)
+      expect([yield* second, yield* third]).toEqual(["seen", "seen"])
+      expect(yield* Saga.poll(saga, "1")).toEqual(Option.some(Exit.succeed("seen")))
+      expect(world.log).toEqual(["+hotel", "+flight"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("by a call that was interrupted before it began starts nothing", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).build()
+      const call = Effect.zipRight(interruptSelf, Saga.execute(saga, undefined, { executionId: "1" }))
+      const exit = yield* Fiber.await(yield* Effect.fork(Effect.uninterruptibleMask((restore) => restore(call))))
+      expect(Exit.isInterrupted(exit)).toBe(true)
+      expect(failureOf(yield* Effect.exit(Saga.poll(saga, "1")))).toMatchObject({ _tag: "ExecutionNotFound" })
+      expect(world.log).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("of two calls that wait, the one that cancels does not interrupt the other: it is told", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const saga = waiting(world, inside, Effect.never)
+      const cancels = yield* Effect.fork(
+        Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" })
+      )
+      const waits = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(cancels)
+      expect(failureOf(yield* Fiber.await(waits))).toMatchObject({ _tag: "RecoveredFailure", tag: "Interrupted" })
+      expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("S17: a checkpoint that closes", () => {
+  const closing = (options?: Checkpoint.Options) =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const scope = yield* Scope.make()
+      const service = yield* Scope.extend(Checkpoint.make(store, options), scope)
+      return { store, close: Scope.close(scope, Exit.void), as: Effect.provideService(Checkpoint.Checkpoint, service) }
+    })
+
+  it.effect("suspends what it drives at the next safe point: an action ends, the next does not begin", () =>
+    Effect.gen(function*() {
+      const { as, close, store } = yield* closing()
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const saga = Saga.make("Closing")
+        .compensatable("hotel", {
+          success: Text,
+          action: (context) =>
+            Effect.zipRight(
+              Deferred.succeed(inside, undefined),
+              Effect.zipRight(Deferred.await(goOn), world.do("hotel")(context))
+            ),
+          compensate: world.undo("hotel")
+        })
+        .compensatable("flight", { success: Text, action: world.do("flight"), compensate: world.undo("flight") })
+        .build()
+      yield* as(Saga.start(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      const closed = yield* Effect.fork(close)
+      yield* Effect.yieldNow()
+      expect(failureOf(yield* Effect.exit(as(Saga.start(saga, undefined, { executionId: "2" }))))).toMatchObject({
+        _tag: "CheckpointError",
+        detail: "the store is closed"
+      })
+      yield* Deferred.succeed(goOn, undefined)
+      yield* closed
+      expect(world.log).toEqual(["+hotel"])
+      // Another process goes on at once: the claim is free.
+      const other = yield* Checkpoint.make(store)
+      yield* Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, other)
+      expect(world.log).toEqual(["+hotel", "+flight"])
+    }).pipe(Effect.scoped))
+
+  it.effect("does not wait for longer than its grace, and frees no execution whose action still runs", () =>
+    Effect.gen(function*() {
+      const { as, close, store } = yield* closing({ shutdown: { grace: "20 millis" } })
+      const world = makeWorld()
+      const inside = yield* Deferred.make<void>()
+      const saga = reserve(world)
+        .final("charge", {
+          success: Text,
+          action: () => Effect.as(Effect.zipRight(Deferred.succeed(inside, undefined), Effect.never), ""),
+          inDoubt: "retry"
+        })
+        .build()
+      yield* as(Saga.start(saga, undefined, { executionId: "1" }))
+      yield* Deferred.await(inside)
+      yield* close
+      const other = yield* Checkpoint.make(store)
+      const exit = yield* Effect.exit(Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, other))
+      expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherDriver" })
+    }).pipe(Effect.scoped))
+
+  it.effect("a grace that is no duration is refused", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const exit = yield* Effect.exit(Checkpoint.make(store, { shutdown: { grace: Number.NaN } }))
+      expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "InvalidOption" })
+    }).pipe(Effect.scoped))
 })

@@ -40,5 +40,8 @@ export const forAMinute = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 /** In process, and durably with a store in memory. */
 export const bothWays = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>) => ({
   "in process": Saga.run(saga, undefined),
-  durably: Effect.provide(Saga.execute(saga, undefined, { executionId: "1" }), Checkpoint.layerMemory)
+  durably: Effect.provide(
+    Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }),
+    Checkpoint.layerMemory
+  )
 })
