@@ -1054,15 +1054,15 @@ export const mutants = [
   {
     says: "stores the object itself, which its owner may still change",
     file: codec,
-    text: "const detached = isObject ? copied(encoded) : encoded",
-    replacement: "const detached = encoded",
+    text: "const text = isObject ? JSON.stringify(encoded) : undefined",
+    replacement: "const text: string | undefined = isObject ? undefined : undefined",
     tests: ["test/liveObjects.test.ts"]
   },
   {
     says: "loses an output that its schema can encode and not decode",
     file: codec,
-    text: "onFailure: () => ({ encoded: detached, value }),",
-    replacement: "onFailure: () => ({ encoded: detached, value: undefined }),",
+    text: "onFailure: () => captured(value), onSuccess",
+    replacement: "onFailure: () => captured(undefined), onSuccess",
     tests: ["test/liveObjects.test.ts"]
   },
   {
