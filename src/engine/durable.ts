@@ -374,13 +374,7 @@ const parkAsKeepsFailing = (
       (cause) => warnParked({ executionId, program }, cause)
     )
   )
-  const committed = recorder.commit(() =>
-    Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit }))
-  )
-  return Effect.matchEffect(committed, {
-    onFailure: (halt) => Effect.failCause(halt.cause),
-    onSuccess: Effect.succeed
-  })
+  return stored(recorder, Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit })))
 }
 
 /** A finding must be about a step in doubt, and must be storable, before anything is done with it. */

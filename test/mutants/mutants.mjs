@@ -16,6 +16,8 @@ const keys = "test/law/S10-keys.test.ts"
 const journalFirst = "test/law/S11-journal-first.test.ts"
 const resuming = "test/law/S13-resuming.test.ts"
 const oneDriver = "test/law/S14-one-driver.test.ts"
+const interrupted = "test/law/S17-interrupted.test.ts"
+const started = "test/law/S18-started.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
@@ -284,14 +286,14 @@ export const mutants = [
   {
     says: "hands an interruption on to the calls that have joined",
     file: join,
-    text: "if (!asksTheSame || wasInterrupted(exit)) return",
-    replacement: "if (!asksTheSame) return",
-    tests: [sameId]
+    text: "if (driven.stopping() !== undefined && wasInterrupted(exit)) return again(turn)",
+    replacement: "if (driven === undefined) return again(turn)",
+    tests: [sameId, interrupted]
   },
   {
     says: "goes on with the journal that it read before its claim",
     file: durable,
-    text: "const loadAgain = restore(loadKnown(store, program, executionId))",
+    text: "const loadAgain = Effect.interruptible(loadKnown(store, program, executionId))",
     replacement: "const loadAgain = Effect.runSyncExit(loadKnown(store, program, executionId))",
     tests: [oneDriver]
   },
@@ -364,8 +366,8 @@ export const mutants = [
   {
     says: "answers that all commits of a group are stored",
     file: groups,
-    text: "if (stored === true) return Effect.void",
-    replacement: "if (stored !== undefined) return Effect.void",
+    text: "if (stored === true) {",
+    replacement: "if (stored !== undefined) {",
     tests: [checkpoint]
   },
   {
@@ -655,9 +657,80 @@ export const mutants = [
   {
     says: "undoes what it recovers when it is interrupted",
     file: durable,
-    text: "executionId, suspend: true, wakes",
-    replacement: "executionId, suspend: false, wakes",
+    text: "maxClaims }, \"suspend\", Effect.succeed)",
+    replacement: "maxClaims }, \"cancel\", Effect.succeed)",
     tests: [recovery]
+  },
+  // The life of an execution.
+  {
+    says: "lets an interruption of the call end the execution",
+    file: join,
+    text: "if (onInterrupt === undefined) return Effect.failCause(interruption)",
+    replacement: "if (onInterrupt === undefined) driven.stop(\"suspend\")",
+    tests: [interrupted]
+  },
+  {
+    says: "drives for a call that was interrupted before it began",
+    file: join,
+    text: "isInterruptPending(fiber) ? Effect.flatMap(restore(Effect.void), () => begin(fiber)) : begin(fiber)",
+    replacement: "begin(fiber)",
+    tests: [interrupted]
+  },
+  {
+    says: "lets an execution begin while the store closes",
+    file: "src/store/driven.ts",
+    text: "this.closed = true",
+    replacement: "this.closed = false",
+    tests: [interrupted]
+  },
+  {
+    says: "does not suspend what is driven when the store closes",
+    file: "src/store/driven.ts",
+    text: "for (const driven of open) driven.stop(\"suspend\")",
+    replacement: "for (const driven of open) driven.stopping()",
+    tests: [interrupted]
+  },
+  {
+    says: "frees an execution whose action still runs when the store closes",
+    file: "src/store/Checkpoint.ts",
+    text: "lease.forget()",
+    replacement: "lease.isValid",
+    tests: [interrupted]
+  },
+  {
+    says: "acknowledges a start that is not stored",
+    file: join,
+    text: "if (driven.isStored()) return Effect.void",
+    replacement: "if (driven !== undefined) return Effect.void",
+    tests: [started]
+  },
+  {
+    says: "stores a start only with the first side effect",
+    file: durable,
+    text: "return storesFirst ? stored(recorder, driving) : driving",
+    replacement: "return storesFirst ? driving : driving",
+    tests: [started]
+  },
+  {
+    says: "says nothing of an execution that it leaves while nobody waits",
+    file: join,
+    text: "Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void",
+    replacement: "Exit.isSuccess(exit) || driven !== undefined ? Effect.void",
+    tests: [started]
+  },
+  {
+    says: "does not wait for an execution that another process drives",
+    file: join,
+    text: "if (call.waitsForOthers && isDrivenElsewhere(exit))",
+    replacement: "if (false && isDrivenElsewhere(exit))",
+    tests: [oneDriver]
+  },
+  {
+    says: "tells an unfinished execution to have ended",
+    file: durable,
+    text: "recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1))",
+    replacement: "recorded === undefined ? Effect.void",
+    tests: [interrupted, started]
   },
   // Plans.
   {
