@@ -1,12 +1,12 @@
 /** Calls of one process for one execution: a fiber of its own drives it, and all calls wait for that. */
-import { Cause, Context, Effect, Exit, type Fiber, Option } from "effect"
+import { Cause, Context, Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import type * as Journal from "../Journal.ts"
 import { CheckpointError, type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { describe } from "../values/describe.ts"
-import { giveService, isInterruptPending, serviceOf } from "../values/fiber.ts"
+import { giveService, serviceOf } from "../values/fiber.ts"
 import { visible } from "../values/visible.ts"
 
 /** What a call found an execution to be, or brought it to. */
@@ -115,7 +115,7 @@ const joined = <A, E>(
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
     // Uninterruptible: an entry that is never removed would be joined forever.
     Effect.uninterruptibleMask((restore) =>
-      unlessInterrupted<A, E | DrivingError, any>(restore, (fiber) => {
+      Effect.withFiberRuntime<A, E | DrivingError, any>((fiber) => {
         const { executionId, input, shares } = call
         const inside = serviceOf(fiber, Inside) ?? []
         const driven = store.findDriven(executionId)
@@ -143,15 +143,6 @@ const joined = <A, E>(
         return use({ store, driven, asksTheSame, inside, restore })
       })
     ))
-
-/** A call that was interrupted before it begins does not begin. */
-const unlessInterrupted = <A, E, R>(
-  restore: Joined["restore"],
-  begin: (fiber: Fiber.RuntimeFiber<A, E>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime<A, E, R>((fiber) =>
-    isInterruptPending(fiber) ? Effect.flatMap(restore(Effect.void), () => begin(fiber)) : begin(fiber)
-  )
 
 const isClosing = (executionId: string): CheckpointError =>
   new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })

@@ -33,8 +33,8 @@ const goneWrong = (step: StepNode, how: ActionFault, once: Opaque, interrupt: Ef
     case "hangs":
       return Effect.zipRight(once, Effect.never)
     case "isInterrupted":
-      // Yield, so that the interruption arrives before the action continues.
-      return Effect.zipRight(Effect.zipRight(interrupt, Effect.yieldNow()), once)
+      // Yield, so that the interruption arrives before the action continues: it comes by way of the call that waits for the run.
+      return Effect.zipRight(Effect.zipRight(interrupt, Effect.repeatN(Effect.yieldNow(), 9)), once)
     case "isRepeated":
       return Effect.zipRight(once, once)
   }

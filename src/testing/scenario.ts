@@ -84,12 +84,12 @@ const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible 
 /** One process: it starts the execution, or resumes it, until it has an answer or dies. */
 const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effect.Effect<void, never, any> =>
   Effect.scoped(Effect.gen(function*() {
-    const service = yield* Effect.orDie(Checkpoint.make(store, { lease: Infinity }))
+    const service = yield* Effect.orDie(Checkpoint.make(store, { lease: Infinity, shutdown: { grace: 0 } }))
     const { options } = subject
     const saga = subject.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
     const call: Effect.Effect<unknown, unknown, any> = starts
-      ? Saga.execute(saga, options.input, { executionId })
-      : Saga.resume(saga, executionId)
+      ? Saga.execute(saga, options.input, { executionId, onInterrupt: "cancel" })
+      : Saga.resume(saga, executionId, { onInterrupt: "cancel" })
     const provided = Effect.provideService(call, Checkpoint.Checkpoint, service)
     yield* untilItEnds(options.process === undefined ? provided : Effect.provide(provided, options.process), subject)
   }))

@@ -86,11 +86,12 @@ describe("S14: an execution has one driver at a time", () => {
         executionId: "1"
       })
       const waiting = yield* Effect.fork(as(other)(Saga.execute(saga, undefined, { executionId: "1" })))
+      const reading = yield* Effect.fork(as(other)(Saga.await(saga, "1")))
       expect(yield* as(other)(Saga.poll(saga, "1"))).toEqual(Option.none())
       expect(world.log).toEqual(["+hotel"])
       yield* Deferred.succeed(gate, undefined)
       expect(yield* running).toBe("charge-output")
-      expect(yield* waiting).toBe("charge-output")
+      expect([yield* waiting, yield* reading]).toEqual(["charge-output", "charge-output"])
       // What came of it is everybody's.
       expect(yield* as(other)(Saga.execute(saga, undefined, { executionId: "1" }))).toBe("charge-output")
       expect(world.log).toEqual(["+hotel", "+charge"])

@@ -2,7 +2,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
-import { interruptSelf } from "../../src/values/fiber.ts"
 import { failureOf } from "../support/exit.ts"
 import { everyMinute, reserve, Text } from "../support/sagas.ts"
 import { recoverAll } from "../support/store.ts"
@@ -115,17 +114,6 @@ describe("S17: interrupting a durable run", () => {
       expect([yield* second, yield* third]).toEqual(["seen", "seen"])
       expect(yield* Saga.poll(saga, "1")).toEqual(Option.some(Exit.succeed("seen")))
       expect(world.log).toEqual(["+hotel", "+flight"])
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-
-  it.effect("by a call that was interrupted before it began starts nothing", () =>
-    Effect.gen(function*() {
-      const world = makeWorld()
-      const saga = reserve(world).build()
-      const call = Effect.zipRight(interruptSelf, Saga.execute(saga, undefined, { executionId: "1" }))
-      const exit = yield* Fiber.await(yield* Effect.fork(Effect.uninterruptibleMask((restore) => restore(call))))
-      expect(Exit.isInterrupted(exit)).toBe(true)
-      expect(failureOf(yield* Effect.exit(Saga.poll(saga, "1")))).toMatchObject({ _tag: "ExecutionNotFound" })
-      expect(world.log).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("of two calls that wait, the one that cancels does not interrupt the other: it is told", () =>

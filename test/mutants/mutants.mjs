@@ -670,13 +670,6 @@ export const mutants = [
     tests: [interrupted]
   },
   {
-    says: "drives for a call that was interrupted before it began",
-    file: join,
-    text: "isInterruptPending(fiber) ? Effect.flatMap(restore(Effect.void), () => begin(fiber)) : begin(fiber)",
-    replacement: "begin(fiber)",
-    tests: [interrupted]
-  },
-  {
     says: "lets an execution begin while the store closes",
     file: "src/store/driven.ts",
     text: "this.closed = true",
@@ -730,7 +723,7 @@ export const mutants = [
     file: durable,
     text: "recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1))",
     replacement: "recorded === undefined ? Effect.void",
-    tests: [interrupted, started]
+    tests: [oneDriver]
   },
   // Plans.
   {
