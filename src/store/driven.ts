@@ -2,8 +2,8 @@
  * The executions that this process drives now. Each has a fiber of its own, which belongs to the checkpoint: calls for the execution
  * only wait for it.
  */
-import { Deferred, Effect, type Exit, type Fiber } from "effect"
-import * as Effect3 from "effect"
+import { Effect, type Exit, type Fiber } from "effect"
+import { emptyList } from "../values/emptyList.ts"
 
 /** What a call drives: the definition and the input. Another call joins it only if it asks for the same. */
 export interface DrivenCall {
@@ -48,11 +48,12 @@ class Driven implements DrivenExecution {
   readonly input: string | undefined
   readonly waitsFor: Array<string> = []
   private ended: Exit.Exit<unknown, unknown> | undefined = undefined
-  private whenStored: Deferred.Deferred<void> | undefined = undefined
+  private untilStored: Array<() => void> = emptyList()
   private wasStored = false
   private stopped: Stop | undefined = undefined
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
-  private result: Deferred.Deferred<unknown, unknown> | undefined = undefined
+  private untilEnded: Array<(exit: Exit.Exit<unknown, unknown>) => void> = emptyList()
+  private awaited = false
 
   constructor({ fingerprint, input, plan, saga, version }: DrivenCall) {
     this.saga = saga
@@ -63,19 +64,19 @@ class Driven implements DrivenExecution {
   }
 
   get exit() {
-    return Effect.suspend(() =>
-      this.ended === undefined
-        ? Effect.exit(Deferred.await(this.result ??= Deferred.unsafeMake(Effect3.FiberId.none)))
-        : Effect.succeed(this.ended)
-    )
+    // No `Deferred`: one for each execution cost a run a tenth of its time.
+    return Effect.async<Exit.Exit<unknown, unknown>>((resume) => {
+      this.awaited = true
+      if (this.ended === undefined) this.untilEnded.push((exit) => resume(Effect.succeed(exit)))
+      else resume(Effect.succeed(this.ended))
+    })
   }
 
   get stored() {
-    return Effect.suspend(() =>
-      this.wasStored || this.ended !== undefined
-        ? Effect.void
-        : Deferred.await(this.whenStored ??= Deferred.unsafeMake<void>(Effect3.FiberId.none))
-    )
+    return Effect.async<void>((resume) => {
+      if (this.wasStored || this.ended !== undefined) resume(Effect.void)
+      else this.untilStored.push(() => resume(Effect.void))
+    })
   }
 
   isStored() {
@@ -84,11 +85,12 @@ class Driven implements DrivenExecution {
 
   noteStored() {
     this.wasStored = true
-    if (this.whenStored !== undefined) Deferred.unsafeDone(this.whenStored, Effect.void)
+    for (const resume of this.untilStored) resume()
+    this.untilStored = emptyList()
   }
 
   isAwaited() {
-    return this.result !== undefined
+    return this.awaited
   }
 
   stopping() {
@@ -108,8 +110,8 @@ class Driven implements DrivenExecution {
   end(exit: Exit.Exit<unknown, unknown>) {
     this.ended = exit
     this.fiber = undefined
-    if (this.whenStored !== undefined) Deferred.unsafeDone(this.whenStored, Effect.void)
-    if (this.result !== undefined) Deferred.unsafeDone(this.result, exit)
+    for (const resume of this.untilStored) resume()
+    for (const resume of this.untilEnded) resume(exit)
   }
 }
 
