@@ -17,10 +17,15 @@ import {
 } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
+
+/** As `node --expose-gc` would give it. */
+const collectGarbage: () => void = (setFlagsFromString("--expose-gc"), runInNewContext("gc"))
 
 /** Starts an execution and loses its store after the second commit. */
 const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
@@ -317,5 +322,29 @@ describe("Recovery.layer", () => {
       expect(done).toEqual([])
       yield* TestClock.adjust("2 seconds")
       expect(done).toEqual(["other"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("keeps nothing of a look once it is over, however often it looks", () =>
+    Effect.gen(function*() {
+      const service = yield* Checkpoint.Checkpoint
+      const looks: Array<WeakRef<object>> = []
+      const seen: Checkpoint.Service = {
+        ...service,
+        token: Effect.withFiberRuntime((fiber) => {
+          looks.push(new WeakRef(fiber))
+          return service.token
+        })
+      }
+      yield* Layer.build(Recovery.layer([make("Trip").saga], { interval: "1 minute" })).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, seen)
+      )
+      for (let look = 1; look <= 200; look++) yield* TestClock.adjust("1 minute")
+      expect(looks.length).toBeGreaterThanOrEqual(200)
+      // A turn of the event loop first: until then weak references count as strong.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      collectGarbage()
+      const alive = looks.filter((look) => look.deref() !== undefined)
+      // The last ones may still be on the stack of something.
+      expect(alive.length).toBeLessThan(20)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

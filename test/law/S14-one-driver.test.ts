@@ -669,6 +669,30 @@ describe("a process whose store or lease goes wrong", () => {
     }))
 })
 
+describe("leases that have ended and cannot be cleared away", () => {
+  it.scopedLive("keep no process from renewing its own, and none from listing what is left", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(sqliteDatabase.client)
+      const store = yield* Effect.provide(SqlCheckpoint.make(), context)
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const ended = yield* store.acquire({ milliseconds: 60_000 })
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      yield* store.append([commitOf({ executionId: "1", token: ended })])
+      yield* sql`UPDATE effect_saga_lease SET expires_at = 1 WHERE token = ${ended}`
+      yield* sql`CREATE TRIGGER stuck BEFORE DELETE ON effect_saga_lease BEGIN SELECT RAISE(ABORT, 'stuck'); END`
+      const endsAt = sql<{ at: number }>`SELECT expires_at AS at FROM effect_saga_lease WHERE token = ${token}`
+      yield* sql`UPDATE effect_saga_lease SET expires_at = expires_at - 10000 WHERE token = ${token}`
+      const [before] = yield* endsAt
+      expect(yield* store.renew(token)).toBe(true)
+      const [after] = yield* endsAt
+      expect(after!.at).toBeGreaterThan(before!.at)
+      const listed = yield* Stream.runCollect(store.unfinished({ parked: false }))
+      expect(Chunk.toReadonlyArray(listed)).toMatchObject([{ executionId: "1", leasedFor: 0 }])
+      // A lease of its own is another matter: a process that begins is told.
+      expect(failureOf(yield* Effect.exit(store.acquire({ milliseconds: 60_000 })))).toMatchObject({ detail: "stuck" })
+    }))
+})
+
 const sqliteDatabase = {
   client: Layer.orDie(SqliteClient.layer({ filename: ":memory:" })) as Layer.Layer<SqlClient.SqlClient>,
   now: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"

@@ -1,6 +1,6 @@
 /** S25: an execution that makes no progress stops being tried, and says what was seen. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Logger, LogLevel, Schema, Stream } from "effect"
 import { Checkpoint, Recovery, Saga } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
@@ -156,6 +156,29 @@ describe("S25: an execution that makes no progress is parked", () => {
         ])
       }
       expect(yield* lost(99)(Saga.resume(saga, "1"))).toBe("paid")
+    }))
+
+  it.effect("and the log warns when it parks, once, whoever set it going", () =>
+    Effect.gen(function*() {
+      const { begin, lost, saga } = stuck(yield* Checkpoint.makeMemory)
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) warnings.push(String(message))
+      })
+      yield* Effect.gen(function*() {
+        yield* begin
+        for (let life = 1; life <= 10; life++) {
+          yield* lost(0)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        }
+        expect(warnings).toEqual([])
+        // No recovery runs, which would warn by itself.
+        const exit = yield* lost(99)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        const error = failureOf(exit)
+        expect(error).toMatchObject({ _tag: "KeepsFailing", claims: 11 })
+        expect(warnings).toEqual([`Order 1 is parked: ${error?.message}`])
+        yield* lost(99)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        expect(warnings.length).toBe(1)
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     }))
 
   it.effect("a store that fails while it is being parked is told as that, and it stays for another time", () =>

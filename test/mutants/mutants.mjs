@@ -1188,5 +1188,63 @@ export const mutants = [
     text: "summary: visible(why === undefined ? is : `${is}: ${why}`)",
     replacement: "summary: why === undefined ? is : `${is}: ${why}`",
     tests: ["test/hostileNames.test.ts", "test/hostileErrors.test.ts", "test/SagaReport.test.ts"]
+  },
+  // The file of a SQLite store.
+  {
+    says: "looks for its file in another directory once the process has changed its own",
+    file: "src/sql/watchedFile.ts",
+    text: "const filename = resolve(name)",
+    replacement: "const filename = (resolve, name)",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  {
+    says: "takes a file that cannot be looked at for lost",
+    file: "src/sql/watchedFile.ts",
+    text: "      } catch (cause) {\n",
+    replacement: "      } catch (cause) {\n        isLost = true\n",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  {
+    says: "takes a blank filename",
+    file: "src/sql/SqliteCheckpoint.ts",
+    text: "options.filename.trim() === \"\"",
+    replacement: "options.filename === \"\"",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  // Leases that cannot be cleared away.
+  {
+    says: "does not renew its lease where others cannot be cleared away",
+    file: "src/sql/sqlStore.ts",
+    text: "Effect.zipLeft(renew(token), Effect.ignore(tidy))",
+    replacement: "Effect.zipLeft(renew(token), tidy)",
+    tests: [oneDriver],
+    only: "^leases that have ended"
+  },
+  {
+    says: "lists nothing where leases cannot be cleared away",
+    file: "src/sql/sqlStore.ts",
+    text: "Effect.as(Effect.ignore(tidy), pages)",
+    replacement: "Effect.as(tidy, pages)",
+    tests: [oneDriver],
+    only: "^leases that have ended"
+  },
+  // What a background recovery says and keeps.
+  {
+    says: "parks what keeps failing without a word",
+    file: durable,
+    text: "(cause) => warnParked({ executionId, program }, cause)",
+    replacement: "(cause) => void warnParked({ executionId, program }, cause) ?? Effect.void",
+    tests: [keepsFailing]
+  },
+  {
+    says: "keeps every look of a background recovery alive through the one after it",
+    file: "src/recovery/Recovery.ts",
+    text: "Effect.forever(Effect.zipRight(Effect.sleep(interval), look))",
+    replacement: "Effect.repeat(look, { while: () => Effect.as(Effect.sleep(interval), true) })",
+    tests: [recovery],
+    only: "^Recovery.layer"
   }
 ]
