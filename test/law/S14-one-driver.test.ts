@@ -386,6 +386,28 @@ describe("S14: a claim is released by its process", () => {
       }))
   }
 
+  for (const [end, action] of Object.entries(ends)) {
+    it.scoped(`and a recovery that cannot store an execution's end says that it was left: its ${end}`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.makeMemory
+        const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+        const saga = Saga.make("Trip")
+          .compensatable("hotel", {
+            success: Schema.String,
+            action: action as () => Effect.Effect<string, "no" | SagaError.OutcomeUnknown>,
+            compensate: () => Effect.void,
+            inDoubt: "retry"
+          })
+          .build()
+        const began = as(failingStore(ours, { failAt: 1 }))(Saga.execute(saga, undefined, { executionId: "1" }))
+        yield* Effect.exit(began)
+        expect(yield* as(failingStore(other, { failAt: 0 }))(recoverAll([saga]))).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError", reason: "Full" } } }
+        ])
+        yield* ours.claim({ executionId: "1", saga: "Trip" })
+      }))
+  }
+
   it.scoped("also of an execution that keeps failing, where it cannot store that", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.makeMemory

@@ -1,7 +1,7 @@
 /** S25: an execution that makes no progress stops being tried, and says what was seen. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel, Schema, Stream } from "effect"
-import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
@@ -260,6 +260,43 @@ describe("S25: an execution that makes no progress is parked", () => {
       yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
       for (let life = 0; life < 20; life++) yield* process(store, recoverAll([saga], { maxClaims: 3, parked: true }))
       expect(charges()).toBe(4)
+    }))
+
+  it.effect("nor is what waits for a doubt to be settled parked anew, however often a recovery could not wake it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let answers = false
+      const saga = Saga.make("Order")
+        .final("charge", {
+          success: Text,
+          action: () =>
+            answers ? Effect.succeed("paid") : Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+          inDoubt: "retry"
+        })
+        .build(({ outputs }) => outputs.charge)
+      const options = { parked: true, maxClaims: 2 }
+      yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      for (let life = 1; life <= 5; life++) {
+        const lost = Effect.flatMap(
+          Checkpoint.Checkpoint,
+          (service) =>
+            Effect.provideService(
+              recoverAll([saga], options),
+              Checkpoint.Checkpoint,
+              failingStore(service, { failAt: 0 })
+            )
+        )
+        expect(yield* process(store, lost)).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError" } } }
+        ])
+        const [parked] = yield* process(
+          store,
+          Effect.map(Stream.runCollect(Recovery.parked([saga])), Array.from<Recovery.Parked>)
+        )
+        expect(parked).toMatchObject({ executionId: "1", error: { _tag: "OutcomeUnknown", step: "charge" } })
+      }
+      answers = true
+      expect(yield* process(store, recoverAll([saga], options))).toMatchObject([{ _tag: "Succeeded", output: "paid" }])
     }))
 
   it.effect("and a journal that does not say under which claims it was written is counted from now on", () =>

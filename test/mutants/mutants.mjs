@@ -463,7 +463,7 @@ export const mutants = [
     only: "^S14: a claim"
   },
   {
-    says: "keeps the claim of an execution that it leaves while unwinding",
+    says: "tells the end of an execution, or the way back, as if it were stored",
     file: durable,
     text: "if (run.halt !== undefined) return",
     replacement: "if (run.halt !== undefined && run.recorder?.state()?.status === \"Running\") return",
