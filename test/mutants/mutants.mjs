@@ -1164,8 +1164,8 @@ export const mutants = [
   {
     says: "reports the step that failed, and not the one in doubt, of an execution that waits for a doubt",
     file: "src/report/fromRun.ts",
-    text: "parked === \"OutcomeUnknown\" ? doubtful ?? failed",
-    replacement: "parked === \"OutcomeUnknown\" ? failed ?? doubtful",
+    text: "parked === \"OutcomeUnknown\" ? doubt ?? failure",
+    replacement: "parked === \"OutcomeUnknown\" ? failure ?? doubt",
     tests: ["test/SagaReport.test.ts"]
   },
   {
@@ -1243,8 +1243,45 @@ export const mutants = [
     says: "keeps every look of a background recovery alive through the one after it",
     file: "src/recovery/Recovery.ts",
     text: "Effect.forever(Effect.zipRight(Effect.sleep(interval), look))",
-    replacement: "Effect.repeat(look, { while: () => Effect.as(Effect.sleep(interval), true) })",
+    replacement:
+      "Effect.delay(Effect.repeat(Effect.zipLeft(look, Effect.sleep(interval)), { times: Infinity }), interval)",
     tests: [recovery],
     only: "^Recovery.layer"
+  },
+  // What the last look found.
+  {
+    says: "lets a verify take as long as it likes",
+    file: action,
+    text: "timeout === undefined\n    ? call",
+    replacement: "true\n    ? call",
+    tests: ["test/timeouts.test.ts"]
+  },
+  {
+    says: "takes limits of an owner and of the host that leave a tool no time together",
+    file: "src/plan/ToolExecutor.ts",
+    text: "for (const name of Object.keys(tools)) limitsOf",
+    replacement: "for (const name of [] as ReadonlyArray<string>) limitsOf",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "takes a misspelt policy of a saga",
+    file: "src/definition/rules.ts",
+    text: "wordProblem(\"onCompensationFailure\", \"this saga\", onCompensationFailure)",
+    replacement: "undefined",
+    tests: ["test/rules.test.ts"]
+  },
+  {
+    says: "leaves out of a summary how many more steps are in doubt",
+    file: "src/report/fromRun.ts",
+    text: "more > 0 ?",
+    replacement: "more > 3 ?",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "prints what a tool's error says as it is",
+    file: "src/plan/ToolExecutor.ts",
+    text: "return visible(`tool \"${this.tool}\" failed: ${this.reason}`)",
+    replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
+    tests: ["test/hostileNames.test.ts"]
   }
 ]
