@@ -403,6 +403,21 @@ describe("times that are none", () => {
     })
   }
 
+  it("are refused, and so is a policy for doubts that nobody knows, as code without types may name one", () => {
+    expect(() => owned({ inDoubt: "foo" as never })).toThrow(
+      new ToolExecutor.InvalidLimits({
+        problems: [`the inDoubt of tool "pay" is "foo", and neither "retry" nor "park"`]
+      })
+    )
+    for (const inDoubt of ["retry", "park"] as const) expect(() => owned({ inDoubt })).not.toThrow()
+    const own = Layer.succeed(ToolExecutor.ToolExecutor, {
+      describe: () => ({ inDoubt: "foo" as never }),
+      execute: () => Effect.void
+    })
+    const plan = Plan.decode(planOf(readOnly("a", "any", {}, { retry: { times: 1 } })))
+    expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow(`the inDoubt of tool "any" is "foo"`)
+  })
+
   it("are refused as limits where those of a tool's owner and of the host leave it no time together", () => {
     const together = { limits: { maxTimeout: "5 seconds" } } as const
     expect(() => owned({ limits: { minTimeout: "6 seconds" } }, together)).toThrow(

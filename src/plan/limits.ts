@@ -4,6 +4,7 @@
  */
 import { Data, Duration } from "effect"
 import type { InDoubtPolicy } from "../definition/Step.ts"
+import { said as shown } from "../values/numbers.ts"
 import { visible } from "../values/visible.ts"
 
 /** How far a plan may go with a tool: see {@link defaultLimits}. */
@@ -97,7 +98,11 @@ export interface InMillis {
 /** The limits for a tool: in each the stricter of the host's and the owner's. */
 export const limitsOf = (tools: Tools, tool: string): InMillis => {
   const host = inMillis({ ...defaultLimits, ...given(tools.limits) })
-  const said = tools.describe(tool)?.limits
+  const { inDoubt, limits: said } = tools.describe(tool) ?? {}
+  if (inDoubt !== undefined && inDoubt !== "retry" && inDoubt !== "park") {
+    const problem = `the inDoubt of tool "${visible(tool)}" is ${shown(inDoubt)}, and neither "retry" nor "park"`
+    throw new InvalidLimits({ problems: [problem] })
+  }
   if (said === undefined) return host
   const owner = inMillis({ ...host, ...given(said) })
   const stricter = {
