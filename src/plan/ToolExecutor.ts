@@ -157,8 +157,8 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
 export type Requirements<T> = T extends Tool<infer R> ? R : never
 
 /**
- * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws `InvalidLimits`
- * for limits that are none.
+ * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws
+ * `InvalidLimits` for limits that are none, or that leave a tool no time together with those of its owner.
  */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   tools: Tools,
