@@ -6,9 +6,9 @@ import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { spawn } from "node:child_process"
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { checkpointLaws } from "./support/checkpointLaws.ts"
 import { commitOf } from "./support/commit.ts"
 import { failureOf } from "./support/exit.ts"
@@ -588,6 +588,75 @@ describe("a SQLite file that is deleted or replaced while it is open", () => {
         // And it is so from then on, whatever is asked.
         expect(failureOf(yield* Effect.exit(service.load("0")))).toMatchObject({ reason: "Unavailable" })
         expect(lines.filter((line) => line.includes("was deleted or replaced")).length).toBe(1)
+      }))
+  }
+})
+
+describe("a SQLite file that is where it was", () => {
+  const leasedOn = (filename: string) =>
+    Effect.gen(function*() {
+      const store = yield* SqliteCheckpoint.make({ filename })
+      return { store, token: yield* store.acquire({ milliseconds: 60_000 }) }
+    })
+
+  it.scopedLive("is found by its relative name after the process has changed its directory", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const before = process.cwd()
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.chdir(before)))
+      process.chdir(dirname(filename))
+      const { store, token } = yield* leasedOn(basename(filename))
+      process.chdir(before)
+      expect(yield* store.renew(token)).toBe(true)
+      expect(yield* store.append([commitOf({ executionId: "1", token })])).toEqual([true])
+      // And its loss is noticed there, too.
+      rmSync(filename)
+      expect(failureOf(yield* Effect.exit(store.renew(token)))).toMatchObject({
+        detail: expect.stringContaining(`the file ${filename} was deleted or replaced`)
+      })
+    }))
+
+  it.scopedLive("and cannot be looked at for a while, is not taken for lost", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const directory = dirname(filename)
+      const { store, token } = yield* leasedOn(filename)
+      // A link to itself: an error that a superuser gets, too.
+      renameSync(directory, `${directory}.away`)
+      symlinkSync(directory, directory)
+      const calls = {
+        renew: store.renew(token),
+        claim: store.claim("1", token),
+        acquire: store.acquire({ milliseconds: 60_000 }),
+        unfinished: Stream.runDrain(store.unfinished({ parked: false })),
+        prune: store.prune({ milliseconds: 0 })
+      }
+      const exits = yield* Effect.all(
+        Object.values<Effect.Effect<unknown, SagaError.CheckpointError>>(calls).map(Effect.exit)
+      )
+      rmSync(directory)
+      renameSync(`${directory}.away`, directory)
+      for (const exit of exits) {
+        expect(failureOf(exit)).toMatchObject({
+          _tag: "CheckpointError",
+          reason: "Unavailable",
+          detail: expect.stringMatching(`^the file ${filename} cannot be looked at: .*ELOOP`)
+        })
+      }
+      expect(yield* store.renew(token)).toBe(true)
+      expect(yield* store.append([commitOf({ executionId: "1", token })])).toEqual([true])
+    }))
+
+  for (const filename of ["", " ", "\t\n"]) {
+    it.scopedLive(`has a name: ${JSON.stringify(filename)} is refused`, () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Layer.build(SqliteCheckpoint.layer({ filename })))
+        expect(failureOf(exit)).toMatchObject({
+          _tag: "CheckpointError",
+          reason: "InvalidOption",
+          operation: "open",
+          detail: `filename is blank: name the file of the database, or ":memory:"`
+        })
       }))
   }
 })

@@ -17,10 +17,15 @@ import {
 } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
+
+/** As `node --expose-gc` would give it. */
+const collectGarbage: () => void = (setFlagsFromString("--expose-gc"), runInNewContext("gc"))
 
 /** Starts an execution and loses its store after the second commit. */
 const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
@@ -317,5 +322,34 @@ describe("Recovery.layer", () => {
       expect(done).toEqual([])
       yield* TestClock.adjust("2 seconds")
       expect(done).toEqual(["other"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("keeps nothing of a look once it is over, however often it looks", () =>
+    Effect.gen(function*() {
+      const service = yield* Checkpoint.Checkpoint
+      // The fiber of each look and whatever it was given: a schedule would hand it the fiber of the look before.
+      const given: Array<WeakRef<object>> = []
+      let looks = 0
+      const seen: Checkpoint.Service = {
+        ...service,
+        token: Effect.withFiberRuntime((fiber) =>
+          Effect.flatMap(Effect.context<never>(), ({ unsafeMap }) => {
+            looks++
+            for (const object of [fiber, ...unsafeMap.values()]) given.push(new WeakRef(object))
+            return service.token
+          })
+        )
+      }
+      yield* Layer.build(Recovery.layer([make("Trip").saga], { interval: "1 minute" })).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, seen)
+      )
+      for (let look = 1; look <= 200; look++) yield* TestClock.adjust("1 minute")
+      expect(looks).toBe(201)
+      // A turn of the event loop first: until then weak references count as strong.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      collectGarbage()
+      const kept = new Set(given.flatMap((reference) => reference.deref() ?? []))
+      // The services that all looks share, and perhaps what the last look had.
+      expect(kept.size).toBeLessThan(50)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

@@ -158,6 +158,43 @@ describe("Saga.inspect", () => {
       })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  /** A saga of so many siblings, each of which is in doubt. */
+  const doubtfulSiblings = (count: number): Saga.Saga<void, unknown, SagaError.OutcomeUnknown, never> =>
+    // A number of steps that no type knows.
+    (Saga.make("Doubtful") as any)
+      .parallel((branch: any) => {
+        for (let number = 1; number <= count; number++) {
+          branch = branch.compensatable(`s${number}`, {
+            // After the others have begun.
+            action: () =>
+              Effect.zipRight(Effect.yieldNow(), Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))),
+            compensate: () => Effect.void,
+            inDoubt: "park"
+          })
+        }
+        return branch
+      })
+      .build()
+
+  it.effect("names every step in doubt, and of many the first ten", () =>
+    Effect.gen(function*() {
+      const summaryOf = (count: number) =>
+        Effect.gen(function*() {
+          const saga = doubtfulSiblings(count)
+          yield* Effect.exit(Saga.execute(saga, undefined, { executionId: `${count}` }))
+          return (yield* Saga.inspect(saga, `${count}`)).summary
+        })
+      const begins = "Doubtful is parked (OutcomeUnknown): nobody knows whether"
+      expect(yield* summaryOf(1)).toBe(`${begins} step "s1" happened`)
+      expect(yield* summaryOf(2)).toBe(`${begins} steps "s1", "s2" happened`)
+      const ten = Array.from({ length: 10 }, (_, index) => `"s${index + 1}"`).join(", ")
+      expect(yield* summaryOf(10)).toBe(`${begins} steps ${ten} happened`)
+      expect(yield* summaryOf(13)).toBe(`${begins} steps ${ten} and 3 more happened`)
+      expect((yield* Saga.report(doubtfulSiblings(2), undefined)).summary).toBe(
+        "nobody knows whether steps \"s1\", \"s2\" of Doubtful happened; there was nothing to undo"
+      )
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("shows a compensation while it runs", () =>
     Effect.gen(function*() {
       const undoing = Saga.make("Undoing")

@@ -1,7 +1,7 @@
 /** Names and texts that would drive a terminal, forge a log line, or end the script of a page. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Layer } from "effect"
-import { Checkpoint, Diagram, Recovery, Saga, SagaError, SagaMetrics, Timeline } from "effect-saga"
+import { Checkpoint, Diagram, Plan, Recovery, Saga, SagaError, SagaMetrics, Timeline, ToolExecutor } from "effect-saga"
 import { makeLog, makeTracer } from "./support/observed.ts"
 
 const hostile = "x\u001b[31m\u0007\u009b2J\u202e\nfatal: forged"
@@ -50,7 +50,21 @@ describe("every message of an error shows control characters as their pictures",
     ExecutionNotFound: new SagaError.ExecutionNotFound(whose),
     DefinitionChanged: new SagaError.DefinitionChanged({ ...whose, difference: hostile }),
     JournalCorrupt: new SagaError.JournalCorrupt({ executionId: hostile, problem: hostile }),
-    RecoveredFailure: new SagaError.RecoveredFailure({ tag: hostile, detail: hostile })
+    RecoveredFailure: new SagaError.RecoveredFailure({ tag: hostile, detail: hostile }),
+    KeepsFailing: new SagaError.KeepsFailing({ ...whose, claims: 11, step: hostile, stands: [hostile] }),
+    ToolFailed: new ToolExecutor.ToolFailed({ tool: "t", tag: "Error", reason: hostile }),
+    "ToolFailed of a tool": new ToolExecutor.ToolFailed({ tool: hostile, tag: "Error", reason: "no" }),
+    UnknownTool: new ToolExecutor.UnknownTool({ tool: hostile }),
+    InvalidArguments: new ToolExecutor.InvalidArguments({ tool: "t", problems: ["no", hostile] }),
+    "InvalidArguments of a tool": new ToolExecutor.InvalidArguments({ tool: hostile, problems: ["no"] }),
+    "InvalidPlan, whose place is": new Plan.InvalidPlan({
+      problems: [{ _tag: "Malformed", at: hostile, message: "no" }],
+      more: 1
+    }),
+    "InvalidPlan, whose problem is": new Plan.InvalidPlan({
+      problems: [{ _tag: "Malformed", at: "", message: hostile }],
+      more: 0
+    })
   }
   for (const [name, { message }] of Object.entries(errors)) {
     it(name, () => {

@@ -377,4 +377,57 @@ describe("times that are none", () => {
     const plan = Plan.decode(planOf(readOnly("a", "any", {}, { retry: { times: 1 } })))
     expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow("these limits of plans cannot be kept")
   })
+
+  const noTime = [
+    [{ maxTimeout: 0 }, "maxTimeout is 0, so that every call would be cut off at once"],
+    [
+      { minTimeout: "1 second", maxTimeout: "0 millis" },
+      "maxTimeout is 0, so that every call would be cut off at once"
+    ],
+    [
+      { minTimeout: "6 seconds", maxTimeout: "5 seconds" },
+      "minTimeout is 6s and maxTimeout 5s, so that no timeout keeps both"
+    ]
+  ] as const
+  for (const [limits, problem] of noTime) {
+    it(`are refused as limits where they leave a call no time: ${JSON.stringify(limits)}`, () => {
+      const ways = [
+        () => ToolExecutor.tool({ parameters: Schema.Unknown, limits, run: () => Effect.void }),
+        () => ToolExecutor.layer({}, { limits }),
+        () => ToolExecutor.layerFunction(() => Effect.void, { limits })
+      ]
+      for (const way of ways) {
+        expect(way).toThrow(new ToolExecutor.InvalidLimits({ problems: [problem] }))
+        expect(way).toThrow(ToolExecutor.InvalidLimits)
+      }
+    })
+  }
+
+  it("are refused, and so is a policy for doubts that nobody knows, as code without types may name one", () => {
+    expect(() => owned({ inDoubt: "foo" as never })).toThrow(
+      new ToolExecutor.InvalidLimits({
+        problems: [`the inDoubt of tool "pay" is "foo", and neither "retry" nor "park"`]
+      })
+    )
+    for (const inDoubt of ["retry", "park"] as const) expect(() => owned({ inDoubt })).not.toThrow()
+    const own = Layer.succeed(ToolExecutor.ToolExecutor, {
+      describe: () => ({ inDoubt: "foo" as never }),
+      execute: () => Effect.void
+    })
+    const plan = Plan.decode(planOf(readOnly("a", "any", {}, { retry: { times: 1 } })))
+    expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow(`the inDoubt of tool "any" is "foo"`)
+  })
+
+  it("are refused as limits where those of a tool's owner and of the host leave it no time together", () => {
+    const together = { limits: { maxTimeout: "5 seconds" } } as const
+    expect(() => owned({ limits: { minTimeout: "6 seconds" } }, together)).toThrow(
+      `these limits of plans cannot be kept: of tool "pay" and the host together, minTimeout is 6s and maxTimeout 5s, ` +
+        "so that no timeout keeps both"
+    )
+    expect(() => owned({ limits: { maxTimeout: "5 seconds" } }, { limits: { minTimeout: "6 seconds" } })).toThrow(
+      ToolExecutor.InvalidLimits
+    )
+    expect(() => owned({ limits: { minTimeout: "5 seconds" } }, together)).not.toThrow()
+    expect(() => owned({ limits: { minTimeout: "1 hour" } })).not.toThrow()
+  })
 })

@@ -78,6 +78,83 @@ describe("build() refuses a timeout", () => {
   })
 })
 
+describe("build() refuses a policy that it does not know, as code without types may name one", () => {
+  const nothing = { action: () => Effect.void, compensate: () => Effect.void }
+  const foo = "foo" as never
+  const unknown: ReadonlyArray<readonly [string, () => unknown, string]> = [
+    [
+      "inDoubt",
+      () => Saga.make("Pay").compensatable("hotel", { ...nothing, inDoubt: foo }).build(),
+      `the inDoubt of step "hotel" cannot be followed: "foo" is none of "retry", "verify", "park"`
+    ],
+    [
+      "inDoubt of a Final in a nested saga",
+      () =>
+        Saga.make("Pay").saga(
+          "n",
+          Saga.make("N").final("charge", { action: () => Effect.void, inDoubt: null as never }).build(),
+          { input: () => undefined }
+        ).build(),
+      `the inDoubt of step "charge" cannot be followed: null is none of "retry", "verify", "park"`
+    ],
+    [
+      "inDoubt of a step in a parallel block",
+      () => Saga.make("Pay").parallel((block) => block.compensatable("hotel", { ...nothing, inDoubt: foo })).build(),
+      `the inDoubt of step "hotel" cannot be followed: "foo" is none of "retry", "verify", "park"`
+    ],
+    [
+      "inDoubt among the defaults",
+      () => Saga.make("Pay", { defaults: { inDoubt: "verify" as never } }).compensatable("hotel", nothing).build(),
+      `the inDoubt of the defaults of this saga cannot be followed: "verify" is none of "retry", "park"`
+    ],
+    [
+      "interruptible",
+      () => Saga.make("Pay").compensatable("hotel", { ...nothing, interruptible: "yes" as never }).build(),
+      `the interruptible of step "hotel" cannot be followed: "yes" is none of true, false`
+    ],
+    [
+      "onCompensationFailure",
+      () => Saga.make("Pay", { onCompensationFailure: foo }).compensatable("hotel", nothing).build(),
+      `the onCompensationFailure of this saga cannot be followed: "foo" is none of "continue", "stop"`
+    ],
+    [
+      "unwind",
+      () => Saga.make("Pay").parallel((block) => block.compensatable("hotel", nothing), { unwind: foo }).build(),
+      `the unwind of a parallel block cannot be followed: "foo" is none of "sequential", "parallel"`
+    ],
+    [
+      "concurrency",
+      () => Saga.make("Pay").parallel((block) => block.compensatable("hotel", nothing), { concurrency: foo }).build(),
+      `concurrency "foo" is not a positive integer`
+    ]
+  ]
+  for (const [name, build, problem] of unknown) {
+    it(name, () => {
+      expect(problemsOf(build)).toEqual([problem])
+      expect(build).toThrow(SagaError.InvalidSaga)
+    })
+  }
+
+  it("and takes each that it knows, and none at all", () => {
+    for (const inDoubt of ["retry", "park", undefined] as const) {
+      for (const unwind of ["sequential", "parallel", undefined] as const) {
+        for (const concurrency of [1, 2, "unbounded", undefined] as const) {
+          for (const onCompensationFailure of ["continue", "stop"] as const) {
+            const build = () =>
+              Saga.make("Pay", { onCompensationFailure, defaults: { inDoubt: "park" } })
+                .parallel(
+                  (block) => block.compensatable("hotel", { ...nothing, ...inDoubt === undefined ? {} : { inDoubt } }),
+                  { ...unwind === undefined ? {} : { unwind }, ...concurrency === undefined ? {} : { concurrency } }
+                )
+                .build()
+            expect(problemsOf(build)).toEqual([])
+          }
+        }
+      }
+    }
+  })
+})
+
 describe("build() refuses a schema whose values could never be stored", () => {
   const problemOf = (success: Schema.Schema<any, any>) =>
     problemsOf(() => Saga.make("Pay").readOnly("look", { success, action: () => Effect.void as never }).build())

@@ -4,6 +4,7 @@ import { Cause, Effect, Exit, Fiber, FiberRef, TestClock } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { failureOf } from "./support/exit.ts"
 import { bothWays, forAMinute, slow, step, Text } from "./support/sagas.ts"
+import { failingStore } from "./support/store.ts"
 import { makeWorld, Refused, type World } from "./support/world.ts"
 
 describe("timeouts", () => {
@@ -49,6 +50,63 @@ describe("timeouts", () => {
         Exit.succeed("charge-output")
       )
     }))
+
+  it.effect("bound verify too, which then could not tell: the doubt remains", () =>
+    Effect.gen(function*() {
+      for (const way of ["in process", "durably"] as const) {
+        const world = makeWorld()
+        let asked = 0
+        let cut = 0
+        const saga = Saga.make("Slow")
+          .compensatable("hotel", step(world, "hotel"))
+          .final("charge", {
+            success: Text,
+            action: () => Effect.never,
+            timeout: "5 seconds",
+            inDoubt: "verify",
+            verify: () => (asked++, Effect.onInterrupt(Effect.never, () => Effect.sync(() => cut++)))
+          })
+          .build(({ outputs }) => outputs.charge)
+        const error = failureOf(yield* forAMinute(bothWays(saga)[way]))
+        expect(error).toMatchObject({
+          _tag: "OutcomeUnknown",
+          step: "charge",
+          reason: "it took longer than 5s; verify could not tell: TimeoutException: it took longer than 5s",
+          parked: way === "durably"
+        })
+        expect([asked, cut]).toEqual([1, 1])
+        expect(world.log).toEqual(way === "durably" ? ["+hotel"] : ["+hotel", "-hotel"])
+      }
+    }))
+
+  it.effect("bound verify after a crash, too; one in time tells", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      let calls = 0
+      let pause: "1 second" | "9 seconds" = "9 seconds"
+      const saga = Saga.make("Slow")
+        .final("charge", {
+          success: Text,
+          action: () => Effect.sync(() => `charge ${++calls}`),
+          timeout: "5 seconds",
+          inDoubt: "verify",
+          verify: () => Effect.delay(Effect.succeedSome("found"), pause)
+        })
+        .build(({ outputs }) => outputs.charge)
+      // Its intent is stored, and not its outcome.
+      yield* Effect.exit(Effect.provideService(
+        Saga.execute(saga, undefined, { executionId: "1" }),
+        Checkpoint.Checkpoint,
+        failingStore(store, { failAt: 1 })
+      ))
+      expect(failureOf(yield* forAMinute(Saga.resume(saga, "1")))).toMatchObject({
+        _tag: "OutcomeUnknown",
+        reason: expect.stringContaining("verify could not tell: TimeoutException: it took longer than 5s")
+      })
+      pause = "1 second"
+      expect(yield* forAMinute(Saga.resume(saga, "1"))).toEqual(Exit.succeed("found"))
+      expect(calls).toBe(1)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("in time is in time", () =>
     Effect.gen(function*() {

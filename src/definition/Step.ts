@@ -98,8 +98,7 @@ export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Succe
    */
   readonly when?: (earlier: Earlier<Input, Outputs>) => When
   /**
-   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
-   * fails with `TimeoutException`.
+   * Cuts off each attempt after this time, which then fails with `TimeoutException`.
    */
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
@@ -136,8 +135,8 @@ export interface CompensatableStep<
    */
   readonly when?: (earlier: Earlier<Input, Outputs>) => When
   /**
-   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
-   * fails with `TimeoutException`.
+   * Cuts off each attempt after this time: the action is then in doubt (`OutcomeUnknown`). It bounds `verify`, too: one that is cut
+   * off could not tell, and the doubt remains.
    */
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
@@ -193,8 +192,8 @@ export interface FinalStep<
    */
   readonly when?: (earlier: Earlier<Input, Outputs>) => When
   /**
-   * Cuts off each attempt after this time. An action with a side effect is then in doubt (`OutcomeUnknown`); one without
-   * fails with `TimeoutException`.
+   * Cuts off each attempt after this time: the action is then in doubt (`OutcomeUnknown`). It bounds `verify`, too: one that is cut
+   * off could not tell, and the doubt remains.
    */
   readonly timeout?: Timeout
   /** How a durable run stores the output. */

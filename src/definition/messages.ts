@@ -85,6 +85,10 @@ export const relentlessRetry = (of: string) =>
 export const invalidRetry = (of: string, problem: string) => `the retry of ${of} cannot be followed: times ${problem}`
 export const invalidTimeout = (of: string, problem: string) => `the timeout of ${of} cannot be kept: ${problem}`
 
+/** `given` and `known` are shown as code. */
+export const unknownPolicy = (policy: string, of: string, given: string, known: ReadonlyArray<string>) =>
+  `the ${policy} of ${of} cannot be followed: ${given} is none of ${known.join(", ")}`
+
 export const unstorableSuccess = (name: string, part: string) =>
   `the output of step "${name}" could never be stored: as its success schema encodes it, ${part}, which JSON cannot hold`
 export const unstorableInput = (part: string) =>
@@ -96,7 +100,8 @@ export const emptyParallel: EmptyParallel = "a parallel block needs at least one
 export type UnreturnedBranch =
   "the function of a parallel block must return the branch that it is given, with its steps added"
 
-export const invalidConcurrency = (concurrency: number) => `concurrency ${concurrency} is not a positive integer`
+/** `concurrency` is shown as code. */
+export const invalidConcurrency = (concurrency: string) => `concurrency ${concurrency} is not a positive integer`
 
 export type FinalInParallel<Name extends string> =
   `"${Name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`

@@ -3,7 +3,7 @@
  * no types.
  */
 import { classifications } from "../journal/statuses.ts"
-import { countProblem, durationProblem } from "../values/numbers.ts"
+import { countProblem, durationProblem, said } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
 import type { Definition, Nested, Parallel, StepDefinition } from "./definition.ts"
 import * as Message from "./messages.ts"
@@ -24,6 +24,7 @@ export type Rule =
   | "EndlessRetry"
   | "InvalidRetry"
   | "InvalidTimeout"
+  | "UnknownPolicy"
   | "NotStorable"
 
 export interface BrokenRule {
@@ -32,6 +33,8 @@ export interface BrokenRule {
   /** The index of the node, and within a parallel block that of the sibling; empty for the saga as a whole. */
   readonly where: ReadonlyArray<number>
 }
+
+const ofDefaults = "the defaults of this saga"
 
 type Policies = Pick<StepDefinition, "retry" | "timeout" | "compensationRetry" | "compensationTimeout">
 
@@ -73,6 +76,26 @@ const policyRules: ReadonlyArray<{
   }
 ]
 
+/** The words that each policy knows: where there are no types, one that is misspelt would be taken for another. */
+const words: {
+  readonly [Policy in "inDoubt" | "onCompensationFailure" | "unwind" | "interruptible"]: ReadonlyArray<unknown>
+} = {
+  inDoubt: ["retry", "verify", "park"],
+  onCompensationFailure: ["continue", "stop"],
+  unwind: ["sequential", "parallel"],
+  interruptible: [true, false]
+}
+
+const wordProblem = (
+  policy: keyof typeof words,
+  of: string,
+  given: unknown,
+  known: ReadonlyArray<unknown> = words[policy]
+): string | undefined =>
+  given === undefined || known.includes(given)
+    ? undefined
+    : Message.unknownPolicy(policy, of, said(given), known.map(said))
+
 /** The rules about a step by itself. */
 const stepRules: ReadonlyArray<{
   readonly rule: Rule
@@ -90,6 +113,14 @@ const stepRules: ReadonlyArray<{
     problemOf: ({ inDoubt, name, verify }) =>
       inDoubt === "verify" && verify === undefined ? Message.missingVerify(name) : undefined
   },
+  {
+    rule: "UnknownPolicy",
+    problemOf: ({ inDoubt, name }) => wordProblem("inDoubt", `step "${name}"`, inDoubt)
+  },
+  {
+    rule: "UnknownPolicy",
+    problemOf: ({ interruptible, name }) => wordProblem("interruptible", `step "${name}"`, interruptible)
+  },
   ...policyRules.map(({ problemOf, rule }) => ({
     rule,
     problemOf: (step: StepDefinition) => problemOf(step, `step "${step.name}"`)
@@ -105,7 +136,7 @@ const stepRules: ReadonlyArray<{
 
 /** Every rule that a definition breaks. */
 export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> => {
-  const { defaults, input, name, nodes, version } = definition
+  const { defaults, input, name, nodes, onCompensationFailure, version } = definition
   const broken: Array<BrokenRule> = []
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
@@ -134,9 +165,11 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   const checkParallel = (block: Parallel<StepDefinition | Nested>, where: ReadonlyArray<number>) => {
     const { concurrency } = block
     if (block.nodes.length === 0) breaks(where, "EmptyParallel", Message.emptyParallel)
-    if (typeof concurrency === "number" && !(Number.isInteger(concurrency) && concurrency > 0)) {
-      breaks(where, "InvalidConcurrency", Message.invalidConcurrency(concurrency))
-    }
+    const isMany = concurrency === undefined || concurrency === "unbounded" ||
+      (Number.isInteger(concurrency) && concurrency > 0)
+    if (!isMany) breaks(where, "InvalidConcurrency", Message.invalidConcurrency(said(concurrency)))
+    const unknown = wordProblem("unwind", "a parallel block", block.unwind)
+    if (unknown !== undefined) breaks(where, "UnknownPolicy", unknown)
     block.nodes.forEach((sibling, index) => {
       const here = [...where, index]
       if (finalOf(sibling) === undefined) check(sibling, here)
@@ -148,9 +181,14 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   if (!Number.isSafeInteger(version) || version < 1) breaks([], "InvalidVersion", Message.invalidVersion(version))
   if (nodes.length === 0) breaks([], "NoSteps", Message.noSteps)
   for (const { problemOf, rule } of policyRules) {
-    const message = problemOf(defaults, "the defaults of this saga")
+    const message = problemOf(defaults, ofDefaults)
     if (message !== undefined) breaks([], rule, message)
   }
+  const unknown = [
+    wordProblem("inDoubt", ofDefaults, defaults.inDoubt, ["retry", "park"]),
+    wordProblem("onCompensationFailure", "this saga", onCompensationFailure)
+  ]
+  for (const message of unknown) if (message !== undefined) breaks([], "UnknownPolicy", message)
   const part = input === undefined ? undefined : unstorablePart(input)
   if (part !== undefined) breaks([], "NotStorable", Message.unstorableInput(part))
   nodes.forEach((node, index) => node._tag === "Parallel" ? checkParallel(node, [index]) : check(node, [index]))

@@ -203,9 +203,12 @@ const ask = (
   doubt: OutcomeUnknown,
   settle: { readonly happened: (output: unknown) => AnyEffect; readonly didNot: () => AnyEffect }
 ): AnyEffect => {
-  const { inDoubt, verify } = action.step
+  const { inDoubt, timeout, verify } = action.step
   if (inDoubt !== "verify" || verify === undefined) return remainUnknown(action, doubt.reason)
-  const asked = Effect.suspend(() => beforeCall(action.owner, 1, () => verify(action.context())))
+  const call: AnyEffect = Effect.suspend(() => beforeCall(action.owner, 1, () => verify(action.context())))
+  const asked = timeout === undefined
+    ? call
+    : cutAfter(call, timeout, () => new Cause.TimeoutException(tookTooLong(timeout).reason))
   return Effect.matchCauseEffect(asked as AnyEffect<Option.Option<unknown>>, {
     onFailure: (cause) =>
       haltOf(cause) === undefined

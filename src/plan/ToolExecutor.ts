@@ -13,7 +13,7 @@ import { describe } from "../values/describe.ts"
 import { notJson } from "../values/json.ts"
 import * as schemas from "../values/schema.ts"
 import { visible } from "../values/visible.ts"
-import { checkedLimits, type Limits } from "./limits.ts"
+import { checkedLimits, type Limits, limitsOf } from "./limits.ts"
 import { firstProblems } from "./problems.ts"
 import { endUnreadable, unreadableResult } from "./results.ts"
 
@@ -50,7 +50,7 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-saga/Tool
   failure: Schema.optional(Schema.Unknown)
 }) {
   override get message() {
-    return `tool "${visible(this.tool)}" failed: ${this.reason}`
+    return visible(`tool "${this.tool}" failed: ${this.reason}`)
   }
 }
 
@@ -72,7 +72,7 @@ export class InvalidArguments extends Schema.TaggedError<InvalidArguments>("effe
   { tool: Schema.String, problems: Schema.Array(Schema.String) }
 ) {
   override get message() {
-    return `tool "${visible(this.tool)}" does not take these arguments: ${this.problems.join("; ")}`
+    return visible(`tool "${this.tool}" does not take these arguments: ${this.problems.join("; ")}`)
   }
 }
 
@@ -157,8 +157,8 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
 export type Requirements<T> = T extends Tool<infer R> ? R : never
 
 /**
- * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws `InvalidLimits`
- * for limits that are none.
+ * Runs the tools of a record, by their names in it. The services that a tool needs are taken from where the layer is built. Throws
+ * `InvalidLimits` for limits that are none, or that leave a tool no time together with those of its owner.
  */
 export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   tools: Tools,
@@ -166,6 +166,8 @@ export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
 ): Layer.Layer<ToolExecutor, never, Requirements<Tools[keyof Tools]>> => {
   const limits = checkedLimits(options.limits)
   const find = (name: string): Tool<any> | undefined => Object.hasOwn(tools, name) ? tools[name] : undefined
+  // Now and not with the first plan: limits of an owner and of the host that leave a tool no time are a mistake of this program.
+  for (const name of Object.keys(tools)) limitsOf({ describe: find, limits }, name)
   return Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<any>): Service => ({

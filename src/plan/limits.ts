@@ -4,6 +4,8 @@
  */
 import { Data, Duration } from "effect"
 import type { InDoubtPolicy } from "../definition/Step.ts"
+import { said as shown } from "../values/numbers.ts"
+import { visible } from "../values/visible.ts"
 
 /** How far a plan may go with a tool: see {@link defaultLimits}. */
 export interface Limits {
@@ -42,8 +44,22 @@ export const checkedLimits = (limits: Partial<Limits> | undefined): Partial<Limi
   if (maxRetries !== undefined && !(maxRetries >= 0 && (Number.isInteger(maxRetries) || maxRetries === Infinity))) {
     problems.push(`maxRetries is ${maxRetries}, and not a whole number of at least 0`)
   }
+  if (problems.length === 0) problems.push(...timeoutProblems(limits ?? {}))
   if (problems.length > 0) throw new InvalidLimits({ problems })
   return limits ?? {}
+}
+
+/** Limits of which each is one, and which leave no call any time. */
+const timeoutProblems = ({ maxTimeout, minTimeout }: Partial<Limits>): ReadonlyArray<string> => {
+  if (maxTimeout === undefined) return []
+  const longest = Duration.decode(maxTimeout)
+  if (Duration.toMillis(longest) === 0) return ["maxTimeout is 0, so that every call would be cut off at once"]
+  if (minTimeout === undefined || Duration.lessThanOrEqualTo(minTimeout, longest)) return []
+  return [
+    `minTimeout is ${Duration.format(minTimeout)} and maxTimeout ${
+      Duration.format(longest)
+    }, so that no timeout keeps both`
+  ]
 }
 
 const durations = ["minDelay", "minTimeout", "maxTimeout"] as const
@@ -82,15 +98,24 @@ export interface InMillis {
 /** The limits for a tool: in each the stricter of the host's and the owner's. */
 export const limitsOf = (tools: Tools, tool: string): InMillis => {
   const host = inMillis({ ...defaultLimits, ...given(tools.limits) })
-  const said = tools.describe(tool)?.limits
+  const { inDoubt, limits: said } = tools.describe(tool) ?? {}
+  if (inDoubt !== undefined && inDoubt !== "retry" && inDoubt !== "park") {
+    const problem = `the inDoubt of tool "${visible(tool)}" is ${shown(inDoubt)}, and neither "retry" nor "park"`
+    throw new InvalidLimits({ problems: [problem] })
+  }
   if (said === undefined) return host
   const owner = inMillis({ ...host, ...given(said) })
-  return {
+  const stricter = {
     maxRetries: Math.min(host.maxRetries, owner.maxRetries),
     minDelay: Math.max(host.minDelay, owner.minDelay),
     minTimeout: Math.max(host.minTimeout, owner.minTimeout),
     maxTimeout: Math.min(host.maxTimeout, owner.maxTimeout)
   }
+  const problems = timeoutProblems(stricter).map((problem) =>
+    `of tool "${visible(tool)}" and the host together, ${problem}`
+  )
+  if (problems.length > 0) throw new InvalidLimits({ problems })
+  return stricter
 }
 
 /** Checked again: an executor of a user's own may have any. */

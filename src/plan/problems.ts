@@ -46,8 +46,8 @@ export class InvalidPlan extends Data.TaggedError("InvalidPlan")<{
   readonly more: number
 }> {
   override get message() {
-    const problems = this.problems.map(({ at, message }) => at === "" ? message : `${visible(at)}: ${message}`)
-    return `this plan cannot be run: ${[...problems, ...moreIn(this.more)].join("; ")}`
+    const problems = this.problems.map(({ at, message }) => at === "" ? message : `${at}: ${message}`)
+    return visible(`this plan cannot be run: ${[...problems, ...moreIn(this.more)].join("; ")}`)
   }
 }
 

@@ -70,21 +70,32 @@ const compensationReports = (
 
 const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
   const isDoubt = Option.exists(Cause.failureOption(cause), (error) => SagaError.is("OutcomeUnknown")(error))
-  const failed = steps.find(({ status }) => status === (isDoubt ? "InDoubt" : "Failed")) ??
-    steps.find(({ status }) => status === "Failed" || status === "InDoubt")
+  const doubtful = steps.filter(({ status }) => status === "InDoubt")
+  const failed = steps.find(({ status }) => status === "Failed")
+  const where = isDoubt && doubtful.length > 0 ? doubtful : failed === undefined ? doubtful : [failed]
   const why = Cause.isInterruptedOnly(cause)
     ? "was interrupted"
     : Option.match(Cause.failureOption(cause), {
       onNone: () => "died",
       onSome: (error) => `failed with ${tagOf(error)}`
     })
-  return `${program.name} ${why}${failed === undefined ? "" : ` at step "${failed.step}"`}`
+  return `${program.name} ${why}${where.length === 0 ? "" : ` at ${someSteps(where)}`}`
 }
 
 /** The name of an error in a sentence. */
 const tagOf = (error: unknown): string => typeof error === "string" ? error.slice(0, 100) : describe(error).tag
 
 const namesOf = (steps: ReadonlyArray<{ readonly step: string }>) => steps.map(({ step }) => `"${step}"`).join(", ")
+
+const mostNamed = 10
+
+/** Steps in a sentence: the first ones by name, and how many more there are. */
+const someSteps = (steps: ReadonlyArray<{ readonly step: string }>): string => {
+  const more = steps.length - mostNamed
+  return `${steps.length === 1 ? "step" : "steps"} ${namesOf(steps.slice(0, mostNamed))}${
+    more > 0 ? ` and ${more} more` : ""
+  }`
+}
 
 /** Everything but the summary, in declared order. */
 const detailsOf = (
@@ -126,19 +137,16 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
   }
 }
 
-/** First what a person has to mend: the compensations that failed, or the step that is in doubt; then why it was unwound. */
+/** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = ({ steps }: Program, { parked, steps: states }: ExecutionState): string | undefined => {
   const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
-  const doubtful = recorded.find(({ status }) => status === "InDoubt")
+  const doubtful = recorded.filter(({ status }) => status === "InDoubt")
   const failed = recorded.find(({ status }) => status === "Failed")
-  const first = parked === "OutcomeUnknown" ? doubtful ?? failed : failed ?? doubtful
-  const why = first === undefined
-    ? undefined
-    : first.status === "InDoubt"
-    ? `nobody knows whether step "${first.step}" happened`
-    : `step "${first.step}" failed${withTag(first.failures)}`
+  const doubt = doubtful.length === 0 ? undefined : `nobody knows whether ${someSteps(doubtful)} happened`
+  const failure = failed === undefined ? undefined : `step "${failed.step}" failed${withTag(failed.failures)}`
+  const why = parked === "OutcomeUnknown" ? doubt ?? failure : failure ?? doubt
   if (stuck.length === 0) return why
   return why === undefined ? stuck.join("; ") : `${stuck.join("; ")}; it was unwound because ${why}`
 }
@@ -185,7 +193,8 @@ export const reportOf = (options: {
     return { _tag: "FailedAfterCommit", error: error as SagaError.FailedAfterCommit<never>, ...details(summary) }
   }
   if (SagaError.is("OutcomeUnknown")(error) && error.step !== undefined && error.happened === undefined) {
-    const summary = `nobody knows whether step "${error.step}" of ${program.name} happened; ${undone}`
+    const doubtful = steps.filter(({ status }) => status === "InDoubt")
+    const summary = `nobody knows whether ${someSteps(doubtful)} of ${program.name} happened; ${undone}`
     return { _tag: "OutcomeUnknown", error, ...details(summary) }
   }
   if (!isAllUndone(state)) {

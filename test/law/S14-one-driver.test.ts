@@ -380,6 +380,28 @@ describe("S14: a claim is released by its process", () => {
       }))
   }
 
+  for (const [end, action] of Object.entries(ends)) {
+    it.scoped(`and a recovery that cannot store an execution's end says that it was left: its ${end}`, () =>
+      Effect.gen(function*() {
+        const store = yield* Checkpoint.makeMemory
+        const [ours, other] = [yield* processOn(store), yield* processOn(store)]
+        const saga = Saga.make("Trip")
+          .compensatable("hotel", {
+            success: Schema.String,
+            action: action as () => Effect.Effect<string, "no" | SagaError.OutcomeUnknown>,
+            compensate: () => Effect.void,
+            inDoubt: "retry"
+          })
+          .build()
+        const began = as(failingStore(ours, { failAt: 1 }))(Saga.execute(saga, undefined, { executionId: "1" }))
+        yield* Effect.exit(began)
+        expect(yield* as(failingStore(other, { failAt: 0 }))(recoverAll([saga]))).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError", reason: "Full" } } }
+        ])
+        yield* ours.claim({ executionId: "1", saga: "Trip" })
+      }))
+  }
+
   it.scoped("also of an execution that keeps failing, where it cannot store that", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.makeMemory
@@ -664,6 +686,30 @@ describe("a process whose store or lease goes wrong", () => {
         yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "same" })))
       }
       expect(most).toBe(1)
+    }))
+})
+
+describe("leases that have ended and cannot be cleared away", () => {
+  it.scopedLive("keep no process from renewing its own, and none from listing what is left", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(sqliteDatabase.client)
+      const store = yield* Effect.provide(SqlCheckpoint.make(), context)
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const ended = yield* store.acquire({ milliseconds: 60_000 })
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      yield* store.append([commitOf({ executionId: "1", token: ended })])
+      yield* sql`UPDATE effect_saga_lease SET expires_at = 1 WHERE token = ${ended}`
+      yield* sql`CREATE TRIGGER stuck BEFORE DELETE ON effect_saga_lease BEGIN SELECT RAISE(ABORT, 'stuck'); END`
+      const endsAt = sql<{ at: number }>`SELECT expires_at AS at FROM effect_saga_lease WHERE token = ${token}`
+      yield* sql`UPDATE effect_saga_lease SET expires_at = expires_at - 10000 WHERE token = ${token}`
+      const [before] = yield* endsAt
+      expect(yield* store.renew(token)).toBe(true)
+      const [after] = yield* endsAt
+      expect(after!.at).toBeGreaterThan(before!.at)
+      const listed = yield* Stream.runCollect(store.unfinished({ parked: false }))
+      expect(Chunk.toReadonlyArray(listed)).toMatchObject([{ executionId: "1", leasedFor: 0 }])
+      // A lease of its own is another matter: a process that begins is told.
+      expect(failureOf(yield* Effect.exit(store.acquire({ milliseconds: 60_000 })))).toMatchObject({ detail: "stuck" })
     }))
 })
 

@@ -84,6 +84,50 @@ describe("S15: the same executionId twice", () => {
       expect(world.log).toEqual(["+charge"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("whoever joined a call that is interrupted, and leaves the execution for recovery, goes on with it", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = Saga.make("Charge")
+        .readOnly("look", { action: () => Effect.sleep("1 second") })
+        .final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .build(({ outputs }) => outputs.charge)
+      const driver = yield* Effect.fork(
+        Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" })
+      )
+      yield* TestClock.adjust("500 millis")
+      const joiner = yield* Effect.fork(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(driver)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(joiner)).toEqual(Exit.succeed("charge-output"))
+      expect(world.log).toEqual(["+charge"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("and so does whoever joined one that is interrupted before it has loaded the journal", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const saga = reserve(world).build(({ outputs }) => outputs.hotel)
+      const store = yield* Checkpoint.makeMemory
+      let loads = 0
+      const service = yield* Checkpoint.make({
+        ...store,
+        load: (executionId) => ++loads === 1 ? Effect.never : store.load(executionId)
+      })
+      const execute = Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, service)
+      )
+      const driver = yield* Effect.fork(execute)
+      yield* TestClock.adjust("1 second")
+      expect(loads).toBe(1)
+      const joiner = yield* Effect.fork(Effect.exit(execute))
+      yield* TestClock.adjust("1 second")
+      expect(loads).toBe(1)
+      yield* Fiber.interrupt(driver)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(joiner)).toEqual(Exit.succeed("hotel-output"))
+      expect(world.log).toEqual(["+hotel", "+flight"])
+    }).pipe(Effect.scoped))
+
   it.effect("the order of an input's members makes it no other input", () =>
     Effect.gen(function*() {
       const saga = Saga.make("Record", { input: Schema.Record({ key: Schema.String, value: Schema.Number }) })

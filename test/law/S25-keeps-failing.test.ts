@@ -1,7 +1,7 @@
 /** S25: an execution that makes no progress stops being tried, and says what was seen. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
-import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { Effect, Logger, LogLevel, Schema, Stream } from "effect"
+import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
@@ -158,6 +158,29 @@ describe("S25: an execution that makes no progress is parked", () => {
       expect(yield* lost(99)(Saga.resume(saga, "1"))).toBe("paid")
     }))
 
+  it.effect("and the log warns when it parks, once, whoever set it going", () =>
+    Effect.gen(function*() {
+      const { begin, lost, saga } = stuck(yield* Checkpoint.makeMemory)
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) warnings.push(String(message))
+      })
+      yield* Effect.gen(function*() {
+        yield* begin
+        for (let life = 1; life <= 10; life++) {
+          yield* lost(0)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        }
+        expect(warnings).toEqual([])
+        // No recovery runs, which would warn by itself.
+        const exit = yield* lost(99)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        const error = failureOf(exit)
+        expect(error).toMatchObject({ _tag: "KeepsFailing", claims: 11 })
+        expect(warnings).toEqual([`Order 1 is parked: ${error?.message}`])
+        yield* lost(99)(Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+        expect(warnings.length).toBe(1)
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }))
+
   it.effect("a store that fails while it is being parked is told as that, and it stays for another time", () =>
     Effect.gen(function*() {
       const { begin, lost, saga } = stuck(yield* Checkpoint.makeMemory)
@@ -237,6 +260,43 @@ describe("S25: an execution that makes no progress is parked", () => {
       yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
       for (let life = 0; life < 20; life++) yield* process(store, recoverAll([saga], { maxClaims: 3, parked: true }))
       expect(charges()).toBe(4)
+    }))
+
+  it.effect("nor is what waits for a doubt to be settled parked anew, however often a recovery could not wake it", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      let answers = false
+      const saga = Saga.make("Order")
+        .final("charge", {
+          success: Text,
+          action: () =>
+            answers ? Effect.succeed("paid") : Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
+          inDoubt: "retry"
+        })
+        .build(({ outputs }) => outputs.charge)
+      const options = { parked: true, maxClaims: 2 }
+      yield* process(store, Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
+      for (let life = 1; life <= 5; life++) {
+        const lost = Effect.flatMap(
+          Checkpoint.Checkpoint,
+          (service) =>
+            Effect.provideService(
+              recoverAll([saga], options),
+              Checkpoint.Checkpoint,
+              failingStore(service, { failAt: 0 })
+            )
+        )
+        expect(yield* process(store, lost)).toMatchObject([
+          { _tag: "LeftAsItWas", cause: { _tag: "Fail", error: { _tag: "CheckpointError" } } }
+        ])
+        const [parked] = yield* process(
+          store,
+          Effect.map(Stream.runCollect(Recovery.parked([saga])), Array.from<Recovery.Parked>)
+        )
+        expect(parked).toMatchObject({ executionId: "1", error: { _tag: "OutcomeUnknown", step: "charge" } })
+      }
+      answers = true
+      expect(yield* process(store, recoverAll([saga], options))).toMatchObject([{ _tag: "Succeeded", output: "paid" }])
     }))
 
   it.effect("and a journal that does not say under which claims it was written is counted from now on", () =>

@@ -465,7 +465,7 @@ export const mutants = [
     only: "^S14: a claim"
   },
   {
-    says: "keeps the claim of an execution that it leaves while unwinding",
+    says: "tells the end of an execution, or the way back, as if it were stored",
     file: durable,
     text: "if (run.halt !== undefined) return",
     replacement: "if (run.halt !== undefined && run.recorder?.state()?.status === \"Running\") return",
@@ -1230,8 +1230,8 @@ export const mutants = [
   {
     says: "reports the step that failed, and not the one in doubt, of an execution that waits for a doubt",
     file: "src/report/fromRun.ts",
-    text: "parked === \"OutcomeUnknown\" ? doubtful ?? failed",
-    replacement: "parked === \"OutcomeUnknown\" ? failed ?? doubtful",
+    text: "parked === \"OutcomeUnknown\" ? doubt ?? failure",
+    replacement: "parked === \"OutcomeUnknown\" ? failure ?? doubt",
     tests: ["test/SagaReport.test.ts"]
   },
   {
@@ -1254,5 +1254,100 @@ export const mutants = [
     text: "summary: visible(why === undefined ? is : `${is}: ${why}`)",
     replacement: "summary: why === undefined ? is : `${is}: ${why}`",
     tests: ["test/hostileNames.test.ts", "test/hostileErrors.test.ts", "test/SagaReport.test.ts"]
+  },
+  // The file of a SQLite store.
+  {
+    says: "looks for its file in another directory once the process has changed its own",
+    file: "src/sql/watchedFile.ts",
+    text: "const filename = resolve(name)",
+    replacement: "const filename = (resolve, name)",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  {
+    says: "takes a file that cannot be looked at for lost",
+    file: "src/sql/watchedFile.ts",
+    text: "      } catch (cause) {\n",
+    replacement: "      } catch (cause) {\n        isLost = true\n",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  {
+    says: "takes a blank filename",
+    file: "src/sql/SqliteCheckpoint.ts",
+    text: "options.filename.trim() === \"\"",
+    replacement: "options.filename === \"\"",
+    tests: [checkpoint],
+    only: "^a SQLite file that is where"
+  },
+  // Leases that cannot be cleared away.
+  {
+    says: "does not renew its lease where others cannot be cleared away",
+    file: "src/sql/sqlStore.ts",
+    text: "Effect.zipLeft(renew(token), Effect.ignore(tidy))",
+    replacement: "Effect.zipLeft(renew(token), tidy)",
+    tests: [oneDriver],
+    only: "^leases that have ended"
+  },
+  {
+    says: "lists nothing where leases cannot be cleared away",
+    file: "src/sql/sqlStore.ts",
+    text: "Effect.as(Effect.ignore(tidy), pages)",
+    replacement: "Effect.as(tidy, pages)",
+    tests: [oneDriver],
+    only: "^leases that have ended"
+  },
+  // What a background recovery says and keeps.
+  {
+    says: "parks what keeps failing without a word",
+    file: durable,
+    text: "(cause) => warnParked({ executionId, program }, cause)",
+    replacement: "(cause) => void warnParked({ executionId, program }, cause) ?? Effect.void",
+    tests: [keepsFailing]
+  },
+  {
+    says: "keeps every look of a background recovery alive through the one after it",
+    file: "src/recovery/Recovery.ts",
+    text: "Effect.forever(Effect.zipRight(Effect.sleep(interval), look))",
+    replacement:
+      "Effect.delay(Effect.repeat(Effect.zipLeft(look, Effect.sleep(interval)), { times: Infinity }), interval)",
+    tests: [recovery],
+    only: "^Recovery.layer"
+  },
+  // What the last look found.
+  {
+    says: "lets a verify take as long as it likes",
+    file: action,
+    text: "timeout === undefined\n    ? call",
+    replacement: "true\n    ? call",
+    tests: ["test/timeouts.test.ts"]
+  },
+  {
+    says: "takes limits of an owner and of the host that leave a tool no time together",
+    file: "src/plan/ToolExecutor.ts",
+    text: "for (const name of Object.keys(tools)) limitsOf",
+    replacement: "for (const name of [] as ReadonlyArray<string>) limitsOf",
+    tests: ["test/planLimits.test.ts"]
+  },
+  {
+    says: "takes a misspelt policy of a saga",
+    file: "src/definition/rules.ts",
+    text: "wordProblem(\"onCompensationFailure\", \"this saga\", onCompensationFailure)",
+    replacement: "undefined",
+    tests: ["test/rules.test.ts"]
+  },
+  {
+    says: "leaves out of a summary how many more steps are in doubt",
+    file: "src/report/fromRun.ts",
+    text: "more > 0 ?",
+    replacement: "more > 3 ?",
+    tests: ["test/SagaReport.test.ts"]
+  },
+  {
+    says: "prints what a tool's error says as it is",
+    file: "src/plan/ToolExecutor.ts",
+    text: "return visible(`tool \"${this.tool}\" failed: ${this.reason}`)",
+    replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
+    tests: ["test/hostileNames.test.ts"]
   }
 ]
