@@ -64,10 +64,13 @@ const answerOf: (exit: Exit.Exit<unknown, unknown>) => Outcome = Exit.match({
 type Called = Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>
 
 /** What an execution is, is told by its id: whoever starts it starts the same. */
-const start = (executionId: string, onInterrupt: "cancel" | "suspend"): Called => {
+const start = (executionId: string, onInterrupt: Saga.ExecuteOptions["onInterrupt"]): Called => {
   const saga = sagas.all[shapeNames[Math.floor(shapeNames.length * chanceOf(`shape ${executionId}`))]!]
   const input = { amount: Math.floor(1000 * chanceOf(`amount ${executionId}`)) }
-  return Saga.execute(saga as Sagas["all"]["Order"], input, { executionId, onInterrupt })
+  return Saga.execute(saga as Sagas["all"]["Order"], input, {
+    executionId,
+    ...(onInterrupt === undefined ? {} : { onInterrupt })
+  })
 }
 
 let begun = 0
@@ -76,7 +79,8 @@ const startOne = Effect.gen(function*() {
   const isShared = next() < 0.15
   const executionId = isShared ? `shared-${Math.floor(Date.now() / 250)}` : `${task.name}-${begun++}`
   const interrupted = next()
-  const fiber = yield* Effect.fork(start(executionId, interrupted < 0.04 ? "suspend" : "cancel"))
+  const onInterrupt = interrupted < 0.03 ? "suspend" : interrupted < 0.07 ? "cancel" : undefined
+  const fiber = yield* Effect.fork(start(executionId, onInterrupt))
   if (interrupted < 0.1) {
     yield* Effect.sleep(60 * next())
     yield* Fiber.interrupt(fiber)
