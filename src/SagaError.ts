@@ -218,8 +218,8 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
  *
  * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
  *   caller must choose another id
- * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may ask
- *   again later for the result
+ * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may wait for
+ *   the result with `Saga.await`, as `Saga.execute` does by itself
  * - `WaitsForItself`: the call was made by a step of the same execution, directly or through other executions, and would wait
  *   for itself; the author of the saga must act
  * - `LeaseLost`: this process was paused, or could not reach the store, for longer than its lease lasts; this call has stopped. The
