@@ -113,7 +113,7 @@ describe("S15: the same executionId twice", () => {
         ...store,
         load: (executionId) => ++loads === 1 ? Effect.never : store.load(executionId)
       })
-      const execute = Saga.execute(saga, undefined, { executionId: "1" }).pipe(
+      const execute = Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }).pipe(
         Effect.provideService(Checkpoint.Checkpoint, service)
       )
       const driver = yield* Effect.fork(execute)
