@@ -53,7 +53,7 @@ const demo = Effect.gen(function*() {
       yield* payments.waiting().pipe(
         Effect.repeat({ until: (waiting) => waiting.includes(what), schedule: Schedule.spaced("20 millis") }),
         Effect.timeoutFail({
-          duration: "10 seconds",
+          duration: "1 minute",
           onTimeout: () => new DemoFailed({ message: `the driver never got to the ${what}` })
         })
       )
