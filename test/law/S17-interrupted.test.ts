@@ -139,12 +139,13 @@ describe("S17: a checkpoint that closes", () => {
       const store = yield* Checkpoint.makeMemory
       const scope = yield* Scope.make()
       const service = yield* Scope.extend(Checkpoint.make(store, options), scope)
-      return { store, close: Scope.close(scope, Exit.void), as: Effect.provideService(Checkpoint.Checkpoint, service) }
+      const as = Effect.provideService(Checkpoint.Checkpoint, service)
+      return { store, token: yield* service.token, close: Scope.close(scope, Exit.void), as }
     })
 
   it.effect("suspends what it drives at the next safe point: an action ends, the next does not begin", () =>
     Effect.gen(function*() {
-      const { as, close, store } = yield* closing()
+      const { as, close, store, token } = yield* closing()
       const world = makeWorld()
       const inside = yield* Deferred.make<void>()
       const goOn = yield* Deferred.make<void>()
@@ -171,7 +172,8 @@ describe("S17: a checkpoint that closes", () => {
       yield* Deferred.succeed(goOn, undefined)
       yield* closed
       expect(world.log).toEqual(["+hotel"])
-      // Another process goes on at once: the claim is free.
+      // Another process goes on at once: the claim is free, and so is the lease.
+      expect(yield* store.renew(token)).toBe(false)
       const other = yield* Checkpoint.make(store)
       yield* Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, other)
       expect(world.log).toEqual(["+hotel", "+flight"])
@@ -179,7 +181,7 @@ describe("S17: a checkpoint that closes", () => {
 
   it.effect("does not wait for longer than its grace, and frees no execution whose action still runs", () =>
     Effect.gen(function*() {
-      const { as, close, store } = yield* closing({ shutdown: { grace: "20 millis" } })
+      const { as, close, store, token } = yield* closing({ shutdown: { grace: "20 millis" } })
       const world = makeWorld()
       const inside = yield* Deferred.make<void>()
       const saga = reserve(world)
@@ -192,6 +194,7 @@ describe("S17: a checkpoint that closes", () => {
       yield* as(Saga.start(saga, undefined, { executionId: "1" }))
       yield* Deferred.await(inside)
       yield* close
+      expect(yield* store.renew(token)).toBe(true)
       const other = yield* Checkpoint.make(store)
       const exit = yield* Effect.exit(Effect.provideService(Saga.resume(saga, "1"), Checkpoint.Checkpoint, other))
       expect(failureOf(exit)).toMatchObject({ _tag: "ExecutionConflict", reason: "OtherDriver" })

@@ -398,8 +398,8 @@ export const mutants = [
     file: "src/store/lease.ts",
     text: "this.whileClosing(this.store.release(token))",
     replacement: "Effect.void",
-    tests: [oneDriver],
-    only: "^S14"
+    tests: [interrupted, oneDriver],
+    only: "^S1[47]"
   },
   {
     says: "drops the fencing check in the store in memory",
