@@ -123,7 +123,7 @@ export interface ExecuteOptions {
   /** Identifies the execution, for good: the same id with the same input joins it or returns what came of it. */
   readonly executionId: string
   /**
-   * What interrupting the call does to the execution. Left out, nothing: the call ends, and the execution goes on. `"cancel"`
+   * Says how an interruption of the call acts on the execution. Left out, not at all: the call ends, the execution goes on. `"cancel"`
    * undoes it, and the call ends when that is done; past the point of no return the execution is left for recovery. `"suspend"`
    * leaves it at its next safe point, for `Saga.resume` or `Recovery`.
    */

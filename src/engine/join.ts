@@ -26,7 +26,7 @@ export interface Call {
   readonly input: string | undefined
   /** Whether any other call for the same input may share its result; false if it brings a finding of its own. */
   readonly shares: boolean
-  /** What an interruption of the call does to the execution; undefined if it ends the call only. */
+  /** How an interruption of the call stops the execution; undefined if it ends the call only. */
   readonly onInterrupt: Checkpoint.Stop | undefined
   /** Whether it waits for an execution that another process drives; if not, it fails with `OtherDriver`. */
   readonly waitsForOthers: boolean

@@ -69,7 +69,7 @@ export interface Options {
   /** How long finished executions are kept; checked at the start and every hour. For ever by default. */
   readonly retention?: Duration.DurationInput
   /**
-   * What closing the store does with the executions that this process drives. Each is suspended at its next safe point, and left
+   * When the store closes, each execution that this process drives is suspended at its next safe point, and left
    * for recovery; `grace` is for how long that is waited for, 10 seconds by default. An action that still runs then is warned of,
    * and its execution is not free for other processes before the lease has run out.
    */
