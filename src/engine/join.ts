@@ -3,13 +3,14 @@ import { Cause, Context, Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import type * as Journal from "../Journal.ts"
-import { CheckpointError, type DrivingError, ExecutionConflict } from "../SagaError.ts"
+import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { isClosed } from "../store/groupCommits.ts"
 import { describe } from "../values/describe.ts"
 import { giveService, serviceOf } from "../values/fiber.ts"
 import { visible } from "../values/visible.ts"
 
-/** What a call found an execution to be, or brought it to. */
+/** The end of an execution, as a call found it or brought it about. */
 export interface Driven {
   /** By the journal. */
   readonly status: Journal.Status
@@ -122,7 +123,7 @@ const joined = <A, E>(
         if (driven === undefined) {
           const { fingerprint, name: saga, plan, version } = program
           const begun = store.startDriving(executionId, { saga, version, fingerprint, plan, input })
-          if (begun === undefined) return Effect.fail(isClosing(executionId))
+          if (begun === undefined) return Effect.fail(isClosed({ executionId }))
           return Effect.zipRight(
             Effect.forkDaemon(driveAlone(store, program, executionId, begun, inside, drive)),
             use({ store, driven: begun, asksTheSame: true, inside, restore })
@@ -143,9 +144,6 @@ const joined = <A, E>(
         return use({ store, driven, asksTheSame, inside, restore })
       })
     ))
-
-const isClosing = (executionId: string): CheckpointError =>
-  new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })
 
 const isDrivenElsewhere = (exit: Exit.Exit<Driven, DrivingError>): boolean =>
   Exit.isFailure(exit) && Option.exists(

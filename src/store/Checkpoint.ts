@@ -5,7 +5,7 @@
  * {@link make} adds what is the same for every store: it groups the commits of concurrent executions, keeps the lease of the
  * process alive, and lets a second call for an execution join the first.
  */
-import { Context, type Duration, Effect, type Exit, Layer, type Scope } from "effect"
+import { Context, Duration, Effect, type Exit, Layer, type Scope } from "effect"
 import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
 import { EventLoop } from "./eventLoop.ts"
@@ -178,13 +178,11 @@ export const layer = <E, R>(
 /** Makes a store that keeps journals in this process: for tests, and for sagas that only need calls joined by `executionId`. */
 export const makeMemory: Effect.Effect<Store> = makeMemoryStore
 
-const memoryGrace = 10_000
-
 /** Keeps journals in this process, see {@link makeMemory}. Nothing survives the process, and no lease ever runs out. */
 export const layerMemory: Layer.Layer<Checkpoint> = Layer.scoped(
   Checkpoint,
   Effect.flatMap(
     makeMemory,
-    (store) => makeService(store, { lease: Infinity, retention: undefined, grace: memoryGrace })
+    (store) => makeService(store, { lease: Infinity, retention: undefined, grace: Duration.toMillis(defaultGrace) })
   )
 )

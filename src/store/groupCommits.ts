@@ -181,7 +181,8 @@ class Writer {
 const isRejected = (cause: Cause.Cause<CheckpointError>): boolean =>
   Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "Rejected")
 
-const isClosed = ({ executionId }: Commit): CheckpointError =>
+/** The store takes no commits any more. */
+export const isClosed = ({ executionId }: Pick<Commit, "executionId">): CheckpointError =>
   new CheckpointError({ reason: "Unavailable", operation: "append", executionId, detail: "the store is closed" })
 
 /** A store that dies in an append has not said what it did, no more than one that fails. */
