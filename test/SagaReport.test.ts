@@ -87,7 +87,7 @@ describe("Saga.inspect", () => {
   const saga = Saga.make("Slow")
     .compensatable("a", { ...slow, compensate: () => Effect.fail("stuck") })
     .compensatable("b", { ...slow, compensate: () => Effect.void })
-    .final("c", { action: () => Effect.fail(new Error("declined")), inDoubt: "retry" })
+    .final("c", { action: () => Effect.fail(new Error("declined")), inDoubt: "retry", error: "asRecoveredFailure" })
     .build()
 
   it.effect("shows an execution while it runs, when it is lost, and when it is parked", () =>

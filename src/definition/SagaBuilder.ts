@@ -30,7 +30,8 @@ import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
-// the services of a `retry` or a `verify` are `unknown`.
+// the services of a `retry` or a `verify` are `unknown`. An `error` schema is owed for what is no doubt: a doubt has a place of its
+// own in the journal.
 
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
@@ -43,6 +44,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
@@ -55,6 +57,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       RetryRequirements
@@ -65,7 +68,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
   >
 
   /**
@@ -79,6 +83,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepRequirements = unknown,
     CompensateRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -94,6 +99,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepRequirements,
       CompensateRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -110,7 +116,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | RetryRequirements
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccessOrAction<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -124,6 +131,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -139,6 +147,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -155,7 +164,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | (unknown extends RetryRequirements ? never : RetryRequirements)
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -230,6 +240,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -245,6 +256,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -261,7 +273,8 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     | (unknown extends RetryRequirements ? never : RetryRequirements)
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -285,6 +298,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
@@ -297,6 +311,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       RetryRequirements
@@ -308,7 +323,8 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
   >
 
   /** Adds a step whose side effect its compensation reverses. */
@@ -319,6 +335,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     StepRequirements = unknown,
     CompensateRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -334,6 +351,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
       StepRequirements,
       CompensateRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -351,7 +369,8 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     | RetryRequirements
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccessOrAction<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
+    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
