@@ -262,7 +262,7 @@ describe("a retry is told with the failure and the time of the next call", () =>
           compensate: () => fails,
           compensationRetry: policy
         })
-        .readOnly("b", { success: Schema.Void, action: () => Effect.fail("no") })
+        .readOnly("b", { success: Schema.Void, action: () => Effect.fail("no"), error: "asRecoveredFailure" })
         .build()
       const { events } = yield* later(Saga.execute(saga, undefined, { executionId: "1" }))
       expect(retriesOf(events)).toEqual([

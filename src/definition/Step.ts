@@ -76,8 +76,8 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
 /**
- * In the place of a step's `error` schema: says that whoever asks for the result later need not have the error as it was. Their
- * program then meets `RecoveredFailure` where the first caller met the error itself.
+ * Stands in the place of a step's `error` schema, and declines it: the first call of a durable run then fails with the error
+ * itself, and each later call with `RecoveredFailure`.
  */
 export type AsRecoveredFailure = "asRecoveredFailure"
 
@@ -121,8 +121,8 @@ export interface ReadOnlyStep<
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /**
-   * How a durable run stores the action's errors, so that they come back from a resume as they were. With
-   * `"asRecoveredFailure"` they come back as `RecoveredFailure`, with tag and message only.
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
    */
   readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** When to call a failed action again. */
@@ -163,8 +163,8 @@ export interface CompensatableStep<
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /**
-   * How a durable run stores the action's errors, so that they come back from a resume as they were. With
-   * `"asRecoveredFailure"` they come back as `RecoveredFailure`, with tag and message only.
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
    */
   readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */
@@ -224,8 +224,8 @@ export interface FinalStep<
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
   /**
-   * How a durable run stores the action's errors, so that they come back from a resume as they were. With
-   * `"asRecoveredFailure"` they come back as `RecoveredFailure`, with tag and message only.
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
    */
   readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */

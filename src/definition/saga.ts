@@ -8,7 +8,7 @@ import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, Step
 import { make as makeProgram } from "./program.ts"
 import type { AsRecoveredFailure } from "./Step.ts"
 
-/** A step as it is written: in its place in a saga it has an `error` schema or none. */
+/** A step as its author wrote it. From here on a step that declines an `error` schema is one that has none. */
 interface WrittenStep extends Omit<StepDefinition, "error"> {
   readonly error?: StepDefinition["error"] | AsRecoveredFailure
 }
@@ -24,9 +24,9 @@ export class Builder {
   private with(node: NodeDefinition) {
     return new Builder(this.header, [...this.nodes, node])
   }
-  private step(name: string, classification: Classification, { error, ...step }: WrittenStep) {
-    const schema = error === "asRecoveredFailure" ? undefined : error
-    return this.with({ ...step, error: schema, _tag: "Step", name, classification })
+  private step(name: string, classification: Classification, step: WrittenStep) {
+    const error = step.error === "asRecoveredFailure" ? undefined : step.error
+    return this.with({ ...step, error, _tag: "Step", name, classification })
   }
   readOnly(name: string, step: WrittenStep) {
     return this.step(name, "ReadOnly", step)

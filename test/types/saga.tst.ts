@@ -95,7 +95,7 @@ describe("a saga's types", () => {
         { readonly flight: Flight; readonly charge: number },
         FlightFull | CardDeclined | ParseResult.ParseError,
         Airline | Bank,
-        "flight.success" | "charge.inDoubt" | "charge.final"
+        "flight.success" | "flight.error" | "charge.error" | "charge.inDoubt" | "charge.final"
       >
     >()
   })
