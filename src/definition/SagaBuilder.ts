@@ -69,7 +69,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
   >
 
   /**
@@ -117,7 +117,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -165,7 +165,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -274,7 +274,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -324,7 +324,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
   >
 
   /** Adds a step whose side effect its compensation reverses. */
@@ -370,7 +370,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
     | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
-    | (NotGiven extends Failure ? [StepError] extends [OutcomeUnknown] ? never : `${Name}.error` : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 

@@ -501,7 +501,7 @@ describe("a run refuses", () => {
     begin.readOnly("a", { error: "asRecovered", action: () => bookFlight })
   })
 
-  test("durably, no step without an error, and none whose only error is its doubt", () => {
+  test("durably, neither a step without an error, nor one whose only error is its doubt", () => {
     const doubt = Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
     const saga = begin
       .readOnly("look", { action: () => Effect.void })
@@ -518,6 +518,9 @@ describe("a run refuses", () => {
     })
     // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
     Saga.execute(both.build(), "Rome", { executionId: "1" })
+    const untyped = begin.readOnly("json", { action: (): Effect.Effect<void, any> => Effect.void }).build()
+    // @ts-expect-error Saga.execute needs an error schema on step \"json\"
+    Saga.execute(untyped, "Rome", { executionId: "1" })
   })
 
   test("durably, a Final that does not say what a crash during it means", () => {
