@@ -30,8 +30,8 @@ import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
-// the services of a `retry` or a `verify` are `unknown`. An action that fails only with `OutcomeUnknown` owes no `error` schema: a
-// doubt is settled, or comes back as itself.
+// the services of a `retry` or a `verify` are `unknown`. An action that fails only with `OutcomeUnknown` owes no `error` schema,
+// and one that fails with `any` does.
 
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
