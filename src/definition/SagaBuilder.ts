@@ -5,14 +5,12 @@
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
-import type { ProjectionContext, Saga } from "./built.ts"
+import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
-import type { EmptyParallel, NoSteps, UnreturnedBranch } from "./messages.ts"
 import type {
   Always,
   Built,
   BuiltWithoutFinal,
-  EarlierOutputs,
   NestedFinal,
   NoAction,
   NotBuilt,
@@ -24,6 +22,7 @@ import type {
   OwesRetry,
   OwesSuccess,
   OwesSuccessOrAction,
+  Returned,
   StepName
 } from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
@@ -395,20 +394,3 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Owed | NestedOwed
   >
 }
-
-/** What the function of a parallel block returns: its branch, with steps. */
-type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? UnreturnedBranch
-  : [keyof Outputs] extends [never] ? EmptyParallel
-  : Branch
-
-/** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
-type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
-  ? (this: NoSteps) => never
-  : {
-    /** Ends the definition. The saga's output is its steps' outputs, by name. */
-    (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
-    /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
-    <Output>(
-      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
-    ): Saga<Input, Output, Error, Requirements, Owed>
-  }

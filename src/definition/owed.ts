@@ -148,5 +148,10 @@ export type BuiltWithoutFinal<Saga, Name extends string, Owed extends string> = 
   ? Built<Saga, Owed>
   : Message.FinalInParallel<Name>
 
+/** What the function of a parallel block returns: its branch, with steps. */
+export type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? Message.UnreturnedBranch
+  : [keyof Outputs] extends [never] ? Message.EmptyParallel
+  : Branch
+
 /** The argument for a saga's input, which may be left out where the saga takes none. */
 export type InputArgument<Input> = [Input] extends [void] ? [input?: Input] : [input: Input]
