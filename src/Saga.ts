@@ -136,8 +136,8 @@ export interface ExecuteOptions {
  *
  * An execution is stored from the intent of its first side effect on. Called again with the same `executionId` and input, this
  * joins the execution, resumes it, or returns its recorded result; of a parked execution it returns the error, and leaves it
- * parked. An error that another process recorded comes back as it was if its step has an `error` schema, else as
- * `RecoveredFailure`.
+ * parked. An error that is recorded comes back as it was if its step has an `error` schema, and as `RecoveredFailure` if
+ * the step says `error: "asRecoveredFailure"`.
  *
  * The execution belongs to the {@link Checkpoint}, not to the call: a call that is interrupted stops waiting, and the execution
  * goes on in this process until the layer of the checkpoint closes, unless `onInterrupt` says otherwise. If another process drives

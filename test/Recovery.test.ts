@@ -51,7 +51,8 @@ describe("Recovery.run", () => {
     Effect.gen(function*() {
       const trip = make("Trip")
       const order = make("Order")
-      const refund = order.begin.readOnly("check", { action: () => Effect.fail("no") }).build()
+      const refund = order.begin.readOnly("check", { action: () => Effect.fail("no"), error: "asRecoveredFailure" })
+        .build()
       yield* abandon(trip.saga, "t1")
       yield* abandon(refund, "o1")
       yield* abandon(trip.saga, "t2")
@@ -87,7 +88,8 @@ describe("Recovery.run", () => {
         .final("email", {
           action: () => works ? Effect.void : Effect.fail("mail is down"),
           retry: { times: 1 },
-          inDoubt: "retry"
+          inDoubt: "retry",
+          error: "asRecoveredFailure"
         })
         .build()
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
@@ -133,7 +135,10 @@ describe("Recovery.events", () => {
   it.effect("says of each execution that it has begun with it, and then what became of it", () =>
     Effect.gen(function*() {
       const trip = make("Trip")
-      const refund = make("Order").begin.readOnly("check", { action: () => Effect.fail("no") }).build()
+      const refund = make("Order").begin.readOnly("check", {
+        action: () => Effect.fail("no"),
+        error: "asRecoveredFailure"
+      }).build()
       yield* abandon(trip.saga, "t")
       yield* abandon(refund, "o")
       const events = yield* Stream.runCollect(Recovery.events([trip.saga, refund], { concurrency: 1 }))
@@ -214,7 +219,7 @@ describe("Recovery.parked", () => {
           action: order.world.do("guide"),
           compensate: () => Effect.fail("gone")
         })
-        .readOnly("check", { action: () => Effect.fail("no") })
+        .readOnly("check", { action: () => Effect.fail("no"), error: "asRecoveredFailure" })
         .build()
       const other = make("Other").begin
         .final("charge", { action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "?" })), inDoubt: "park" })
@@ -308,7 +313,8 @@ describe("Recovery.layer", () => {
             broken || input === "endless" ? Effect.fail("mail is down" as const) : Effect.sync(() => done.push(input)),
           success: Schema.Number,
           inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("1 second") }
+          retry: { schedule: Schedule.spaced("1 second") },
+          error: "asRecoveredFailure"
         })
         .build(() => undefined)
       for (const executionId of ["endless", "other"]) {

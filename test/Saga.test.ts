@@ -76,7 +76,7 @@ describe("build() refuses what the compiler could not see, in the compiler's wor
   it("steps after a Final, missing functions, and a retry without an end or a pause", () => {
     const problems = problemsOf(() =>
       make("Trip")
-        .final("charge", { ...step, inDoubt: "verify" })
+        .final("charge", { ...step, inDoubt: "verify", error: "asRecoveredFailure" })
         .readOnly("look", { ...step, retry: { while: () => true } })
         .compensatable("book", step)
         .build()
@@ -187,7 +187,10 @@ describe("Saga.report", () => {
         compensate: () => Effect.delay(Effect.void, "3 seconds"),
         retry: { times: 1 }
       })
-      .final("charge", { action: () => fails ? Effect.fail(new Refused({ step: "charge" })) : Effect.succeed("paid") })
+      .final("charge", {
+        action: () => fails ? Effect.fail(new Refused({ step: "charge" })) : Effect.succeed("paid"),
+        error: "asRecoveredFailure"
+      })
       .build(({ outputs }) => outputs.charge)
 
   const reported = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -338,7 +341,8 @@ describe("Saga.execute", () => {
       .final("charge", {
         success: Schema.String,
         action: (context) => fails ? Effect.fail("declined") : world.do("charge")(context),
-        inDoubt: "retry"
+        inDoubt: "retry",
+        error: "asRecoveredFailure"
       })
       .build()
   }

@@ -19,9 +19,9 @@ describe("a run is told step by step, in order", () => {
   const trip = (charge: Effect.Effect<void, string>) =>
     Saga.make("Trip")
       .readOnly("quote", { success: Schema.Number, action: () => Effect.succeed(1) })
-      .compensatable("flight", compensatable())
-      .compensatable("seats", { ...compensatable(), when: () => false })
-      .final("charge", { action: () => charge, inDoubt: "retry" })
+      .compensatable("flight", { ...compensatable(), error: "asRecoveredFailure" })
+      .compensatable("seats", { ...compensatable(), when: () => false, error: "asRecoveredFailure" })
+      .final("charge", { action: () => charge, inDoubt: "retry", error: "asRecoveredFailure" })
       .build()
 
   const forward = [
@@ -63,7 +63,7 @@ describe("a run is told step by step, in order", () => {
 
   it.effect("in a scope: to its end", () =>
     Effect.gen(function*() {
-      const saga = Saga.make("Scoped").compensatable("a", compensatable()).build()
+      const saga = Saga.make("Scoped").compensatable("a", { ...compensatable(), error: "asRecoveredFailure" }).build()
       const forward = ["Started", "StepStarted a", "StepSucceeded a"]
       expect(yield* wordsOf(Effect.scoped(Saga.scoped(saga, undefined)))).toEqual([...forward, "Finished Succeeded"])
       expect(yield* wordsOf(Effect.scoped(Effect.andThen(Saga.scoped(saga, undefined), Effect.fail("outside")))))
@@ -74,7 +74,10 @@ describe("a run is told step by step, in order", () => {
           "CompensationSucceeded a",
           "Finished Undone"
         ])
-      const fails = Saga.make("Fails").compensatable("a", compensatable(Effect.fail("no"))).build()
+      const fails = Saga.make("Fails").compensatable("a", {
+        ...compensatable(Effect.fail("no")),
+        error: "asRecoveredFailure"
+      }).build()
       expect(yield* wordsOf(Effect.scoped(Saga.scoped(fails, undefined)))).toEqual([
         "Started",
         "StepStarted a",
@@ -91,7 +94,8 @@ describe("a run is told step by step, in order", () => {
           success: Schema.String,
           action: ({ attempt }) => Effect.delay(attempt === 1 ? Effect.fail("once") : Effect.succeed("ok"), "1 second"),
           retry: { times: 1 },
-          compensate: () => Effect.fail(new Error("stuck"))
+          compensate: () => Effect.fail(new Error("stuck")),
+          error: "asRecoveredFailure"
         })
         .final("b", {
           action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
@@ -159,7 +163,10 @@ describe("a run is told step by step, in order", () => {
 
   it.effect("and one that is finished, or refused, is not told again", () =>
     Effect.gen(function*() {
-      const saga = Saga.make("Once", { input: Schema.Number }).compensatable("a", compensatable()).build()
+      const saga = Saga.make("Once", { input: Schema.Number }).compensatable("a", {
+        ...compensatable(),
+        error: "asRecoveredFailure"
+      }).build()
       const run = (input: number) => heard(Saga.execute(saga, input, { executionId: "1" }))
       expect((yield* run(1)).events).toHaveLength(4)
       expect(yield* run(1)).toMatchObject({ exit: { _tag: "Success" }, events: [] })
@@ -171,7 +178,10 @@ describe("a run is told step by step, in order", () => {
   it.effect("and two callers of one execution are told of once", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<string>()
-      const saga = Saga.make("Joined").compensatable("a", compensatable(Deferred.await(gate))).build()
+      const saga = Saga.make("Joined").compensatable("a", {
+        ...compensatable(Deferred.await(gate)),
+        error: "asRecoveredFailure"
+      }).build()
       const execute = Saga.execute(saga, undefined, { executionId: "1" })
       const words = yield* wordsOf(
         Effect.all([execute, execute, Deferred.succeed(gate, "ok")], { concurrency: "unbounded" })
@@ -252,7 +262,7 @@ describe("a retry is told with the failure and the time of the next call", () =>
           compensate: () => fails,
           compensationRetry: policy
         })
-        .readOnly("b", { success: Schema.Void, action: () => Effect.fail("no") })
+        .readOnly("b", { success: Schema.Void, action: () => Effect.fail("no"), error: "asRecoveredFailure" })
         .build()
       const { events } = yield* later(Saga.execute(saga, undefined, { executionId: "1" }))
       expect(retriesOf(events)).toEqual([
@@ -267,8 +277,13 @@ describe("a retry is told with the failure and the time of the next call", () =>
 
 describe("a durable run whose store is lost", () => {
   const saga = Saga.make("Lost")
-    .compensatable("a", compensatable())
-    .final("b", { success: Schema.String, action: () => Effect.fail("no" as const), inDoubt: "retry" })
+    .compensatable("a", { ...compensatable(), error: "asRecoveredFailure" })
+    .final("b", {
+      success: Schema.String,
+      action: () => Effect.fail("no" as const),
+      inDoubt: "retry",
+      error: "asRecoveredFailure"
+    })
     .build()
 
   for (
@@ -300,8 +315,8 @@ describe("a durable run whose store is lost", () => {
 })
 
 describe("SagaEvents.listen", () => {
-  const fails = Saga.make("Fails").compensatable("a", compensatable())
-    .final("b", { action: () => Effect.fail("no" as const), inDoubt: "park" }).build()
+  const fails = Saga.make("Fails").compensatable("a", { ...compensatable(), error: "asRecoveredFailure" })
+    .final("b", { action: () => Effect.fail("no" as const), inDoubt: "park", error: "asRecoveredFailure" }).build()
 
   it.effect("tells all that happens, ends as the effect does, and when the listener has been told of the last thing", () =>
     Effect.gen(function*() {
@@ -356,7 +371,10 @@ describe("SagaEvents.listen", () => {
     Effect.gen(function*() {
       const told: Array<SagaEvents.SagaEvent> = []
       const finished = yield* Deferred.make<void>()
-      const waits = Saga.make("Waits").compensatable("a", compensatable()).readOnly("b", { action: () => Effect.never })
+      const waits = Saga.make("Waits").compensatable("a", { ...compensatable(), error: "asRecoveredFailure" }).readOnly(
+        "b",
+        { action: () => Effect.never }
+      )
         .build()
       const begun = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(SagaEvents.listen(Saga.run(waits, undefined), (event) =>
@@ -386,8 +404,8 @@ describe("SagaEvents.listen", () => {
 
 describe("a listener", () => {
   const many = Saga.make("Many")
-    .compensatable("a", compensatable())
-    .compensatable("b", compensatable())
+    .compensatable("a", { ...compensatable(), error: "asRecoveredFailure" })
+    .compensatable("b", { ...compensatable(), error: "asRecoveredFailure" })
     .compensatable("c", compensatable())
     .build()
 
@@ -436,7 +454,10 @@ describe("a listener", () => {
   it.effect("that comes while an execution is under way hears the rest of it, but for a plain run", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<string>()
-      const saga = Saga.make("Late").compensatable("a", compensatable(Deferred.await(gate))).build()
+      const saga = Saga.make("Late").compensatable("a", {
+        ...compensatable(Deferred.await(gate)),
+        error: "asRecoveredFailure"
+      }).build()
       const plain = yield* Effect.fork(Saga.run(saga, undefined))
       const durable = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
       const store = yield* Checkpoint.Checkpoint

@@ -50,7 +50,8 @@ describe("what is exported to OpenTelemetry", () => {
           .final("charge", {
             success: Schema.String,
             action: () => declined ? Effect.fail("declined") : Effect.succeed("paid"),
-            inDoubt: "retry"
+            inDoubt: "retry",
+            error: "asRecoveredFailure"
           })
           .build()
       const runs = Effect.all([

@@ -87,7 +87,7 @@ describe("Saga.inspect", () => {
   const saga = Saga.make("Slow")
     .compensatable("a", { ...slow, compensate: () => Effect.fail("stuck") })
     .compensatable("b", { ...slow, compensate: () => Effect.void })
-    .final("c", { action: () => Effect.fail(new Error("declined")), inDoubt: "retry" })
+    .final("c", { action: () => Effect.fail(new Error("declined")), inDoubt: "retry", error: "asRecoveredFailure" })
     .build()
 
   it.effect("shows an execution while it runs, when it is lost, and when it is parked", () =>
@@ -143,7 +143,11 @@ describe("Saga.inspect", () => {
       const doubtful = Saga.make("Doubtful")
         .parallel((branch) =>
           branch
-            .compensatable("a", { action: () => Effect.fail("no"), compensate: () => Effect.void })
+            .compensatable("a", {
+              action: () => Effect.fail("no"),
+              compensate: () => Effect.void,
+              error: "asRecoveredFailure"
+            })
             .compensatable("b", {
               action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
               compensate: () => Effect.void,
@@ -200,7 +204,7 @@ describe("Saga.inspect", () => {
       const undoing = Saga.make("Undoing")
         .compensatable("a", { action: () => Effect.void, compensate: () => Effect.void })
         .compensatable("b", { action: () => Effect.void, compensate: () => Effect.sleep("1 second") })
-        .readOnly("c", { action: () => Effect.fail("no") })
+        .readOnly("c", { action: () => Effect.fail("no"), error: "asRecoveredFailure" })
         .build()
       const fiber = yield* Effect.fork(Effect.exit(Saga.execute(undoing, undefined, { executionId: "1" })))
       yield* TestClock.adjust("500 millis")

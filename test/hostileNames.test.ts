@@ -77,7 +77,7 @@ describe("every message of an error shows control characters as their pictures",
 const step = { action: () => Effect.log("acting"), compensate: () => Effect.fail(hostile) }
 const saga = Saga.make(hostile)
   .compensatable(hostile, step)
-  .final("end", { action: () => Effect.fail({ _tag: hostile }), inDoubt: "retry" })
+  .final("end", { action: () => Effect.fail({ _tag: hostile }), inDoubt: "retry", error: "asRecoveredFailure" })
   .build()
 
 describe("a saga with such names", () => {
@@ -127,7 +127,11 @@ it("a picture has no tag in it that a page could obey", () => {
 
 describe("an execution that parks says so in the log when it happens", () => {
   const parks = Saga.make("Trip").compensatable("flight", { ...step, compensate: () => Effect.fail("no answer") })
-    .final("charge", { action: () => Effect.fail(new Error("declined")), inDoubt: "retry" }).build()
+    .final("charge", {
+      action: () => Effect.fail(new Error("declined")),
+      inDoubt: "retry",
+      error: "asRecoveredFailure"
+    }).build()
 
   it.effect("in a durable run, with what stands and why", () =>
     Effect.gen(function*() {

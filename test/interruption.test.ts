@@ -28,7 +28,8 @@ describe("an interruption at any moment", () => {
       .saga("inner", Saga.make("Inner").compensatable("d", reserve("d")).build(), { input: () => {} })
       .readOnly("check", {
         success: Text,
-        action: () => fails ? world.refuse("check")() : Effect.delay(Effect.succeed(""), "1 second")
+        action: () => fails ? world.refuse("check")() : Effect.delay(Effect.succeed(""), "1 second"),
+        error: "asRecoveredFailure"
       })
       .final("e", { success: Text, action: reserve("e").action, inDoubt: "retry" })
       .final("f", { success: Text, action: reserve("f").action, inDoubt: "retry", retry: { times: 1 } })

@@ -108,7 +108,7 @@ describe("a step that fails with another execution's error", () => {
         const world = makeWorld()
         const saga = Saga.make("Trip")
           .compensatable("hotel", { success: Text, action: world.do("hotel"), compensate: world.undo("hotel") })
-          .readOnly("other", { action: () => Effect.fail(error) })
+          .readOnly("other", { action: () => Effect.fail(error), error: "asRecoveredFailure" })
           .build()
         yield* losing(1, Saga.execute(saga, undefined, { executionId: "1" }))
         const [recovered] = yield* recoverAll([saga])
@@ -130,7 +130,7 @@ describe("two recoveries of what is parked", () => {
           compensate: () =>
             Effect.zipRight(Effect.sync(() => calls++), Effect.zipRight(Effect.yieldNow(), Effect.fail("no")))
         })
-        .readOnly("check", { action: () => Effect.fail("sold out") })
+        .readOnly("check", { action: () => Effect.fail("sold out"), error: "asRecoveredFailure" })
         .build()
       const ids = Array.from({ length: 40 }, (_, index) => `${index}`)
       yield* process(
@@ -171,7 +171,7 @@ describe("two recoveries of what is parked", () => {
           action: () => Effect.void,
           compensate: () => Effect.zipRight(Effect.sync(() => calls++), Effect.fail("no"))
         })
-        .readOnly("check", { action: () => Effect.fail("sold out") })
+        .readOnly("check", { action: () => Effect.fail("sold out"), error: "asRecoveredFailure" })
         .build()
       yield* process(store, losing(1, Saga.execute(saga, undefined, { executionId: "1" })))
       // The second recovery has its list before the first has begun.

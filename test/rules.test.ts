@@ -108,6 +108,16 @@ describe("build() refuses a policy that it does not know, as code without types 
       `the inDoubt of the defaults of this saga cannot be followed: "verify" is none of "retry", "park"`
     ],
     [
+      "error",
+      () => Saga.make("Pay").compensatable("hotel", { ...nothing, error: "asRecovered" as never }).build(),
+      `the error of step "hotel" cannot be followed: "asRecovered" is none of a schema, "asRecoveredFailure"`
+    ],
+    [
+      "error of a ReadOnly step",
+      () => Saga.make("Pay").readOnly("look", { action: () => Effect.void, error: { declined: 402 } as never }).build(),
+      `the error of step "look" cannot be followed: an object is none of a schema, "asRecoveredFailure"`
+    ],
+    [
       "interruptible",
       () => Saga.make("Pay").compensatable("hotel", { ...nothing, interruptible: "yes" as never }).build(),
       `the interruptible of step "hotel" cannot be followed: "yes" is none of true, false`

@@ -134,7 +134,8 @@ describe("timeouts", () => {
               asked.push(error)
               return error.step.length > 0
             }
-          }
+          },
+          error: "asRecoveredFailure"
         })
         .build()
       const exit = yield* forAMinute(Saga.execute(saga, undefined, { executionId: "1" }))

@@ -204,7 +204,10 @@ describe("a line that an action or a compensation logs", () => {
           compensate: () => Effect.log("undo a")
         }).readOnly("b", { action: () => Effect.log("do b") })
       )
-      .readOnly("c", { action: () => Effect.zipRight(Effect.log("do c"), Effect.fail("no")) })
+      .readOnly("c", {
+        action: () => Effect.zipRight(Effect.log("do c"), Effect.fail("no")),
+        error: "asRecoveredFailure"
+      })
       .build()
   const expected = (executionId: unknown) =>
     [["do a", "a"], ["do b", "b"], ["do c", "c"], ["undo a", "a"]].map(([message, step]) => ({

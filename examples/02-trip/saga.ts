@@ -36,12 +36,16 @@ const unanswered = {
   HttpApiDecodeError: noAnswer
 }
 
+/** The errors of a look are those of the HTTP client: nobody asks later which of them it was. */
+const unread = "asRecoveredFailure"
+
 const undoRetry = { schedule: Schedule.exponential("50 millis"), times: 5 }
 
 export const bookTrip = Saga.make("BookTrip", { input: Trip, version: 1 })
   .readOnly("quote", {
     success: Schema.Number,
-    action: ({ input }) => Effect.flatMap(Services, ({ airline }) => airline.quote({ urlParams: input }))
+    action: ({ input }) => Effect.flatMap(Services, ({ airline }) => airline.quote({ urlParams: input })),
+    error: unread
   })
   .compensatable("flight", {
     success: Booking,
@@ -69,7 +73,8 @@ export const bookTrip = Saga.make("BookTrip", { input: Trip, version: 1 })
   })
   .readOnly("risk", {
     success: Schema.Number,
-    action: ({ input }) => Effect.flatMap(Services, ({ payments }) => payments.risk({ urlParams: input }))
+    action: ({ input }) => Effect.flatMap(Services, ({ payments }) => payments.risk({ urlParams: input })),
+    error: unread
   })
   .final("charge", {
     success: Booking,

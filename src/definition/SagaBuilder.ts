@@ -5,14 +5,12 @@
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
-import type { ProjectionContext, Saga } from "./built.ts"
+import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
-import type { EmptyParallel, NoSteps, UnreturnedBranch } from "./messages.ts"
 import type {
   Always,
   Built,
   BuiltWithoutFinal,
-  EarlierOutputs,
   NestedFinal,
   NoAction,
   NotBuilt,
@@ -24,13 +22,15 @@ import type {
   OwesRetry,
   OwesSuccess,
   OwesSuccessOrAction,
+  Returned,
   StepName
 } from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
-// the services of a `retry` or a `verify` are `unknown`.
+// the services of a `retry` or a `verify` are `unknown`. An action that fails only with `OutcomeUnknown` owes no `error` schema,
+// and one that fails with `any` does.
 
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
@@ -43,6 +43,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
@@ -55,6 +56,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       RetryRequirements
@@ -65,7 +67,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
   >
 
   /**
@@ -79,6 +82,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepRequirements = unknown,
     CompensateRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -94,6 +98,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepRequirements,
       CompensateRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -110,7 +115,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | RetryRequirements
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccessOrAction<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -124,6 +130,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -139,6 +146,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -155,7 +163,8 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     | (unknown extends RetryRequirements ? never : RetryRequirements)
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -230,6 +239,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -245,6 +255,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -261,7 +272,8 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     | (unknown extends RetryRequirements ? never : RetryRequirements)
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
@@ -285,6 +297,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     StepError = any,
     StepRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     RetryRequirements = never
@@ -297,6 +310,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
       StepError,
       StepRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       RetryRequirements
@@ -308,7 +322,8 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
     Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
     | Owed
-    | OwesSuccess<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
   >
 
   /** Adds a step whose side effect its compensation reverses. */
@@ -319,6 +334,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     StepRequirements = unknown,
     CompensateRequirements = unknown,
     Success = NotGiven,
+    Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
     InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
@@ -334,6 +350,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
       StepRequirements,
       CompensateRequirements,
       Success,
+      Failure,
       When,
       Timeout,
       InDoubt,
@@ -351,7 +368,8 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     | RetryRequirements
     | (unknown extends VerifyRequirements ? never : VerifyRequirements),
     | Owed
-    | OwesSuccessOrAction<Name, Output, Success>
+    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
+    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
   >
 
@@ -376,20 +394,3 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Owed | NestedOwed
   >
 }
-
-/** What the function of a parallel block returns: its branch, with steps. */
-type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? UnreturnedBranch
-  : [keyof Outputs] extends [never] ? EmptyParallel
-  : Branch
-
-/** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
-type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
-  ? (this: NoSteps) => never
-  : {
-    /** Ends the definition. The saga's output is its steps' outputs, by name. */
-    (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
-    /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
-    <Output>(
-      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
-    ): Saga<Input, Output, Error, Requirements, Owed>
-  }

@@ -75,6 +75,12 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
  */
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
+/**
+ * Stands in the place of a step's `error` schema, and declines it: the first call of a durable run then fails with the error
+ * itself, and each later call with `RecoveredFailure`.
+ */
+export type AsRecoveredFailure = "asRecoveredFailure"
+
 /** What a function that looks back is given: a condition, or the input of a nested saga. It must be pure. */
 export interface Earlier<Input, Outputs> {
   /** The input of the execution. */
@@ -86,7 +92,18 @@ export interface Earlier<Input, Outputs> {
 // The options of the three kinds of step are written out: inherited from a base they cost the compiler an eighth more a step.
 
 /** A step without a side effect. */
-export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Success, When, Timeout, RetryRequirements> {
+export interface ReadOnlyStep<
+  Input,
+  Outputs,
+  Output,
+  Error,
+  Requirements,
+  Success,
+  Failure,
+  When,
+  Timeout,
+  RetryRequirements
+> {
   /**
    * Does it. An action with a side effect must fail, or die, only if it had none, and fail with `OutcomeUnknown` when it
    * cannot tell. It is called again, under the same key, by a retry and after a crash.
@@ -103,8 +120,11 @@ export interface ReadOnlyStep<Input, Outputs, Output, Error, Requirements, Succe
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
-  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
-  readonly error?: Schema.Schema<Error, any, never>
+  /**
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
+   */
+  readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** When to call a failed action again. */
   readonly retry?: RetryPolicy<NoInfer<Error>, number, RetryRequirements>
 }
@@ -118,6 +138,7 @@ export interface CompensatableStep<
   Requirements,
   CompensateRequirements,
   Success,
+  Failure,
   When,
   Timeout,
   InDoubt,
@@ -141,8 +162,11 @@ export interface CompensatableStep<
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
-  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
-  readonly error?: Schema.Schema<Error, any, never>
+  /**
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
+   */
+  readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */
   readonly inDoubt?: InDoubt
   /**
@@ -174,6 +198,7 @@ export interface FinalStep<
   Error,
   Requirements,
   Success,
+  Failure,
   When,
   Timeout,
   InDoubt,
@@ -198,8 +223,11 @@ export interface FinalStep<
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
   readonly success?: Success & Schema.Schema<Output, any, never>
-  /** How a durable run stores the action's errors, so that they come back from a resume as they were. */
-  readonly error?: Schema.Schema<Error, any, never>
+  /**
+   * How a durable run stores the action's errors, so that each later call gets them as they were. With `"asRecoveredFailure"`
+   * a later call gets `RecoveredFailure`, with their tag and message only.
+   */
+  readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */
   readonly inDoubt?: InDoubt
   /**

@@ -2,6 +2,8 @@
 import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import type { Classification } from "../Journal.ts"
+import type { NoSteps } from "./messages.ts"
+import type { EarlierOutputs } from "./owed.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-saga/Saga")
 export type TypeId = typeof TypeId
@@ -48,3 +50,15 @@ export interface ProjectionContext<Input, Outputs> {
   readonly input: Input
   readonly outputs: Outputs
 }
+
+/** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
+export type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
+  ? (this: NoSteps) => never
+  : {
+    /** Ends the definition. The saga's output is its steps' outputs, by name. */
+    (): Saga<Input, EarlierOutputs<Outputs>, Error, Requirements, Owed>
+    /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
+    <Output>(
+      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
+    ): Saga<Input, Output, Error, Requirements, Owed>
+  }

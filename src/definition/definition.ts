@@ -56,9 +56,9 @@ export interface StepDefinition extends Omit<Defaults, "inDoubt"> {
 /** Each option that a user can give to a step has a member in {@link StepDefinition}: one that has not does not compile. */
 export type StepOption = Covered<
   keyof StepDefinition,
-  | keyof ReadOnlyStep<any, any, any, any, any, any, any, any, any>
-  | keyof CompensatableStep<any, any, any, any, any, any, any, any, any, any, any, any>
-  | keyof FinalStep<any, any, any, any, any, any, any, any, any, any, any, any>
+  | keyof ReadOnlyStep<any, any, any, any, any, any, any, any, any, any>
+  | keyof CompensatableStep<any, any, any, any, any, any, any, any, any, any, any, any, any>
+  | keyof FinalStep<any, any, any, any, any, any, any, any, any, any, any, any, any>
 >
 
 /** `Options`, which must all be among `All`. */

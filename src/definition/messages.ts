@@ -69,6 +69,9 @@ export const missingRetry = <Name extends string>(name: Name): MissingRetry<Name
 export type MissingSuccess<Name extends string> =
   `Saga.execute needs a success schema on step "${Name}": its output must be restored after a crash`
 
+export type MissingError<Name extends string> =
+  `Saga.execute needs an error schema on step "${Name}", so that a later call gets the same error; error: "asRecoveredFailure" declines it`
+
 export type MissingFinalInDoubt<Name extends string> =
   `Saga.execute needs inDoubt on Final step "${Name}": what if the process dies during its action?`
 export const missingFinalInDoubt = <Name extends string>(name: Name): MissingFinalInDoubt<Name> =>

@@ -20,9 +20,11 @@ export type EarlierOutputs<Outputs> = { readonly [Name in keyof Outputs]: Output
 /** The name itself where it is allowed, else the sentence that says why not. */
 export type StepName<Name extends string, Outputs> = Name extends keyof Outputs ? Message.DuplicateStep<Name>
   : string extends Name ? Message.WideStepName
-  : Name extends "" ? Message.EmptyStepName
-  : Name extends `${string}/${string}` | "__proto__" ? Message.ReservedStepName<Name>
+  : Name extends Unfit ? UnfitName<Name>
   : Name
+
+type Unfit = "" | "__proto__" | `${string}/${string}`
+type UnfitName<Name extends string> = Name extends "" ? Message.EmptyStepName : Message.ReservedStepName<Name>
 
 export type SagaName<Name extends string> = Name extends "" ? Message.EmptySagaName : Name
 
@@ -46,17 +48,15 @@ export interface Always {
 // A debt is written as `flight.success`: short, for it is shown with the type of every saga, and no mistake in itself. A run
 // turns those that concern it into a sentence.
 
-export type OwesSuccess<Name extends string, Output, Success> = NotGiven extends Success
-  ? unknown extends Output ? `${Name}.success` : [Output] extends [void] ? never : `${Name}.success`
-  : never
+/** The debts of a step without a `success` schema. */
+export type OwesSuccess<Name extends string, Output> = unknown extends Output ? `${Name}.success`
+  : [Output] extends [void] ? never
+  : `${Name}.success`
 
 /** The same of a step with a compensation: one that the compiler reads before the action is given an output of no type. */
-export type OwesSuccessOrAction<Name extends string, Output, Success> = NotGiven extends Success
-  ? unknown extends Output ? `${Name}.success`
-  : [Output] extends [void] ? never
-  : NoAction extends Output ? `${Name}.success` | `${Name}.action`
-  : `${Name}.success`
-  : never
+export type OwesSuccessOrAction<Name extends string, Output> = NoAction extends Output
+  ? unknown extends Output ? `${Name}.success` : `${Name}.success` | `${Name}.action`
+  : OwesSuccess<Name, Output>
 
 export type OwesInDoubt<Name extends string, Error, Timeout, InDoubt, VerifyRequirements> = NotGiven extends InDoubt
   ? NotGiven extends Timeout ? [Extract<Error, OutcomeUnknown>] extends [never] ? never : `${Name}.OutcomeUnknown`
@@ -93,7 +93,7 @@ type OwedToAll =
   | NotBuilt
 
 /** What `Saga.execute` and the other durable runs refuse besides. */
-export type OwedToExecute = `${string}.success` | `${string}.inDoubt`
+export type OwedToExecute = `${string}.success` | `${string}.error` | `${string}.inDoubt`
 
 /** What `Saga.scoped` refuses besides. */
 export type OwedToScoped = OwesNoFinal<string>
@@ -110,6 +110,7 @@ export type ReadyToExecute<Saga, Owed extends string> = Ready<Saga, Owed, OwedTo
 
 /** The sentence for a debt. */
 type Sentence<Debt> = Debt extends `${infer Name}.success` ? Message.MissingSuccess<Name>
+  : Debt extends `${infer Name}.error` ? Message.MissingError<Name>
   : Debt extends `${infer Name}.inDoubt` ? Message.MissingFinalInDoubt<Name>
   : Debt extends `${infer Name}.final` ? Message.FinalInScope<Name>
   : Debt extends `${infer Name}.OutcomeUnknown` ? Message.MissingInDoubt<Name>
@@ -146,6 +147,11 @@ export type Built<Saga, Owed extends string> = NotBuilt extends Owed ? Message.N
 export type BuiltWithoutFinal<Saga, Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never]
   ? Built<Saga, Owed>
   : Message.FinalInParallel<Name>
+
+/** What the function of a parallel block returns: its branch, with steps. */
+export type Returned<Branch, Outputs, Owed extends string> = NotReturned extends Owed ? Message.UnreturnedBranch
+  : [keyof Outputs] extends [never] ? Message.EmptyParallel
+  : Branch
 
 /** The argument for a saga's input, which may be left out where the saga takes none. */
 export type InputArgument<Input> = [Input] extends [void] ? [input?: Input] : [input: Input]

@@ -2,6 +2,7 @@
  * The rules that hold for every saga, however it was written: those that the builder's types state, checked where there are
  * no types.
  */
+import * as Schema from "effect/Schema"
 import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem, said } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
@@ -120,6 +121,13 @@ const stepRules: ReadonlyArray<{
   {
     rule: "UnknownPolicy",
     problemOf: ({ interruptible, name }) => wordProblem("interruptible", `step "${name}"`, interruptible)
+  },
+  {
+    rule: "UnknownPolicy",
+    problemOf: ({ error, name }) =>
+      error === undefined || Schema.isSchema(error)
+        ? undefined
+        : Message.unknownPolicy("error", `step "${name}"`, said(error), ["a schema", said("asRecoveredFailure")])
   },
   ...policyRules.map(({ problemOf, rule }) => ({
     rule,

@@ -2,9 +2,16 @@
 import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
+import type { Classification } from "../Journal.ts"
 import { type Any, type Saga, TypeId } from "./built.ts"
 import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, StepDefinition } from "./definition.ts"
 import { make as makeProgram } from "./program.ts"
+import type { AsRecoveredFailure } from "./Step.ts"
+
+/** A step as its author wrote it. From here on a step that declines an `error` schema is one that has none. */
+interface WrittenStep extends Omit<StepDefinition, "error"> {
+  readonly error?: StepDefinition["error"] | AsRecoveredFailure
+}
 
 /** Collects the nodes of a saga. Its public type is `SagaBuilder`, which tracks names, errors and what is owed. */
 export class Builder {
@@ -17,14 +24,18 @@ export class Builder {
   private with(node: NodeDefinition) {
     return new Builder(this.header, [...this.nodes, node])
   }
-  readOnly(name: string, step: StepDefinition) {
-    return this.with({ ...step, _tag: "Step", name, classification: "ReadOnly" })
+  private step(name: string, classification: Classification, step: WrittenStep) {
+    const error = step.error === "asRecoveredFailure" ? undefined : step.error
+    return this.with({ ...step, error, _tag: "Step", name, classification })
   }
-  compensatable(name: string, step: StepDefinition) {
-    return this.with({ ...step, _tag: "Step", name, classification: "Compensatable" })
+  readOnly(name: string, step: WrittenStep) {
+    return this.step(name, "ReadOnly", step)
   }
-  final(name: string, step: StepDefinition) {
-    return this.with({ ...step, _tag: "Step", name, classification: "Final" })
+  compensatable(name: string, step: WrittenStep) {
+    return this.step(name, "Compensatable", step)
+  }
+  final(name: string, step: WrittenStep) {
+    return this.step(name, "Final", step)
   }
   saga(name: string, nested: Any, { input }: { readonly input: Nested["nestedInput"] }) {
     return this.with({

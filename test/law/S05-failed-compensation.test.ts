@@ -12,7 +12,7 @@ describe("S5: a compensation that fails hides nothing", () => {
       .compensatable("hotel", { action: world.do("hotel"), compensate: world.undo("hotel") })
       .compensatable("flight", { action: world.do("flight"), compensate: world.refuse("undo flight") })
       .compensatable("car", { action: world.do("car"), compensate: world.undo("car") })
-      .readOnly("check", { action: () => Effect.fail(new Refused({ step: "check" })) })
+      .readOnly("check", { action: () => Effect.fail(new Refused({ step: "check" })), error: "asRecoveredFailure" })
       .build()
 
   it.effect("continue: the older steps are undone all the same", () =>
@@ -66,7 +66,7 @@ describe("S5: a compensation that fails hides nothing", () => {
             branch
               .saga("a", lane("a", "1 second", true), { input: () => {} })
               .saga("b", lane("b", "2 seconds", false), { input: () => {} }), { unwind: "parallel" })
-          .readOnly("check", { action: world.refuse("check") })
+          .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
           .build()
         const error = failureOf(yield* forAMinute(bothWays(saga)[way]))
         expect(error).toMatchObject({
@@ -89,7 +89,7 @@ describe("S5: a compensation that fails hides nothing", () => {
           .compensatable("flight", { ...step(world, "flight"), compensate: world.refuse("undo flight") })
           .compensatable("car", step(world, "car"))
           .compensatable("boat", step(world, "boat"))
-          .readOnly("check", { action: world.refuse("check") })
+          .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
           .build()
         const told = {
           _tag: "PartlyUndone",

@@ -21,7 +21,7 @@ describe("S6: the point of no return", () => {
       const world = makeWorld()
       const saga = reserve(world)
         .final("charge", { action: world.do("charge") })
-        .final("email", { action: world.refuse("email"), retry: { times: 2 } })
+        .final("email", { action: world.refuse("email"), retry: { times: 2 }, error: "asRecoveredFailure" })
         .build()
       const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined)))
       expect(error).toBeInstanceOf(SagaError.FailedAfterCommit)
@@ -134,7 +134,8 @@ describe("S6: the point of no return", () => {
           success: Text,
           action: (context) => works ? world.do("email")(context) : world.refuse("email")(),
           inDoubt: "retry",
-          retry: { times: 1 }
+          retry: { times: 1 },
+          error: "asRecoveredFailure"
         })
         .build(({ outputs }) => outputs.email)
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
@@ -163,7 +164,8 @@ describe("S6: the point of no return", () => {
               success: Text,
               action: (context) => Effect.suspend(() => works ? world.do("email")(context) : world.refuse("email")()),
               inDoubt: "retry",
-              retry: { times: 0 }
+              retry: { times: 0 },
+              error: "asRecoveredFailure"
             })
             .build()
           yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))

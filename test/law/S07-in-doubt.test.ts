@@ -233,7 +233,8 @@ describe("S7: a doubt sticks until something settles it", () => {
           success: Text,
           action: (context) => ++calls === 1 ? world.do("hotel")(context) : then,
           compensate: world.undo("hotel"),
-          ...(inDoubt === undefined ? {} : { inDoubt })
+          ...(inDoubt === undefined ? {} : { inDoubt }),
+          error: "asRecoveredFailure"
         })
         .build()
       yield* Effect.exit(

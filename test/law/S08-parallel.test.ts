@@ -39,7 +39,8 @@ describe("S8: parallel blocks", () => {
     Effect.gen(function*() {
       for (const way of ["in process", "durably"] as const) {
         const world = makeWorld()
-        const saga = block(world).readOnly("check", { action: world.refuse("check") }).build()
+        const saga = block(world).readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
+          .build()
         const exit = yield* forAMinute(bothWays(saga)[way])
         expect(failureOf(exit)).toEqual(new Refused({ step: "check" }))
         expect(world.log).toEqual(["+first", "+quick", "+slow", "!check", "-quick", "-slow", "-first"])
@@ -55,7 +56,7 @@ describe("S8: parallel blocks", () => {
           .parallel((branch) =>
             branch
               .compensatable("slow", slow(world, "slow", "3 seconds"))
-              .compensatable("bad", refusing(world, "bad", "2 seconds"))
+              .compensatable("bad", { ...refusing(world, "bad", "2 seconds"), error: "asRecoveredFailure" })
               .compensatable("quick", slow(world, "quick", "1 second"))
           )
           .build()
@@ -72,7 +73,7 @@ describe("S8: parallel blocks", () => {
         .parallel((branch) =>
           branch
             .compensatable("a", slow(world, "a", "1 second"))
-            .compensatable("bad", refusing(world, "bad", "1 second"))
+            .compensatable("bad", { ...refusing(world, "bad", "1 second"), error: "asRecoveredFailure" })
             .compensatable("c", step(world, "c")), { concurrency: 1 })
         .build()
       yield* forAMinute(Saga.run(saga, undefined))
@@ -86,8 +87,8 @@ describe("S8: parallel blocks", () => {
         const saga = Saga.make("Both")
           .parallel((branch) =>
             branch
-              .compensatable("a", refusing(world, "a", "1 second"))
-              .compensatable("b", refusing(world, "b", "2 seconds"))
+              .compensatable("a", { ...refusing(world, "a", "1 second"), error: "asRecoveredFailure" })
+              .compensatable("b", { ...refusing(world, "b", "2 seconds"), error: "asRecoveredFailure" })
           )
           .build()
         const exit = yield* forAMinute(bothWays(saga)[way])
@@ -113,7 +114,7 @@ describe("S8: parallel blocks", () => {
             branch
               .compensatable("a", undoSlowly("a", "1 second"))
               .compensatable("b", undoSlowly("b", "2 seconds")), { unwind: "parallel" })
-          .readOnly("check", { action: world.refuse("check") })
+          .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
           .build()
         const fiber = yield* Effect.fork(Effect.exit(bothWays(saga)[way]))
         yield* TestClock.adjust("2 seconds")
@@ -133,7 +134,7 @@ describe("S8: parallel blocks", () => {
               branch
                 .compensatable("a", step(world, "a"))
                 .compensatable("b", { ...step(world, "b"), compensate: world.refuse("undo b") }), { unwind })
-            .readOnly("check", { action: world.refuse("check") })
+            .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
             .build()
           const error = failureOf(yield* Effect.exit(Saga.run(saga, undefined))) as SagaError.PartlyUndone<never>
           expect(error.failed).toEqual([{ step: "b", cause: Cause.fail(new Refused({ step: "undo b" })) }])
@@ -254,7 +255,7 @@ describe("S8: parallel blocks", () => {
               compensate: world.undo("a"),
               inDoubt: "park"
             })
-            .compensatable("b", { ...step(world, "b"), action: world.refuse("b") })
+            .compensatable("b", { ...step(world, "b"), action: world.refuse("b"), error: "asRecoveredFailure" })
         )
         .build()
       const exit = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
@@ -283,7 +284,8 @@ describe("S8: parallel blocks", () => {
               action: () =>
                 Effect.suspend(
                   () => (calls++, Effect.failCause(Cause.parallel(Cause.fail("no"), Cause.interrupt(FiberId.none))))
-                )
+                ),
+              error: "asRecoveredFailure"
             })
         )
         .build()
@@ -310,7 +312,12 @@ describe("S8, resumed", () => {
           const saga = Saga.make("Block")
             .parallel((branch) =>
               branch
-                .compensatable("bad", { ...step(world, "bad"), action: world.refuse("bad"), inDoubt: "retry" })
+                .compensatable("bad", {
+                  ...step(world, "bad"),
+                  action: world.refuse("bad"),
+                  inDoubt: "retry",
+                  error: "asRecoveredFailure"
+                })
                 .saga("inner", inner, { input: () => {} })
             )
             .build()
@@ -350,7 +357,8 @@ describe("S8, interrupted or in doubt", () => {
             let over = false
             const saga = block(world).readOnly("check", {
               success: Text,
-              action: () => goingBack || over ? world.refuse("check")() : Effect.never
+              action: () => goingBack || over ? world.refuse("check")() : Effect.never,
+              error: "asRecoveredFailure"
             }).build()
             const fiber = yield* Effect.fork(
               Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }).pipe(
@@ -381,7 +389,7 @@ describe("S8, interrupted or in doubt", () => {
             const store = yield* Checkpoint.Checkpoint
             const world = makeWorld()
             const saga = block(world, concurrency)
-              .readOnly("check", { success: Text, action: world.refuse("check") })
+              .readOnly("check", { success: Text, action: world.refuse("check"), error: "asRecoveredFailure" })
               .build()
             yield* Effect.exit(
               Saga.execute(saga, undefined, { executionId: "1" }).pipe(
@@ -406,7 +414,11 @@ describe("S8, interrupted or in doubt", () => {
           yield* Effect.gen(function*() {
             const store = yield* Checkpoint.Checkpoint
             const world = makeWorld()
-            const saga = block(world, 1).readOnly("check", { success: Text, action: world.refuse("check") }).build()
+            const saga = block(world, 1).readOnly("check", {
+              success: Text,
+              action: world.refuse("check"),
+              error: "asRecoveredFailure"
+            }).build()
             const run = (store: Checkpoint.Service) =>
               Effect.provideService(
                 Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }),
@@ -438,7 +450,7 @@ describe("S8, interrupted or in doubt", () => {
       const saga = Saga.make("Doubt")
         .parallel((branch) =>
           branch
-            .compensatable("bad", refusing(world, "bad", "1 second"))
+            .compensatable("bad", { ...refusing(world, "bad", "1 second"), error: "asRecoveredFailure" })
             .compensatable("b", {
               ...step(world, "b"),
               action: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
@@ -472,7 +484,8 @@ describe("S8, interrupted or in doubt", () => {
           branch
             .readOnly("check", {
               success: Text,
-              action: () => works ? Effect.succeed("") : Effect.delay(world.refuse("check")(), "1 second")
+              action: () => works ? Effect.succeed("") : Effect.delay(world.refuse("check")(), "1 second"),
+              error: "asRecoveredFailure"
             })
             .saga("inner", inner.build(), { input: () => {} })
         )

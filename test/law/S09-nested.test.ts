@@ -37,7 +37,7 @@ describe("S9: nested sagas", () => {
         const world = makeWorld()
         const saga = trip(world, 10)
           .compensatable("hotel", step(world, "hotel"))
-          .readOnly("check", { action: world.refuse("check") })
+          .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
           .build()
         const run = durable ? Saga.execute(saga, 5, { executionId: "1" }) : Saga.run(saga, 5)
         yield* Effect.exit(Effect.provide(run, Checkpoint.layerMemory))
@@ -62,7 +62,7 @@ describe("S9: nested sagas", () => {
       }).build()
       const saga = Saga.make("Outer")
         .saga("insurance", Saga.make("Middle").saga("deep", inner, { input: () => {} }).build(), { input: () => {} })
-        .readOnly("check", { action: world.refuse("check") })
+        .readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
         .build()
       expect(saga.steps.map(({ name }) => name)).toEqual(["insurance/deep/policy", "check"])
       const error = failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))
@@ -143,7 +143,7 @@ describe("S9: nested sagas", () => {
       const saga = Saga.make("Outer")
         .compensatable("first", step(world, "first"))
         .saga("inner", inner, { input: () => "given" })
-        .readOnly("check", { success: Text, action: world.refuse("check") })
+        .readOnly("check", { success: Text, action: world.refuse("check"), error: "asRecoveredFailure" })
         .build()
       yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(

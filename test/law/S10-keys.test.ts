@@ -17,9 +17,10 @@ describe("S10: idempotency keys", () => {
           compensate: ({ actionIdempotencyKey, idempotencyKey }) =>
             Effect.sync(() => void seen.push(actionIdempotencyKey, idempotencyKey)),
           retry: { times: 1 },
-          success: Text
+          success: Text,
+          error: "asRecoveredFailure"
         })
-        .readOnly("check", { action: () => Effect.fail("no") })
+        .readOnly("check", { action: () => Effect.fail("no"), error: "asRecoveredFailure" })
         .build()
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "a/b" }))
       const action = "a%2Fb/r%C3%A9server/action"

@@ -18,8 +18,16 @@ describe("S11: the journal comes first", () => {
           return world.note(`${what} after ${last?._tag}`)
         })
       const saga = Saga.make("First")
-        .compensatable("hotel", { action: () => stored("do"), compensate: () => stored("undo") })
-        .final("charge", { action: () => Effect.andThen(stored("charge"), Effect.fail("declined")), inDoubt: "retry" })
+        .compensatable("hotel", {
+          action: () => stored("do"),
+          compensate: () => stored("undo"),
+          error: "asRecoveredFailure"
+        })
+        .final("charge", {
+          action: () => Effect.andThen(stored("charge"), Effect.fail("declined")),
+          inDoubt: "retry",
+          error: "asRecoveredFailure"
+        })
         .build()
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
       expect(world.log).toEqual([
@@ -52,7 +60,8 @@ describe("S11: the journal comes first", () => {
     Effect.gen(function*() {
       const world = makeWorld()
       const store = yield* Checkpoint.Checkpoint
-      const saga = reserve(world).readOnly("check", { action: world.refuse("check") }).build()
+      const saga = reserve(world).readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" })
+        .build()
       const exit = yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(
           Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
@@ -69,7 +78,8 @@ describe("S11: the journal comes first", () => {
       let works = false
       const saga = reserve(world).readOnly("check", {
         success: Text,
-        action: () => works ? Effect.succeed("fine") : world.refuse("check")()
+        action: () => works ? Effect.succeed("fine") : world.refuse("check")(),
+        error: "asRecoveredFailure"
       }).build()
       yield* Effect.exit(
         Saga.execute(saga, undefined, { executionId: "1" }).pipe(

@@ -141,7 +141,8 @@ describe("S14: of siblings of which each has a reason to stop, the first one's i
           .compensatable("b", {
             ...nothing,
             action: () => Effect.zipRight(Effect.sync(tried), Effect.fail("busy" as const)),
-            retry: { times: 2, schedule: Schedule.spaced("2 seconds") }
+            retry: { times: 2, schedule: Schedule.spaced("2 seconds") },
+            error: "asRecoveredFailure"
           })
       )
       .build()

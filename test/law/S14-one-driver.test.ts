@@ -63,7 +63,8 @@ const busy = (attempt: () => void, every: "1 second" | "5 millis") =>
     .final("charge", {
       action: () => Effect.zipRight(Effect.sync(attempt), Effect.fail("busy" as const)),
       inDoubt: "retry",
-      retry: { schedule: Schedule.spaced(every) }
+      retry: { schedule: Schedule.spaced(every) },
+      error: "asRecoveredFailure"
     })
     .build()
 
@@ -214,7 +215,7 @@ describe("S14: an execution has one driver at a time", () => {
           action: () => Effect.void,
           compensate: () => broken ? Effect.fail("busy" as const) : Effect.void
         })
-        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .readOnly("check", { action: () => Effect.fail("no" as const), error: "asRecoveredFailure" })
         .build()
       const exit = yield* Effect.exit(as(ours)(Saga.execute(saga, undefined, { executionId: "1" })))
       expect(failureOf(exit)).toMatchObject({ _tag: "PartlyUndone", parked: true })
@@ -246,7 +247,8 @@ describe("S14: what is sent under an earlier claim is not stored after a later o
         .compensatable("hotel", {
           success: Schema.String,
           action: (context) => soldOut ? Effect.fail("sold out" as const) : world.do("hotel")(context),
-          compensate: world.undo("hotel")
+          compensate: world.undo("hotel"),
+          error: "asRecoveredFailure"
         })
         .build()
       const lost = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
@@ -317,7 +319,7 @@ describe("S14: a claim is released by its process", () => {
           compensate: world.undo("flight")
         })
         .compensatable("hotel", { success: Schema.String, action: world.do("hotel"), compensate: world.undo("hotel") })
-        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .readOnly("check", { action: () => Effect.fail("no" as const), error: "asRecoveredFailure" })
         .build()
       // Both intents, and the decision to unwind: what comes of the compensation of the hotel is not stored any more.
       const exit = yield* Effect.exit(
@@ -369,7 +371,8 @@ describe("S14: a claim is released by its process", () => {
             success: Schema.String,
             action: action as () => Effect.Effect<string, "no" | SagaError.OutcomeUnknown>,
             compensate: () => Effect.void,
-            inDoubt: "park"
+            inDoubt: "park",
+            error: "asRecoveredFailure"
           })
           .build()
         const life = Saga.execute(saga, undefined, { executionId: "1" })
@@ -390,7 +393,8 @@ describe("S14: a claim is released by its process", () => {
             success: Schema.String,
             action: action as () => Effect.Effect<string, "no" | SagaError.OutcomeUnknown>,
             compensate: () => Effect.void,
-            inDoubt: "retry"
+            inDoubt: "retry",
+            error: "asRecoveredFailure"
           })
           .build()
         const began = as(failingStore(ours, { failAt: 1 }))(Saga.execute(saga, undefined, { executionId: "1" }))
@@ -810,7 +814,8 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
         .final("charge", {
           action: () => Effect.fail("busy" as const),
           inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("5 millis"), times: 2000 }
+          retry: { schedule: Schedule.spaced("5 millis"), times: 2000 },
+          error: "asRecoveredFailure"
         })
         .build()
       const exit = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
@@ -829,7 +834,7 @@ function leasesOn({ client, now }: typeof sqliteDatabase) {
           compensate: () => Effect.suspend(() => (attempts++, Effect.fail("busy" as const))),
           compensationRetry: { schedule: Schedule.spaced("5 millis") }
         })
-        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .readOnly("check", { action: () => Effect.fail("no" as const), error: "asRecoveredFailure" })
         .build()
       const running = yield* Effect.fork(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))
       yield* Effect.repeat(Effect.sync(() => attempts), {
@@ -1002,7 +1007,8 @@ describe("a process", () => {
         .final("charge", {
           action: () => Effect.fail("busy" as const),
           inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("5 millis") }
+          retry: { schedule: Schedule.spaced("5 millis") },
+          error: "asRecoveredFailure"
         })
         .build()
       const exit = yield* Effect.exit(as(service)(Saga.execute(saga, undefined, { executionId: "1" })))

@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Schema, TestClock } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { reserve, Text } from "../support/sagas.ts"
-import { failingStore, recoverAll } from "../support/store.ts"
+import { eventsOf, failingStore, recoverAll } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
 
 describe("S15: the same executionId twice", () => {
@@ -151,6 +151,90 @@ describe("S15: the same executionId twice", () => {
       expect(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))).toEqual(first)
       expect(yield* Effect.exit(Saga.resume(saga, "1"))).toEqual(first)
       expect(world.log).toEqual(log)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  class NoStock extends Schema.TaggedError<NoStock>()("NoStock", { item: Schema.String }) {}
+  const NoStockSchema: Schema.Schema<NoStock, any> = NoStock
+
+  /** A saga for each kind of step: it fails with an error that is stored as given. */
+  const failing = (error: typeof NoStockSchema | "asRecoveredFailure") => {
+    const fail = () => Effect.fail(new NoStock({ item: "chair" }))
+    const kinds = {
+      ReadOnly: Saga.make("Order").readOnly("check", { error, action: fail }).build(() => "done"),
+      Compensatable: Saga.make("Order").compensatable("check", { error, action: fail, compensate: () => Effect.void })
+        .build(() => "done"),
+      Final: Saga.make("Order").final("check", { error, action: fail, inDoubt: "retry" }).build(() => "done")
+    }
+    return Object.entries(kinds)
+  }
+
+  /** The error of the first call, and those of the later ones. */
+  const asked = (saga: ReturnType<typeof failing>[number][1], executionId: string) =>
+    Effect.gen(function*() {
+      const first = yield* Effect.flip(Saga.execute(saga, undefined, { executionId }))
+      const polled = yield* Effect.exit(Saga.poll(saga, executionId))
+      return {
+        first,
+        polled,
+        later: [
+          yield* Effect.flip(Saga.execute(saga, undefined, { executionId })),
+          yield* Effect.flip(Saga.resume(saga, executionId)),
+          yield* Effect.flip(Saga.await(saga, executionId))
+        ]
+      }
+    })
+
+  const noStock = new NoStock({ item: "chair" })
+
+  it.effect("gives each later call the error of the first one, where the step has a schema for it", () =>
+    Effect.gen(function*() {
+      for (const [kind, saga] of failing(NoStockSchema)) {
+        const { first, later, polled } = yield* asked(saga, kind)
+        expect(first).toEqual(noStock)
+        expect(later).toEqual([noStock, noStock, noStock])
+        expect(later.every((error) => error instanceof NoStock)).toBe(true)
+        expect(JSON.stringify(polled)).toContain(`"_tag":"NoStock"`)
+      }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("gives each later call RecoveredFailure, where the step declines a schema", () =>
+    Effect.gen(function*() {
+      for (const [kind, saga] of failing("asRecoveredFailure")) {
+        const { first, later, polled } = yield* asked(saga, kind)
+        expect(first).toEqual(noStock)
+        for (const error of later) expect(error).toMatchObject({ _tag: "RecoveredFailure", tag: "NoStock" })
+        expect(JSON.stringify(polled)).toContain(`"_tag":"RecoveredFailure"`)
+        expect(yield* Effect.flip(Saga.run(saga, undefined))).toEqual(noStock)
+      }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("stores the same, whether a step declines a schema for its error or never had one", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      // As code without types may leave it out.
+      const without = failing(undefined as never)
+      const declined = failing("asRecoveredFailure")
+      for (const [index, [kind, saga]] of declined.entries()) {
+        yield* Effect.exit(Saga.execute(saga, undefined, { executionId: `${kind} declined` }))
+        yield* Effect.exit(Saga.execute(without[index]![1], undefined, { executionId: `${kind} without` }))
+        const events = yield* eventsOf(store, `${kind} declined`)
+        expect(events).toEqual(yield* eventsOf(store, `${kind} without`))
+        expect(events.map(({ _tag }) => _tag)).toContain("StepFailed")
+        expect(JSON.stringify(events)).not.toContain("encoded")
+      }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("knows a stored execution again after its step was given a schema for its error, or has declined it", () =>
+    Effect.gen(function*() {
+      const withSchema = failing(NoStockSchema)
+      for (const [index, [kind, declining]] of failing("asRecoveredFailure").entries()) {
+        const typed = withSchema[index]![1]
+        yield* Effect.exit(Saga.execute(declining, undefined, { executionId: `${kind} declined` }))
+        expect(yield* Effect.flip(Saga.resume(typed, `${kind} declined`))).toMatchObject({ _tag: "RecoveredFailure" })
+        yield* Effect.exit(Saga.execute(typed, undefined, { executionId: `${kind} typed` }))
+        expect(yield* Effect.flip(Saga.resume(declining, `${kind} typed`))).toMatchObject({ _tag: "RecoveredFailure" })
+        expect(yield* Effect.flip(Saga.resume(typed, `${kind} typed`))).toEqual(noStock)
+      }
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("refuses another input, another saga, and an id that cannot be one", () =>

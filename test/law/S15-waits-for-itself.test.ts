@@ -9,7 +9,11 @@ const waitsForItself = { _tag: "ExecutionConflict", reason: "WaitsForItself" }
 describe("S15: an execution that asks for its own id", () => {
   const calls = (name: string, inner: () => Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>) =>
     Saga.make(name)
-      .compensatable("call", { action: () => Effect.asVoid(inner()), compensate: () => Effect.void })
+      .compensatable("call", {
+        action: () => Effect.asVoid(inner()),
+        compensate: () => Effect.void,
+        error: "asRecoveredFailure"
+      })
       .build(() => name)
 
   it.effect("itself, is refused at once, and undone", () =>
@@ -67,11 +71,13 @@ describe("S15: an execution that asks for its own id", () => {
         branch
           .readOnly("x", {
             success: Schema.String,
-            action: () => Saga.execute(shared, undefined, { executionId: "s" })
+            action: () => Saga.execute(shared, undefined, { executionId: "s" }),
+            error: "asRecoveredFailure"
           })
           .readOnly("y", {
             success: Schema.String,
-            action: () => Saga.execute(shared, undefined, { executionId: "s" })
+            action: () => Saga.execute(shared, undefined, { executionId: "s" }),
+            error: "asRecoveredFailure"
           })
       ).build()
       expect(yield* Saga.execute(both, undefined, { executionId: "b" })).toEqual({ x: "seen", y: "seen" })

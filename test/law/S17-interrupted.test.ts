@@ -64,7 +64,8 @@ describe("S17: interrupting a durable run", () => {
               ? world.do("email")(context)
               : Effect.andThen(Deferred.succeed(inside, undefined), world.refuse("email")()),
           retry: { schedule: everyMinute },
-          inDoubt: "retry"
+          inDoubt: "retry",
+          error: "asRecoveredFailure"
         })
         .build(({ outputs }) => outputs.email)
       const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }))

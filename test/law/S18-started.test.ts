@@ -77,7 +77,11 @@ describe("S18: a start that is acknowledged", () => {
   it.effect("of a saga that fails is undone, and the result says why", () =>
     Effect.gen(function*() {
       const world = makeWorld()
-      const saga = reserve(world).readOnly("check", { success: Text, action: world.refuse("check") }).build()
+      const saga = reserve(world).readOnly("check", {
+        success: Text,
+        action: world.refuse("check"),
+        error: "asRecoveredFailure"
+      }).build()
       yield* Saga.start(saga, undefined, { executionId: "1" })
       yield* Effect.exit(Saga.await(saga, "1"))
       expect(world.log).toEqual(["+hotel", "+flight", "!check", "-flight", "-hotel"])

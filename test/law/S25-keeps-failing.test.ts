@@ -202,7 +202,7 @@ describe("S25: an execution that makes no progress is parked", () => {
       const step = (name: string) => ({ success: Text, action: world.do(name), compensate: world.undo(name) })
       const saga = Saga.make("Trip")
         .compensatable("hotel", step("hotel")).compensatable("flight", step("flight")).compensatable("car", step("car"))
-        .readOnly("check", { action: () => Effect.fail("no" as const) })
+        .readOnly("check", { action: () => Effect.fail("no" as const), error: "asRecoveredFailure" })
         .build()
       const life = (failAt: number) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         process(

@@ -41,6 +41,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .compensatable("hotel", {
       success,
       action: actOrDoubt("hotel", { refused: 0.03, busy: 0.05, unknown: 0.05, lost: 0.03 }),
+      error: "asRecoveredFailure",
       compensate: undo("hotel", { busy: 0.1, lost: 0.02 }),
       retry: onlyBusy,
       timeout: "400 millis",
@@ -53,6 +54,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("charge", {
       success,
       action: actOrDoubt("charge", { refused: 0.1, busy: 0.05, unknown: 0.05, lost: 0.03 }),
+      error: "asRecoveredFailure",
       retry: onlyBusy,
       timeout: "400 millis",
       inDoubt: "verify",
@@ -61,6 +63,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("email", {
       success,
       action: act("email", { busy: 0.2 }),
+      error: "asRecoveredFailure",
       inDoubt: "retry",
       retry: { schedule: Schedule.spaced("50 millis") }
     })
@@ -78,6 +81,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
         .compensatable("car", {
           success,
           action: actOrDoubt("car", { refused: 0.05, unknown: 0.05, lost: 0.03 }),
+          error: "asRecoveredFailure",
           compensate: undo("car", { busy: 0.1 }),
           timeout: "400 millis",
           inDoubt: "verify",
@@ -90,6 +94,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("pay", {
       success,
       action: actOrDoubt("pay", { refused: 0.1, busy: 0.05, unknown: 0.05, lost: 0.03 }),
+      error: "asRecoveredFailure",
       timeout: "400 millis",
       inDoubt: "retry",
       retry: { times: 3, schedule: soon }
@@ -116,6 +121,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .compensatable("reserve", {
       success,
       action: actOrDoubt("reserve", { refused: 0.05, unknown: 0.03 }),
+      error: "asRecoveredFailure",
       compensate: undo("reserve", { stubborn: 0.2 }),
       inDoubt: "park",
       retry: onlyBusy
@@ -123,6 +129,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("wire", {
       success,
       action: actOrDoubt("wire", { refused: 0.2, unknown: 0.05, lost: 0.02 }),
+      error: "asRecoveredFailure",
       timeout: "400 millis",
       inDoubt: "park"
     })
@@ -130,10 +137,16 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
 
   const Shipment = Saga.make("Shipment", { input: Input })
     .compensatable("stock", book("stock"))
-    .final("invoice", { success, action: act("invoice", { refused: 0.1 }), inDoubt: "retry" })
+    .final("invoice", {
+      success,
+      action: act("invoice", { refused: 0.1 }),
+      error: "asRecoveredFailure",
+      inDoubt: "retry"
+    })
     .final("ship", {
       success,
       action: actOrDoubt("ship", { busy: 0.4, unknown: 0.05 }),
+      error: "asRecoveredFailure",
       inDoubt: "verify",
       verify: verify("ship", verifyOdds),
       retry: { times: 1 }
@@ -141,6 +154,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("thank", {
       success,
       action: act("thank", { busy: 0.2 }),
+      error: "asRecoveredFailure",
       inDoubt: "retry",
       retry: { times: 2, schedule: soon },
       when: ({ input }) => isEven(input.amount)
@@ -153,6 +167,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("fee", {
       success,
       action: act("leg/stay/fee", { refused: 0.2 }),
+      error: "asRecoveredFailure",
       inDoubt: "verify",
       verify: verify("leg/stay/fee", verifyOdds)
     })
@@ -169,6 +184,7 @@ export const sagasOf = ({ act, actOrDoubt, undo, verify }: Customer) => {
     .final("book", {
       success,
       action: act("book", { busy: 0.3 }),
+      error: "asRecoveredFailure",
       inDoubt: "retry",
       retry: { schedule: Schedule.spaced("50 millis") }
     })

@@ -29,13 +29,18 @@ declare const maybeBooked: Effect.Effect<Flight, FlightFull | SagaError.OutcomeU
 declare const charge: Effect.Effect<number, CardDeclined, Bank>
 
 const begin = Saga.make("Trip", { input: Schema.String, version: 1 })
-const afterFinal = begin.final("charge", { success: Schema.Number, action: () => charge, inDoubt: "retry" })
+const afterFinal = begin.final("charge", {
+  success: Schema.Number,
+  error: CardDeclined,
+  action: () => charge,
+  inDoubt: "retry"
+})
 const undo = () => Effect.void
 
 describe("a saga's types", () => {
   const trip = begin
     .readOnly("quote", { success: Schema.Number, action: ({ input }) => Effect.succeed(input.length) })
-    .compensatable("flight", { success: Flight, action: () => bookFlight, compensate: () => Bank })
+    .compensatable("flight", { success: Flight, error: FlightFull, action: () => bookFlight, compensate: () => Bank })
 
   test("tell a step's functions what they are given", () => {
     trip.compensatable("hotel", {
@@ -95,7 +100,7 @@ describe("a saga's types", () => {
         { readonly flight: Flight; readonly charge: number },
         FlightFull | CardDeclined | ParseResult.ParseError,
         Airline | Bank,
-        "flight.success" | "charge.inDoubt" | "charge.final"
+        "flight.success" | "flight.error" | "charge.error" | "charge.inDoubt" | "charge.final"
       >
     >()
   })
@@ -128,7 +133,7 @@ describe("a saga's types", () => {
     expect(saga.build()).type.toBe<
       Saga.Saga<string, { readonly a: never }, FlightFull | ParseResult.ParseError, never, never>
     >()
-    // @ts-expect-error Type 'typeof FlightFull' is not assignable to type 'Schema<CardDeclined, any, never>'.
+    // @ts-expect-error Type 'typeof FlightFull' is not assignable to type 'typeof FlightFull & ("asRecoveredFailure" | Schema<CardDeclined, any, never>)'.
     begin.readOnly("a", { error: FlightFull, action: () => Effect.fail(new CardDeclined()) })
   })
 })
@@ -248,7 +253,7 @@ describe("the builder refuses", () => {
 })
 
 describe("composition", () => {
-  const hotel = { success: Flight, action: () => bookFlight, compensate: undo }
+  const hotel = { success: Flight, error: FlightFull, action: () => bookFlight, compensate: undo }
   const reserve = begin.compensatable("flight", hotel).build(({ outputs }) => outputs.flight)
   const pay = Saga.make("Pay", { input: Schema.Number })
     .final("charge", { success: Schema.Number, action: () => charge, inDoubt: "retry" })
@@ -400,7 +405,8 @@ describe("composition", () => {
 
 describe("a run refuses", () => {
   test("durably, an output that could not be restored", () => {
-    const saga = begin.compensatable("flight", { action: () => bookFlight, compensate: undo }).build()
+    const saga = begin.compensatable("flight", { error: FlightFull, action: () => bookFlight, compensate: undo })
+      .build()
     // @ts-expect-error is not assignable to parameter of type '"Saga.execute needs a success schema on step \"flight\": its output must be restored after a crash"'.
     Saga.execute(saga, "Rome", { executionId: "1" })
     // @ts-expect-error Saga.execute needs a success schema on step \"flight\"
@@ -414,8 +420,111 @@ describe("a run refuses", () => {
     expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
   })
 
+  test("durably, an error that a later call would not get", () => {
+    const flight = { success: Flight, action: () => bookFlight, compensate: undo }
+    const saga = begin.compensatable("flight", flight).build()
+    expect(saga).type.toBe<
+      Saga.Saga<string, { readonly flight: Flight }, FlightFull | ParseResult.ParseError, Airline, "flight.error">
+    >()
+    // @ts-expect-error is not assignable to parameter of type '"Saga.execute needs an error schema on step \"flight\", so that a later call gets the same error; error: \"asRecoveredFailure\" declines it"'.
+    Saga.execute(saga, "Rome", { executionId: "1" })
+    // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
+    Saga.start(saga, "Rome", { executionId: "1" })
+    // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
+    Saga.resume(saga, "1")
+    // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
+    Saga.await(saga, "1")
+    // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
+    Recovery.run([saga])
+    expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
+    expect(Saga.report(saga, "Rome")).type.not.toRaiseError()
+    expect(Saga.scoped(saga, "Rome")).type.not.toRaiseError()
+  })
+
+  test("durably, an error of each kind of step, of a branch and of a nested saga", () => {
+    const fail = () => Effect.fail(new FlightFull({ seats: 0 }))
+    const nested = Saga.make("Nested").readOnly("inner", { action: fail }).build()
+    const saga = begin
+      .readOnly("look", { action: fail })
+      .parallel((branch) =>
+        branch
+          .readOnly("left", { action: fail })
+          .compensatable("right", { action: fail, compensate: undo })
+      )
+      .saga("nested", nested, { input: () => undefined })
+      .final("pay", { action: fail, inDoubt: "retry" })
+      .final("post", { action: fail, inDoubt: "retry", retry: { times: 1 } })
+      .build(() => "done")
+    expect(saga).type.toBe<
+      Saga.Saga<
+        string,
+        string,
+        FlightFull | ParseResult.ParseError | SagaError.FailedAfterCommit<FlightFull>,
+        never,
+        | "look.error"
+        | "left.error"
+        | "right.error"
+        | "inner.error"
+        | "pay.error"
+        | "pay.final"
+        | "post.error"
+        | "post.final"
+      >
+    >()
+  })
+
+  test("durably, not an error with a schema, or one that is declined, above the action or beneath it", () => {
+    const settled = begin
+      .compensatable("flight", { success: Flight, error: FlightFull, action: () => bookFlight, compensate: undo })
+      .compensatable("above", {
+        success: Flight,
+        error: "asRecoveredFailure",
+        action: () => bookFlight,
+        compensate: ({ output }) => {
+          expect(output).type.toBe<Flight>()
+          return undo()
+        }
+      })
+      .compensatable("beneath", {
+        success: Flight,
+        action: () => bookFlight,
+        compensate: ({ output }) => {
+          expect(output).type.toBe<Flight>()
+          return undo()
+        },
+        error: "asRecoveredFailure"
+      })
+      .build(() => "done")
+    expect(settled).type.toBe<Saga.Saga<string, string, FlightFull | ParseResult.ParseError, Airline, never>>()
+    expect(Saga.execute(settled, "Rome", { executionId: "1" })).type.not.toRaiseError()
+    // @ts-expect-error Type '"asRecovered"' is not assignable to type
+    begin.readOnly("a", { error: "asRecovered", action: () => bookFlight })
+  })
+
+  test("durably, neither a step without an error, nor one whose only error is its doubt", () => {
+    const doubt = Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+    const saga = begin
+      .readOnly("look", { action: () => Effect.void })
+      .compensatable("flight", { action: () => doubt, compensate: undo, inDoubt: "park" })
+      .build(() => "done")
+    expect(saga).type.toBe<
+      Saga.Saga<string, string, SagaError.OutcomeUnknown | ParseResult.ParseError, never, never>
+    >()
+    const both = begin.compensatable("flight", {
+      success: Flight,
+      action: () => maybeBooked,
+      compensate: undo,
+      inDoubt: "park"
+    })
+    // @ts-expect-error Saga.execute needs an error schema on step \"flight\"
+    Saga.execute(both.build(), "Rome", { executionId: "1" })
+    const untyped = begin.readOnly("json", { action: (): Effect.Effect<void, any> => Effect.void }).build()
+    // @ts-expect-error Saga.execute needs an error schema on step \"json\"
+    Saga.execute(untyped, "Rome", { executionId: "1" })
+  })
+
   test("durably, a Final that does not say what a crash during it means", () => {
-    const saga = begin.final("charge", { success: Schema.Number, action: () => charge }).build()
+    const saga = begin.final("charge", { success: Schema.Number, error: CardDeclined, action: () => charge }).build()
     // @ts-expect-error is not assignable to parameter of type '"Saga.execute needs inDoubt on Final step \"charge\": what if the process dies during its action?"'.
     Saga.execute(saga, "Rome", { executionId: "1" })
     expect(Saga.run(saga, "Rome")).type.not.toRaiseError()
@@ -439,14 +548,14 @@ describe("a run refuses", () => {
     })
     expect(Saga.run(settled.build(), "Rome")).type.not.toRaiseError()
     expect(begin.readOnly("look", { action: () => maybeBooked }).build()).type.toBeAssignableTo<
-      Saga.Saga<string, unknown, unknown, never, `${string}.success`>
+      Saga.Saga<string, unknown, unknown, never, `${string}.success` | `${string}.error`>
     >()
   })
 
   test("durably, and tells all that is missing at once", () => {
     const saga = begin
-      .compensatable("flight", { action: () => bookFlight, compensate: undo })
-      .final("charge", { success: Schema.Number, action: () => charge })
+      .compensatable("flight", { error: FlightFull, action: () => bookFlight, compensate: undo })
+      .final("charge", { success: Schema.Number, error: CardDeclined, action: () => charge })
       .build()
     // @ts-expect-error (also missing: charge.inDoubt)
     Saga.execute(saga, "Rome", { executionId: "1" })
@@ -528,6 +637,7 @@ describe("a run refuses", () => {
 
 describe("a run's type", () => {
   const saga = afterFinal.final("email", {
+    error: FlightFull,
     action: () => Effect.fail(new FlightFull({ seats: 1 })),
     retry: { times: 1 },
     inDoubt: "retry"
@@ -592,7 +702,12 @@ describe("a run's type", () => {
   })
 
   test("of recovery: the services of all the sagas", () => {
-    const other = begin.compensatable("flight", { success: Flight, action: () => bookFlight, compensate: undo }).build()
+    const other = begin.compensatable("flight", {
+      success: Flight,
+      error: FlightFull,
+      action: () => bookFlight,
+      compensate: undo
+    }).build()
     expect(Recovery.run([saga, other])).type.toBe<
       Effect.Effect<Recovery.Summary, SagaError.CheckpointError, Checkpoint.Checkpoint | Bank | Airline>
     >()

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { Recovery, Saga } from "effect-saga"
 import { SagaTest } from "effect-saga/testing"
-import { book, cancel, charge, trip } from "./world.ts"
+import { book, cancel, charge, Flight, trip } from "./world.ts"
 
 const unready = trip
   .compensatable("flight", {
@@ -10,6 +10,14 @@ const unready = trip
     compensate: ({ idempotencyKey, output }) => cancel(output.id, idempotencyKey)
   })
   .final("charge", { action: ({ idempotencyKey, outputs }) => charge(outputs.quote, idempotencyKey) })
+  .build()
+
+const forgetful = trip
+  .compensatable("flight", {
+    success: Flight,
+    action: ({ idempotencyKey, input }) => book(input, idempotencyKey),
+    compensate: ({ idempotencyKey, output }) => cancel(output.id, idempotencyKey)
+  })
   .build()
 
 const doubtful = trip
@@ -37,6 +45,12 @@ const wide = trip
 
 // a durable run of a saga that is not ready for it
 Saga.execute(unready, "Rome", { executionId: "1" })
+
+// a durable run of a saga with an error that a later call would not get
+Saga.execute(forgetful, "Rome", { executionId: "1" })
+
+// the recovery of a saga with an error that a later call would not get
+Recovery.run([forgetful])
 
 // a durable run of a saga that lacks a lot
 Saga.execute(wide, "Rome", { executionId: "1" })
