@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url"
 // The lowest first. Rooms of one floor do not see each other.
 const floors = [
   ["values"],
-  ["SagaError.ts", "journal"],
-  ["Journal.ts"],
+  ["errors", "journal"],
+  ["SagaError.ts", "Journal.ts"],
   ["definition"],
   ["store", "watch"],
   ["sql", "engine"],

@@ -5,6 +5,7 @@ import { Effect, type Exit, type Option, type ParseResult, type Scope } from "ef
 import type { Any, Saga } from "./definition/built.ts"
 import type { InputArgument, NotBuilt, ReadyToExecute, ReadyToRun, ReadyToScope } from "./definition/owed.ts"
 import { programOf } from "./definition/saga.ts"
+import { cancel as requestCancellation } from "./engine/cancellation.ts"
 import * as durable from "./engine/durable.ts"
 import * as inProcess from "./engine/inProcess.ts"
 import { stateOf } from "./engine/load.ts"
@@ -12,6 +13,8 @@ import type { Finding } from "./engine/run.ts"
 import * as fromRun from "./report/fromRun.ts"
 import type * as SagaReport from "./report/SagaReport.ts"
 import type {
+  CancellationRefused,
+  Cancelled,
   CheckpointError,
   DefinitionChanged,
   ExecutionConflict,
@@ -38,6 +41,14 @@ type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 
 /** A `FailedAfterCommit` restored from the journal may have a `RecoveredFailure` as its cause. */
 type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error
+
+/** With what a durable execution can end, besides its output. */
+type EndOf<Error> =
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | Cancelled
 
 /**
  * Runs a saga in this process; nothing is stored.
@@ -124,7 +135,8 @@ export interface ExecuteOptions {
   readonly executionId: string
   /**
    * Says how an interruption of the call acts on the execution. Left out, not at all: the call ends, the execution goes on. `"cancel"`
-   * undoes it, and the call ends when that is done; past the point of no return the execution is left for recovery. `"suspend"`
+   * cancels it as {@link cancel} does, and the call ends when it is undone; past the point of no return the execution goes on, and
+   * the call ends. `"suspend"`
    * leaves it at its next safe point, for `Saga.resume` or `Recovery`.
    */
   readonly onInterrupt?: "cancel" | "suspend"
@@ -160,10 +172,8 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
   options: ExecuteOptions
 ): Effect.Effect<
   Output,
-  | Restored<Error>
-  | PartlyUndone<Undoable<Error> | RecoveredFailure>
-  | RecoveredFailure
-  | OutcomeUnknown
+  | EndOf<Error>
+  | KeepsFailing
   | CheckpointError
   | ExecutionConflict
   | InvalidExecutionId
@@ -218,10 +228,7 @@ const awaitResult = <Input, Output, Error, Requirements, Owed extends string = N
 
 /** With what the result of a stored execution can fail. */
 type StoredError<Error> =
-  | Restored<Error>
-  | PartlyUndone<Undoable<Error> | RecoveredFailure>
-  | RecoveredFailure
-  | OutcomeUnknown
+  | EndOf<Error>
   | KeepsFailing
   | CheckpointError
   | ExecutionConflict
@@ -258,6 +265,42 @@ export const poll = <Input, Output, Error, Requirements, Owed extends string = N
   CheckpointError | ExecutionConflict | DefinitionChanged | JournalCorrupt | ExecutionNotFound,
   Checkpoint
 > => durable.pollResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
+
+/** Who cancels an execution, and why. Both are stored, and are told to all who wait for it. */
+export interface CancelOptions {
+  /** Names who cancels it: 1 to 400 characters. */
+  readonly by: string
+  /** At most 4000 characters. */
+  readonly reason?: string
+}
+
+/**
+ * Cancels a stored execution, in whatever process it is driven, and succeeds once the request is stored. It needs neither the saga nor
+ * its services. The driver takes the request at once in this process, within a second in another one; one that no process drives
+ * is undone by the next that does, and so is a parked one.
+ *
+ * Before its point of no return the execution is undone: ReadOnly actions and pauses are interrupted, actions with a side effect end
+ * first, and a step in doubt is settled first. Calls that wait for the execution fail with `Cancelled`. A Final that is being
+ * called at that moment decides: if it takes effect, the request is refused, which is recorded, and the execution goes forward.
+ *
+ * Fails with `CancellationRefused`, and changes nothing, where the execution has ended, is past its point of no return, is being
+ * undone, or was cancelled before.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Saga.start(trip, { card: "full" }, { executionId: "trip-17" })
+ *   const answer = yield* Effect.either(Saga.cancel("trip-17", { by: "clerk 4", reason: "the customer called" }))
+ *   console.log(answer._tag) // Right if the request came before the card was charged
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * ```
+ */
+export const cancel = (
+  executionId: string,
+  options: CancelOptions
+): Effect.Effect<void, CancellationRefused | ExecutionNotFound | JournalCorrupt | CheckpointError, Checkpoint> =>
+  requestCancellation(executionId, { by: options.by, reason: options.reason })
 
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
@@ -301,10 +344,7 @@ export const resume = <Input, Output, Error, Requirements, Owed extends string =
   options?: ResumeOptions
 ): Effect.Effect<
   Output,
-  | Restored<Error>
-  | PartlyUndone<Undoable<Error> | RecoveredFailure>
-  | RecoveredFailure
-  | OutcomeUnknown
+  | EndOf<Error>
   | CheckpointError
   | ExecutionConflict
   | NotStorable

@@ -5,8 +5,21 @@
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
-import { oneLine } from "./values/describe.ts"
+import { oneLine, sayCancelled } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
+
+import type {
+  CheckpointError,
+  DefinitionChanged,
+  ExecutionConflict,
+  ExecutionNotFound,
+  InvalidExecutionId,
+  JournalCorrupt,
+  NotStorable,
+  StepNotInDoubt
+} from "./errors/driving.ts"
+
+export * from "./errors/driving.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
 
@@ -167,186 +180,17 @@ export class KeepsFailing extends Schema.TaggedError<KeepsFailing>("effect-saga/
 }
 
 /**
- * The store could not do what it was asked to.
- *
- * - `Unavailable`: the store cannot be reached or opened
- * - `Locked`: another process holds the database, longer than the store waits
- * - `ReadOnly`: the database cannot be written to
- * - `Full`: no room is left
- * - `NotADatabase`: the file is something else, or is damaged
- * - `InTransaction`: the caller is in a transaction of the same database, whose rollback would take the journal back; the author of
- *   the call must make it outside
- * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
- *   represent; the author of the saga must act
- * - `InvalidOption`: an option of the store is no usable number; the author of the layer must act
- *
- * No step was started whose intent is not stored, and nothing was undone before the decision to unwind was stored: the stored
- * execution stays for `Saga.resume` or `Recovery`. The operator of the store must act.
+ * The execution was cancelled, by `by` and for `reason`, and everything that it had done is undone. It is the cause of a
+ * `PartlyUndone` where not everything could be undone.
  */
-export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect-saga/CheckpointError")(
-  "CheckpointError",
-  {
-    reason: Schema.Literal(
-      "Unavailable",
-      "Locked",
-      "ReadOnly",
-      "Full",
-      "NotADatabase",
-      "InTransaction",
-      "Rejected",
-      "InvalidOption"
-    ),
-    operation: Schema.Literal("open", "append", "load", "list", "lease", "prune"),
-    executionId: Schema.optional(Schema.String),
-    detail: Schema.String,
-    cause: Schema.optional(Schema.Defect)
-  }
-) {
-  override get message() {
-    const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
-    return visible(
-      `the store could not ${this.operation} the journal${whose} (${this.reason}): ${this.detail}. ` +
-        (this.operation === "append"
-          ? "The execution stopped where it was; its stored part stays for Saga.resume or Recovery"
-          : "The execution was not touched")
-    )
-  }
-}
-
-/**
- * This call may not drive this execution, or not any longer. The call has stopped, and the stored execution stays.
- *
- * - `OtherSaga`, `OtherInput`: the id is taken by an execution of another saga, or of this one with another input; the
- *   caller must choose another id
- * - `OtherDriver`: another process drives the execution; this call has done nothing to it, or has stopped. The caller may wait for
- *   the result with `Saga.await`, as `Saga.execute` does by itself
- * - `WaitsForItself`: the call was made by a step of the same execution, directly or through other executions, and would wait
- *   for itself; the author of the saga must act
- * - `LeaseLost`: this process was paused, or could not reach the store, for longer than its lease lasts; this call has stopped. The
- *   stored execution stays for recovery, and another process may have gone on with it
- */
-export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("effect-saga/ExecutionConflict")(
-  "ExecutionConflict",
-  {
-    reason: Schema.Literal("OtherSaga", "OtherInput", "OtherDriver", "WaitsForItself", "LeaseLost"),
-    saga: Schema.String,
-    executionId: Schema.String
-  }
-) {
-  override get message() {
-    return visible(sayConflict(this))
-  }
-}
-
-const sayConflict = ({ executionId, reason, saga }: ExecutionConflict): string => {
-  switch (reason) {
-    case "OtherSaga":
-      return `execution ${executionId} belongs to another saga than ${saga}: choose another executionId`
-    case "OtherInput":
-      return `execution ${executionId} of ${saga} was started with another input: choose another executionId`
-    case "OtherDriver":
-      return `execution ${executionId} of ${saga} is driven by another process, or was when this call asked for it: this call has ` +
-        "stopped; call again later for the result"
-    case "WaitsForItself":
-      return `execution ${executionId} of ${saga} was asked for by one of its own steps, and would wait for itself: this call has ` +
-        "done nothing; give the inner call another executionId"
-    case "LeaseLost":
-      return `this process has lost its lease on execution ${executionId} of ${saga}: this call has stopped, and the stored ` +
-        "execution stays for recovery by any process"
-  }
-}
-
-/**
- * The id cannot identify an execution: it is empty, longer than 800 characters, not well-formed text, or holds U+0000. Nothing
- * was done. The caller must choose another id.
- */
-export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("effect-saga/InvalidExecutionId")(
-  "InvalidExecutionId",
-  { saga: Schema.String, executionId: Schema.String }
-) {
-  override get message() {
-    return visible(
-      `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
-        "without U+0000"
-    )
-  }
-}
-
-/**
- * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back. `problem` says why. An
- * input or a finding is refused before anything is done; the step of an output is left in doubt (S12). The author of the schema, or of the
- * value, must act.
- */
-export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
+export class Cancelled extends Schema.TaggedError<Cancelled>("effect-saga/Cancelled")("Cancelled", {
   saga: Schema.String,
   executionId: Schema.String,
-  value: Schema.String,
-  problem: Schema.String,
-  /** The step whose output it is: its action has succeeded. */
-  step: Schema.optional(Schema.String)
+  by: Schema.String,
+  reason: Schema.optional(Schema.String)
 }) {
   override get message() {
-    const { executionId, problem, saga, step, value } = this
-    return visible(
-      `${value} cannot be stored: ${problem}. ` + (step === undefined
-        ? `The journal of execution ${executionId} of ${saga} is as it was`
-        : `The action of step "${step}" has taken effect, and by its journal execution ${executionId} of ${saga} is in doubt about it: ` +
-          "the author of the schema must act before the execution is recovered")
-    )
-  }
-}
-
-/**
- * `Saga.resume` was given a finding about a step that is not in doubt. Nothing was done. The caller must look at the execution again.
- */
-export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-saga/StepNotInDoubt")("StepNotInDoubt", {
-  saga: Schema.String,
-  executionId: Schema.String,
-  step: Schema.String
-}) {
-  override get message() {
-    return visible(
-      `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
-        "nothing was done"
-    )
-  }
-}
-
-/** No execution of this id is stored; without `saga`, none of a plan. The caller must check the id. */
-export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("effect-saga/ExecutionNotFound")(
-  "ExecutionNotFound",
-  { saga: Schema.optional(Schema.String), executionId: Schema.String }
-) {
-  override get message() {
-    return visible(`no execution ${this.executionId} of ${this.saga ?? "a plan"} is stored`)
-  }
-}
-
-/**
- * The stored execution was started by another definition of the saga: `difference` names the difference. It was left untouched.
- * Run it with the definition that started it, or register both versions with `Recovery`.
- */
-export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("effect-saga/DefinitionChanged")(
-  "DefinitionChanged",
-  { saga: Schema.String, executionId: Schema.String, difference: Schema.String }
-) {
-  override get message() {
-    return visible(
-      `execution ${this.executionId} was started by another definition of ${this.saga}: ${this.difference}. ` +
-        "It was left untouched: resume it with the definition that started it"
-    )
-  }
-}
-
-/** The stored journal cannot be read: `problem` says why and where. It was left untouched. The operator of the store must act. */
-export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>("effect-saga/JournalCorrupt")("JournalCorrupt", {
-  executionId: Schema.String,
-  problem: Schema.String
-}) {
-  override get message() {
-    return visible(
-      `the journal of execution ${this.executionId} cannot be read: ${this.problem}. It was left untouched`
-    )
+    return visible(`${this.saga} (${this.executionId}) was ${sayCancelled(this)}`)
   }
 }
 
@@ -379,7 +223,7 @@ export type DrivingError =
   | JournalCorrupt
 
 /** The errors that say what stands of a saga that has ended or waits for a person. `E` is of its own steps. */
-export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown | KeepsFailing
+export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeUnknown | KeepsFailing | Cancelled
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */
 export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure

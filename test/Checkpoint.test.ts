@@ -44,6 +44,9 @@ const reopened = Effect.map(temporaryFile, (filename): Checkpoint.Store => {
     renew: (token) => use((store) => store.renew(token)),
     release: (token, executionIds) => use((store) => store.release(token, executionIds)),
     claim: (executionId, token) => use((store) => store.claim(executionId, token)),
+    send: (message) => use((store) => store.send(message)),
+    messages: (executionId) => use((store) => store.messages(executionId)),
+    withMessages: (token) => use((store) => store.withMessages(token)),
     prune: (age) => use((store) => store.prune(age))
   }
 })

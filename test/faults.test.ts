@@ -156,6 +156,9 @@ const faulty = (store: Checkpoint.Store, { at, lasts, moment }: Fault) => {
     renew: (token) => hit("lease", store.renew(token)),
     release: (token, executionIds) => hit("lease", store.release(token, executionIds)),
     claim: (executionId, token) => hit("lease", store.claim(executionId, token)),
+    send: store.send,
+    messages: (executionId) => hit("load", store.messages(executionId)),
+    withMessages: store.withMessages,
     prune: store.prune
   }
   return { store: wrapped, wasHit: () => operations > at }

@@ -249,6 +249,7 @@ describe("a durable plan", () => {
         version: 1,
         sequence: 0,
         status: "Running",
+        taken: 0,
         body: JSON.stringify({ format: 1, events: [] }).replace(
           "[]",
           JSON.stringify([{

@@ -367,6 +367,18 @@ describe("the laws of a store", () => {
       claim: (executionId, token) =>
         Effect.map(store.claim(executionId, token), (fence) => fence === undefined ? undefined : 1)
     }),
+    "forgets messages": () => ({ messages: () => Effect.succeed([]) }),
+    "keeps messages for ever": (store) => ({
+      append: (commits) => store.append(commits.map((commit) => ({ ...commit, taken: 0 })))
+    }),
+    "takes messages for what is finished": (store) => ({
+      send: (message) => Effect.map(store.send(message), (number) => number ?? 1)
+    }),
+    "finishes what has messages": (store) => ({
+      append: (commits) => store.append(commits.map((commit) => ({ ...commit, taken: Number.MAX_SAFE_INTEGER })))
+    }),
+    "lists none that have messages": () => ({ withMessages: () => Effect.succeed([]) }),
+    "lists parked ones without messages": (store) => ({ unfinished: ({ parked }) => store.unfinished({ parked }) }),
     "prunes nothing": () => ({ prune: () => Effect.succeed(0) }),
     "prunes everything": (store) => ({ prune: () => store.prune({ milliseconds: -1000 }) })
   }

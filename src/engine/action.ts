@@ -9,6 +9,7 @@ import { classifications } from "../journal/statuses.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
 import { beforeCall } from "./beforeCall.ts"
+import { considerRequests } from "./cancellation.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
 import { haltOf } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
@@ -18,6 +19,8 @@ import { type AnyEffect, type Frame, type Run } from "./run.ts"
 export class Action {
   /** How many calls there were. */
   attempt = 0
+  /** Whether a cancellation has to wait for it. */
+  private holds = false
   readonly owner: Run
   readonly frame: Frame
   readonly step: StepNode
@@ -38,6 +41,27 @@ export class Action {
       attempt: this.attempt,
       leaseEndsAt: owner.recorder?.leaseEndsAt()
     }
+  }
+
+  /** From here on a cancellation waits for this action. `isCounted`: the run knows of it already. */
+  hold(isCounted = false): void {
+    if (this.holds) return
+    this.holds = true
+    if (!isCounted) this.owner.busy++
+  }
+
+  /** A cancellation need not wait for this action any more. */
+  letGo(): void {
+    if (!this.holds) return
+    this.holds = false
+    this.owner.busy--
+  }
+
+  /** Between two calls it can be cancelled, unless it is in doubt. */
+  pauses(isInDoubt: boolean): void {
+    if (isInDoubt) return this.hold()
+    this.letGo()
+    considerRequests(this.owner)
   }
 
   private call(): AnyEffect {
@@ -74,7 +98,9 @@ export class Action {
 
   /** One call, cut off by its timeout and, if the step allows it, by an interruption: then it is in doubt (S2, S7). */
   callBounded(): AnyEffect {
-    const { interruptible, timeout } = this.step
+    const { classification, interruptible, timeout } = this.step
+    // Once it has taken effect there is no way back: a cancellation waits for that to be known.
+    if (classifications[classification].commits) this.hold()
     const call = this.call()
     if (interruptible !== true) {
       return timeout === undefined ? call : cutAfter(call, timeout, () => tookTooLong(timeout))
@@ -165,6 +191,7 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
     if (tried >= times || !isRetried(action.step, error)) return endWith(cause)
     tried++
     observed?.failed(cause)
+    action.pauses(doubt !== undefined)
     return Effect.matchCauseEffect(owner.restore(next(error)), {
       onSuccess: () => attempt(next),
       // The schedule ended, or the pause was interrupted: nothing has happened since the last attempt.

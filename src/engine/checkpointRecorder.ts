@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
-import { classifications } from "../journal/statuses.ts"
+import { classifications, isFinished } from "../journal/statuses.ts"
 import { Sum } from "../journal/transition.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
@@ -114,15 +114,33 @@ export class CheckpointRecorder implements Recorder {
     if (this.halted !== undefined) return Effect.failCause(this.halted.cause)
     if (this.appendedCount >= upTo || state === undefined) return Effect.void
     try {
-      const body = Journal.commitOf(this.pending, this.claim.fence)
+      const { claim: { fence }, pending } = this
       this.pending = emptyList()
       this.appendedCount = this.recordedCount
-      const appended = this.store.append(new Commit(this, this.sequence++, state.status, body))
+      const sequence = this.sequence++
+      const commit = new Commit(this, sequence, state, state.status, Journal.commitOf(pending, fence))
+      const appended = isFinished(state.status) ? this.appendEnd(commit, pending) : this.store.append(commit)
       return this.tellLater.length === 0 ? appended : this.tellOnceStored(appended, state)
     } catch (thrown) {
       // A store that throws synchronously must not look like a failed step.
       return Effect.die(thrown)
     }
+  }
+
+  /**
+   * If a message keeps the execution from ending, all but its end is stored: the outcome of the last step, which is in the same
+   * commit, is known.
+   */
+  private appendEnd(commit: Commit, pending: ReadonlyArray<string>): ReturnType<Checkpoint.Service["append"]> {
+    const before = pending.slice(0, -1)
+    return Effect.catchAll(this.store.append(commit), (error) => {
+      const hasMessages = error._tag === "ExecutionConflict" && error.reason === "HasMessages"
+      if (!hasMessages || before.length === 0) return Effect.fail(error)
+      const status = commit.status === "Succeeded" ? "Running" : "Unwinding"
+      const body = Journal.commitOf(before, this.claim.fence)
+      const unended = new Commit(this, commit.sequence, { taken: commit.taken }, status, body)
+      return Effect.zipRight(this.store.append(unended), Effect.fail(error))
+    })
   }
 
   private tellOnceStored(appended: ReturnType<Checkpoint.Service["append"]>, state: Journal.ExecutionState) {
@@ -150,10 +168,12 @@ class Commit implements Checkpoint.Commit {
   readonly body: string
   readonly token: Checkpoint.Token
   readonly fence: number
+  readonly taken: number
 
   constructor(
     { claim, executionId, program }: Pick<Destination, "claim" | "executionId" | "program">,
     sequence: number,
+    { taken }: Pick<Journal.ExecutionState, "taken">,
     status: Journal.Status,
     body: string
   ) {
@@ -165,6 +185,7 @@ class Commit implements Checkpoint.Commit {
     this.body = body
     this.token = claim.token
     this.fence = claim.fence
+    this.taken = taken
   }
 }
 
@@ -175,6 +196,8 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
       return classifications[event.classification].hasSideEffect
     case "UnwindingStarted":
     case "CompensationStarted":
+    case "CancellationRequested":
+    case "CancellationRefused":
     case "Parked":
     case "Finished":
       return true

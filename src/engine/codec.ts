@@ -4,7 +4,7 @@
 import { Cause, Effect, Exit, Option, type Schema } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
-import { NotStorable, RecoveredFailure } from "../SagaError.ts"
+import { Cancelled, NotStorable, RecoveredFailure } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
 import { notJson } from "../values/json.ts"
 import * as schemas from "../values/schema.ts"
@@ -102,18 +102,27 @@ const encodedError = (step: Pick<StepNode, "error"> | undefined, error: unknown)
   })
 }
 
-/** The cause that was stored as these failures. */
+/** The cause that was stored as these failures of an execution. */
 export const restoreCause = (
-  program: Program,
+  execution: { readonly program: Program; readonly executionId: string },
   failures: ReadonlyArray<Journal.StoredFailure>
-): Cause.Cause<unknown> => inParallel(failures.map((failure) => restoreFailure(program, failure)))
+): Cause.Cause<unknown> => inParallel(failures.map((failure) => restoreFailure(execution, failure)))
 
 /** Joins causes that came about independently of each other. */
 export const inParallel = <E>(causes: ReadonlyArray<Cause.Cause<E>>): Cause.Cause<E> =>
   causes.length === 0 ? Cause.empty : causes.reduce((all, cause) => Cause.parallel(all, cause))
 
-const restoreFailure = (program: Program, failure: Journal.StoredFailure): Cause.Cause<unknown> => {
+const restoreFailure = (
+  { executionId, program }: { readonly program: Program; readonly executionId: string },
+  failure: Journal.StoredFailure
+): Cause.Cause<unknown> => {
   switch (failure.kind) {
+    case "Cancel": {
+      const { by, reason } = failure
+      return Cause.fail(
+        new Cancelled({ saga: program.name, executionId, by, ...(reason === undefined ? {} : { reason }) })
+      )
+    }
     case "Interrupt":
       // Restored as an error: a later caller was not interrupted, and an interruption would bypass its handlers.
       return Cause.fail(

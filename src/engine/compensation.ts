@@ -59,7 +59,7 @@ export class Compensation {
     }
     return Effect.withFiberRuntime((fiber) =>
       // An interruption that led to this unwinding must not keep it from being run.
-      owner.stopping() !== "suspend" && isInterruptPending(fiber)
+      !owner.isSuspended() && isInterruptPending(fiber)
         ? retryAs(bounded, compensationRetry, observed)
         : this.runSuspendable(bounded, compensationRetry, observed)
     )

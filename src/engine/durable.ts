@@ -11,17 +11,18 @@
 import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
-import * as Journal from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
-import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
+import { type DrivingError, ExecutionConflict, InvalidExecutionId } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
+import { mailboxOf, takeMessages } from "./cancellation.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
-import { capture, encodeValue } from "./codec.ts"
+import { capture } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
+import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
 import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
 import { load, type Loaded, loadKnown } from "./load.ts"
@@ -219,8 +220,8 @@ const begin = (
           input: encoded,
           at: now()
         })
-        const run = new Run({ program, executionId, input, recorder, stopping: () => driven.stopping() })
-        const driving = driveClaimed(store, claim, run)
+        const run = new Run({ program, executionId, input, recorder, driven })
+        const driving = driveClaimed(store, driven, claim, run)
         // Else it is stored with the first intent: until then nothing has happened that would need the execution.
         return storesFirst ? stored(recorder, driving) : driving
       })
@@ -239,10 +240,12 @@ const stored = <A>(
 /** Drives a claimed execution, and releases the claim if it does not finish. */
 const driveClaimed = (
   store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
   claim: Checkpoint.Claim,
   run: Run
-): Driving =>
-  Effect.flatMap(Effect.exit(runSagaWithin(run, Effect.interruptible)), (exit) => {
+): Driving => {
+  driven.open(mailboxOf(store, run))
+  return Effect.flatMap(Effect.exit(runSagaWithin(run, Effect.interruptible)), (exit) => {
     const release = store.release(run.executionId, claim)
     // Its end, too, may be what could not be stored.
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
@@ -251,6 +254,7 @@ const driveClaimed = (
     // The last event of a run that stopped may not be stored: then the journal says that somebody has to drive it.
     return run.halt !== undefined || isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
+}
 
 /** What is known of an execution that this call must not drive; undefined where it is to be driven. */
 const asRecorded = (
@@ -303,9 +307,9 @@ const claimAndDrive = (
     onSuccess: (claim) => {
       const release = store.release(executionId, claim)
       // Load again: the journal may have changed before the claim succeeded, and after it too, if this process was paused.
-      return Effect.matchCauseEffect(loadAgain, {
+      return Effect.matchCauseEffect(Effect.zip(loadAgain, Effect.interruptible(store.messages(executionId))), {
         onFailure: (cause) => Effect.zipRight(release, Effect.failCause(cause)),
-        onSuccess: (again) => driveResumed(store, driven, claim, program, again, options)
+        onSuccess: ([again, messages]) => driveResumed(store, driven, claim, program, { ...again, messages }, options)
       })
     },
     // The other driver may have finished in the meantime.
@@ -325,15 +329,16 @@ const driveResumed = (
   driven: Checkpoint.DrivenExecution,
   claim: Checkpoint.Claim,
   program: Program,
-  loaded: Loaded,
+  loaded: Loaded & { readonly messages: ReadonlyArray<Checkpoint.StoredMessage> },
   options: Resume
 ): Driving => {
   const { executionId, finding, maxClaims, wakes } = options
-  const { input, past, sequence } = loaded
+  const { input, messages, past, sequence } = loaded
   const { state } = past
   const release = store.release(executionId, claim)
-  // A recovery does not wake what keeps failing: only a person who has found out why does.
-  const mayWake = wakes === true || (wakes === claim.fence - 1 && state.parked !== "KeepsFailing")
+  // A recovery does not wake what keeps failing: only a person does, who has found out why or has cancelled it.
+  const mayWake = wakes === true ||
+    (wakes === claim.fence - 1 && (state.parked !== "KeepsFailing" || messages.length > 0))
   const recorded = asRecorded(program, loaded, options, mayWake)
   if (recorded !== undefined) return Effect.zipRight(release, recorded)
   return Effect.zipRight(
@@ -352,9 +357,10 @@ const driveResumed = (
         input,
         recorder,
         past: { ...past, finding },
-        stopping: () => driven.stopping()
+        driven
       })
-      return driveClaimed(store, claim, run)
+      const taken = Effect.onError(takeMessages(run, messages), () => release)
+      return Effect.zipRight(taken, driveClaimed(store, driven, claim, run))
     })
   )
 }
@@ -375,24 +381,4 @@ const parkAsKeepsFailing = (
     )
   )
   return stored(recorder, Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit })))
-}
-
-/** A finding must be about a step in doubt, and must be storable, before anything is done with it. */
-const checkFinding = (
-  program: Program,
-  executionId: string,
-  state: Journal.ExecutionState,
-  finding: Finding | undefined
-): Effect.Effect<void, DrivingError> => {
-  if (finding === undefined) return Effect.void
-  const saga = program.name
-  const step = program.steps.find(({ path }) => path === finding.step)
-  const recorded = state.steps.get(finding.step)
-  if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
-    return Effect.fail(new StepNotInDoubt({ saga, executionId, step: finding.step }))
-  }
-  const value = `what was found of step "${step.path}"`
-  return finding.happened
-    ? Effect.asVoid(encodeValue(step.success, finding.output, () => ({ saga, executionId, value })))
-    : Effect.void
 }

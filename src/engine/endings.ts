@@ -111,7 +111,7 @@ export const failAsParked = (program: Program, executionId: string, { cause, sta
     const error = new FailedAfterCommit({
       ...whose(execution),
       step,
-      cause: inDoubt.length > 0 ? unknown : restoreCause(program, failed?.failures ?? state.failures),
+      cause: inDoubt.length > 0 ? unknown : restoreCause(execution, failed?.failures ?? state.failures),
       stands: tookEffect.map(({ step }) => step),
       parked: true
     })
@@ -132,7 +132,7 @@ export const failAsParked = (program: Program, executionId: string, { cause, sta
           cause,
           undone: owed.filter(({ status }) => status === "Undone").map(({ step }) => step),
           failed: owed.filter(({ status }) => status === "CompensationFailed")
-            .map(({ step, undoFailures }) => ({ step, cause: restoreCause(program, undoFailures) })),
+            .map(({ step, undoFailures }) => ({ step, cause: restoreCause(execution, undoFailures) })),
           notTried: owed.filter(({ status }) => status === "Succeeded").map(({ step }) => step),
           parked: true
         })

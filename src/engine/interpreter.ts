@@ -13,6 +13,7 @@ import { classifications } from "../journal/statuses.ts"
 import { isInterruptPending } from "../values/fiber.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
+import { considerRequests } from "./cancellation.ts"
 import { inParallel, storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
 import type { Recorder } from "./recorder.ts"
@@ -303,6 +304,7 @@ const replayFailure = (run: Run, past: Past, frame: Frame, step: StepNode, recor
 const replayDoubt = (run: Run, past: Past, frame: Frame, step: StepNode, recorded: StepState): AnyEffect => {
   if (!classifications[step.classification].hasSideEffect) return runStep(run, frame, step)
   const action = new Action(run, frame, step)
+  action.hold(true)
   const { finding } = past
   if (finding?.step !== step.path) {
     const reason = recorded.doubt ?? "the process ended before the outcome was stored"
@@ -311,6 +313,8 @@ const replayDoubt = (run: Run, past: Past, frame: Frame, step: StepNode, recorde
   if (finding.happened) return recordOutcome(action, Effect.succeed(finding.output))
   const { recorder } = run
   recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
+  action.letGo()
+  considerRequests(run)
   return runStep(run, frame, step)
 }
 
@@ -363,11 +367,14 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
       andThen(recorder.captureOutput(step, output), ({ encoded, text, value }) => {
         const { attempt: attempts } = action
         recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() }, text)
+        action.letGo()
+        considerRequests(run)
         return Effect.succeed(value)
       }),
     onFailure: (cause) => {
       // The step was not called, or its outcome cannot be stored: nothing can be said of it.
       if (haltOf(cause) !== undefined) return Effect.failCause(cause)
+      action.letGo()
       run.failed.push({ step, cause })
       const doubt = run.doubts.find((doubt) => doubt.step === step.path)
       const { attempt: attempts } = action

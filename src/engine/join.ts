@@ -9,6 +9,7 @@ import { isClosed } from "../store/groupCommits.ts"
 import { describe } from "../values/describe.ts"
 import { giveService, serviceOf } from "../values/fiber.ts"
 import { visible } from "../values/visible.ts"
+import { ownCancellation } from "./cancellation.ts"
 
 /** The end of an execution, as a call found it or brought it about. */
 export interface Driven {
@@ -28,7 +29,7 @@ export interface Call {
   /** Whether any other call for the same input may share its result; false if it brings a finding of its own. */
   readonly shares: boolean
   /** How an interruption of the call stops the execution; undefined if it ends the call only. */
-  readonly onInterrupt: Checkpoint.Stop | undefined
+  readonly onInterrupt: "cancel" | "suspend" | undefined
   /** Whether it waits for an execution that another process drives; if not, it fails with `OtherDriver`. */
   readonly waitsForOthers: boolean
 }
@@ -64,20 +65,18 @@ const awaitEnd = <A, E>(
     return Effect.matchCauseEffect(waiting(store, inside, call.executionId, restore(driven.exit)), {
       // This call was interrupted, not the execution.
       onFailure: (interruption) => {
-        const { onInterrupt } = call
-        if (onInterrupt === undefined) return Effect.failCause(interruption)
-        driven.stop(onInterrupt)
-        return Effect.flatMap(driven.exit, (ended) => {
-          const exit = ended as Exit.Exit<Driven, DrivingError>
-          return wasInterrupted(exit) ? Effect.failCause(interruption) : Effect.flatMap(exit, finish)
-        })
+        const stopped = stopOf(call, driven)
+        return stopped === undefined ? Effect.failCause(interruption) : Effect.flatMap(
+          stopped,
+          (exit) => exit === undefined ? Effect.failCause(interruption) : Effect.flatMap(exit, finish)
+        )
       },
       onSuccess: (ended) => {
         // The store keeps the exit of the fiber that drives, which is of this kind.
         const exit = ended as Exit.Exit<Driven, DrivingError>
         if (!asksTheSame) return again(turn)
         // Somebody else stopped it, and to this call that is no interruption.
-        if (driven.stopping() !== undefined && wasInterrupted(exit)) return again(turn)
+        if (driven.isSuspended() && wasInterrupted(exit)) return again(turn)
         if (call.waitsForOthers && isDrivenElsewhere(exit)) {
           return Effect.zipRight(restore(pause(turn)), again(turn + 1))
         }
@@ -85,6 +84,43 @@ const awaitEnd = <A, E>(
       }
     })
   })
+
+/**
+ * Stops an execution for a call that was interrupted, and waits until it has stopped: its exit, if it has ended otherwise, or nothing
+ * if the call has nothing more to wait for.
+ */
+const stopOf = (
+  { executionId, onInterrupt }: Call,
+  driven: Checkpoint.DrivenExecution
+): Effect.Effect<Exit.Exit<Driven, DrivingError> | undefined> | undefined => {
+  switch (onInterrupt) {
+    case undefined:
+      return undefined
+    case "suspend":
+      driven.suspend()
+      return Effect.map(driven.exit, (exit) => wasInterrupted(exit as DrivenExit) ? undefined : exit as DrivenExit)
+    case "cancel":
+      return Effect.async((resume) => {
+        driven.whenEnded((exit) =>
+          resume(Effect.succeed(wasCancelled(executionId, exit as DrivenExit) ? undefined : exit as DrivenExit))
+        )
+        driven.ask({
+          by: "its caller",
+          reason: "the call for it was interrupted",
+          message: undefined,
+          refused: () => resume(Effect.succeed(undefined))
+        })
+      })
+  }
+}
+
+type DrivenExit = Exit.Exit<Driven, DrivingError>
+
+/** Whether an execution was stopped by a cancellation, or because its checkpoint closes. */
+const wasCancelled = (executionId: string, exit: DrivenExit): boolean =>
+  wasInterrupted(exit) ||
+  (Exit.isSuccess(exit) && Exit.isFailure(exit.value.exit) &&
+    ownCancellation(executionId, exit.value.exit.cause) !== undefined)
 
 /** Drives an execution unless this process does so already, and waits until it is stored. */
 export const driveUntilStored = (program: Program, call: Call, drive: Drive): Effect.Effect<void, DrivingError, any> =>
@@ -145,10 +181,12 @@ const joined = <A, E>(
       })
     ))
 
-const isDrivenElsewhere = (exit: Exit.Exit<Driven, DrivingError>): boolean =>
-  Exit.isFailure(exit) && Option.exists(
-    Cause.failureOption(exit.cause),
-    (error) => error._tag === "ExecutionConflict" && error.reason === "OtherDriver"
+const isDrivenElsewhere = (exit: DrivenExit): boolean => Exit.isFailure(exit) && isConflict("OtherDriver", exit.cause)
+
+const isConflict = (reason: ExecutionConflict["reason"], cause: Cause.Cause<DrivingError>): boolean =>
+  Option.exists(
+    Cause.failureOption(cause),
+    (error) => error._tag === "ExecutionConflict" && error.reason === reason
   )
 
 /** The pause before another process's execution is looked at again: 50 milliseconds first, a second at the most. */
@@ -200,13 +238,15 @@ const driveAlone = (
       store.endDriving(executionId, exit)
       return Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void : warnLeft(program, executionId, exit.cause)
     }
-    return Effect.zipRight(
-      giveService(fiber, Inside, [...outer, executionId]),
-      Effect.matchCauseEffect(drive(store, driven), {
-        onFailure: (cause) => end(Exit.failCause(cause)),
+    const toItsEnd: Effect.Effect<void, never, any> = Effect.matchCauseEffect(
+      Effect.suspend(() => drive(store, driven)),
+      {
+        // Its end is not stored yet: from its journal it goes on with the messages that came before.
+        onFailure: (cause) => isConflict("HasMessages", cause) ? toItsEnd : end(Exit.failCause(cause)),
         onSuccess: (ended) => end(Exit.succeed(ended))
-      })
+      }
     )
+    return Effect.zipRight(giveService(fiber, Inside, [...outer, executionId]), toItsEnd)
   })
 
 /** Nobody waits for the execution, so that nobody else would hear of it. */

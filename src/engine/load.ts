@@ -117,8 +117,8 @@ const readBack = (
       past: {
         state,
         outputs,
-        cause: restoreCause(program, state.failures),
-        causeOf: ({ failures }) => restoreCause(program, failures),
+        cause: restoreCause({ program, executionId }, state.failures),
+        causeOf: ({ failures }) => restoreCause({ program, executionId }, failures),
         finding: undefined
       },
       input,

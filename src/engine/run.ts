@@ -1,7 +1,7 @@
 /** One execution while it is driven: the state that the parts of the engine share. */
 import type { Cause } from "effect"
 import { type Program, type StepNode } from "../definition/definition.ts"
-import type * as Journal from "../Journal.ts"
+import * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import type { AnyEffect } from "../values/anyEffect.ts"
@@ -61,7 +61,8 @@ export interface Frame {
 /** What failed: a step, or a nested saga whose `input` or projection threw. */
 export type FailedAt = Pick<StepNode, "path" | "error">
 
-const notStopped = () => undefined
+const never = () => false
+const nothing = () => {}
 
 /** A class: spreading the options cost 4.4 µs a run. */
 export class Run implements Frame {
@@ -70,8 +71,10 @@ export class Run implements Frame {
   readonly input: unknown
   readonly recorder: Recorder | undefined
   readonly past: Past | undefined
-  /** How the execution was stopped, if it was (S17). */
-  readonly stopping: () => Checkpoint.Stop | undefined
+  /** Whether the execution is to be left for recovery at the next safe point (S17). */
+  readonly isSuspended: () => boolean
+  /** Interrupts the fiber that drives it. */
+  readonly interrupt: () => void
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}
@@ -82,6 +85,12 @@ export class Run implements Frame {
   readonly failed: Array<{ readonly step: FailedAt; readonly cause: Cause.Cause<unknown> }> = emptyList()
   /** The doubts that could not be settled. */
   readonly doubts: Array<OutcomeUnknown> = emptyList()
+  /** Requests to cancel it that are neither recorded nor refused yet (S19). */
+  requests: ReadonlyArray<Checkpoint.CancelRequest> = emptyList()
+  /** The number of the last message that was read for it. */
+  read: number
+  /** How many steps a cancellation has to wait for: a Final while it is called, and each step in doubt. */
+  busy: number
   /** Why the run stopped where it was, if it did. */
   halt: Halt | undefined = undefined
   restore: <A>(effect: AnyEffect<A>) => AnyEffect<A> = (effect) => effect
@@ -92,14 +101,18 @@ export class Run implements Frame {
     readonly input: unknown
     readonly recorder?: Recorder | undefined
     readonly past?: Past | undefined
-    readonly stopping?: () => Checkpoint.Stop | undefined
+    readonly driven?: Pick<Checkpoint.DrivenExecution, "isSuspended" | "interrupt"> | undefined
   }) {
+    const { driven } = options
     this.program = options.program
     this.executionId = options.executionId
     this.input = options.input
     this.recorder = options.recorder
     this.past = options.past
-    this.stopping = options.stopping ?? notStopped
+    this.isSuspended = driven === undefined ? never : () => driven.isSuspended()
+    this.interrupt = driven === undefined ? nothing : () => driven.interrupt()
+    this.read = options.past?.state.taken ?? 0
+    this.busy = options.past === undefined ? 0 : Journal.steps(options.past.state).filter(Journal.isInDoubt).length
     this.key = encodeURIComponent(options.executionId)
   }
 }

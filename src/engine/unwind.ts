@@ -4,6 +4,7 @@ import * as Journal from "../Journal.ts"
 import type { FailedCompensation } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
 import { visible } from "../values/visible.ts"
+import { causeOfUnwinding, ownCancellation, recordRequests } from "./cancellation.ts"
 import { storeCause } from "./codec.ts"
 import { Compensation } from "./compensation.ts"
 import * as endings from "./endings.ts"
@@ -60,12 +61,12 @@ const verdicts: ReadonlyArray<readonly [when: (situation: Situation) => boolean,
 ]
 
 const verdictOf = (run: Run, cause: Cause.Cause<unknown>, interrupted: boolean): Verdict => {
-  const { committed, doubts, recorder, stopping } = run
+  const { committed, doubts, recorder } = run
   const situation: Situation = {
     durable: recorder?.durable === true,
     interrupted,
     onlyInterrupted: Cause.isInterruptedOnly(cause),
-    suspends: stopping() === "suspend",
+    suspends: run.isSuspended(),
     committed: committed.length > 0,
     unsettled: doubts.length > 0,
     get inDoubt() {
@@ -89,7 +90,7 @@ const endAs = (verdict: Verdict, run: Run, cause: Cause.Cause<unknown>): AnyEffe
     case "FailAfterCommit":
       return failAfterCommit(run, cause)
     case "Unwind":
-      return unwind(run, cause)
+      return unwind(run, causeOfUnwinding(run, cause))
   }
 }
 
@@ -102,6 +103,7 @@ const park = (
 ): AnyEffect => {
   const { recorder } = run
   if (recorder === undefined) return end
+  recordRequests(run)
   recorder.record({
     _tag: "Parked",
     reason,
@@ -139,6 +141,7 @@ const failAfterCommit = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
 export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
   const { armed, doubts, past, recorder } = run
   if (recorder !== undefined && past?.state.direction !== "Back") {
+    recordRequests(run)
     recorder.record({ _tag: "UnwindingStarted", failures: whyStored(run, cause), at: recorder.now() })
   }
   const unwinding = new Unwinding(run, cause)
@@ -160,7 +163,12 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
 }
 
 /** Why a run failed, as it is stored: each failure through the `error` schema of its own step. */
-const whyStored = ({ failed }: Run, cause: Cause.Cause<unknown>): ReadonlyArray<Journal.StoredFailure> => {
+const whyStored = ({ executionId, failed }: Run, cause: Cause.Cause<unknown>): ReadonlyArray<Journal.StoredFailure> => {
+  const cancelled = ownCancellation(executionId, cause)
+  if (cancelled !== undefined) {
+    const { by, reason } = cancelled
+    return [{ kind: "Cancel", by, ...(reason === undefined ? {} : { reason }) }]
+  }
   if (failed.length === 0) return storeCause(undefined, cause)
   const stored = failed.flatMap(({ cause, step }) => storeCause(step, cause))
   const interrupted = Cause.isInterrupted(cause) && !stored.some(({ kind }) => kind === "Interrupt")

@@ -40,6 +40,8 @@ export const encodeEvent = (event: Event, output?: string): string => {
     case "CompensationStarted":
     case "CompensationSucceeded":
     case "CompensationFailed":
+    case "CancellationRequested":
+    case "CancellationRefused":
     case "Parked":
     case "Resumed":
     case "Finished":

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 
 const Timestamp = Schema.Number
 
-/** A failure, defect or interruption as it is stored. `encoded` is there when the step's `error` schema encoded it. */
+/** A failure, defect, interruption or cancellation as it is stored. `encoded` is there when the step's `error` schema encoded it. */
 export const StoredFailure = Schema.Union(
   Schema.Struct({
     kind: Schema.Literal("Fail"),
@@ -13,7 +13,8 @@ export const StoredFailure = Schema.Union(
     encoded: Schema.optional(Schema.Unknown)
   }),
   Schema.Struct({ kind: Schema.Literal("Die"), tag: Schema.String, message: Schema.String }),
-  Schema.Struct({ kind: Schema.Literal("Interrupt") })
+  Schema.Struct({ kind: Schema.Literal("Interrupt") }),
+  Schema.Struct({ kind: Schema.Literal("Cancel"), by: Schema.String, reason: Schema.optional(Schema.String) })
 )
 export type StoredFailure = typeof StoredFailure.Type
 
@@ -88,6 +89,23 @@ export const CompensationFailed = Schema.TaggedStruct("CompensationFailed", {
   attempts: Attempts,
   at: Timestamp
 })
+/** Who asked for a cancellation and why; `message` is the number of the message that asked, where a message did. */
+const asked = {
+  by: Schema.String,
+  reason: Schema.optional(Schema.String),
+  message: Schema.optional(Schema.Number),
+  at: Timestamp
+}
+/**
+ * The driver has taken a request to cancel the execution, which goes back once no step is in doubt. It is stored together with
+ * `UnwindingStarted`, or with `Parked` where a doubt keeps the execution from going back.
+ */
+export const CancellationRequested = Schema.TaggedStruct("CancellationRequested", asked)
+/** Why a request to cancel is refused: the point of no return was passed, the execution went back already, or was to be cancelled. */
+export const RefusedReason = Schema.Literal("Committed", "Unwinding", "Requested")
+export type RefusedReason = typeof RefusedReason.Type
+/** The driver has refused a request to cancel the execution. */
+export const CancellationRefused = Schema.TaggedStruct("CancellationRefused", { ...asked, why: RefusedReason })
 /**
  * The execution waits for a person or a retry. `failures` says why where no step does; `claims` counts the claims without a new
  * event before it, where they are why.
@@ -118,6 +136,8 @@ export const Event = Schema.Union(
   CompensationStarted,
   CompensationSucceeded,
   CompensationFailed,
+  CancellationRequested,
+  CancellationRefused,
   Parked,
   Resumed,
   Finished

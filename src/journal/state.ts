@@ -38,6 +38,10 @@ export interface ExecutionState {
   /** Why it was unwound, or is parked where no step says why. */
   readonly failures: ReadonlyArray<StoredFailure>
   readonly parked: ParkedReason | undefined
+  /** Who has cancelled it and why, from when its driver takes the request on. */
+  readonly cancellation: { readonly by: string; readonly reason: string | undefined } | undefined
+  /** The number of the last message that a driver has taken; 0 if none. */
+  readonly taken: number
   /** How often it had been claimed without a new event when it was parked for that. */
   readonly claims: number
   readonly startedAt: number
@@ -49,6 +53,10 @@ export const steps = (state: ExecutionState): ReadonlyArray<StepState> => Array.
 
 /** Whether a step's action has succeeded, whatever became of it later. */
 export const tookEffect = ({ status }: StepState): boolean => stepStatuses[status].tookEffect
+
+/** The Final that has taken effect first, if one has: from then on the execution only goes forward. */
+export const committedFinal = (state: ExecutionState): StepState | undefined =>
+  steps(state).find((step) => classifications[step.classification].commits && step.status === "Succeeded")
 
 /** Whether a step's action has started, and nobody has said how it ended. */
 export const isInDoubt = ({ classification, status }: StepState): boolean =>
@@ -68,6 +76,8 @@ export class Draft implements ExecutionState {
   steps: Map<string, StepDraft> = new Map()
   failures: ReadonlyArray<StoredFailure> = none
   parked: ParkedReason | undefined = undefined
+  cancellation: ExecutionState["cancellation"] = undefined
+  taken = 0
   claims = 0
   readonly startedAt: number
   endedAt: number | undefined = undefined

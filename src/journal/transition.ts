@@ -1,17 +1,20 @@
 /** The transition table: which event may follow which state. */
 import { Data } from "effect"
 import type {
+  CancellationRefused,
+  CancellationRequested,
   CompensationFailed,
   CompensationStarted,
   CompensationSucceeded,
   Event,
+  Resumed,
   StepFailed,
   StepInDoubt,
   StepSkipped,
   StepStarted,
   StepSucceeded
 } from "./events.ts"
-import { Draft, draftOf, type ExecutionState, none, StepDraft, steps, type StepState } from "./state.ts"
+import { committedFinal, Draft, draftOf, type ExecutionState, none, StepDraft, type StepState } from "./state.ts"
 import { classifications, isFinished, stepStatuses } from "./statuses.ts"
 
 /** An event that cannot follow the state it was applied to: the journal was not written by this library, or is damaged. */
@@ -71,16 +74,7 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
   if (state === undefined) return invalid(event, "the journal does not begin with Started")
   if (isFinished(state.status)) return invalid(event, "the execution is finished")
 
-  if (event._tag === "Resumed") {
-    if (state.status !== "Parked") return invalid(event, "the execution is not parked")
-    state.parked = undefined
-    state.claims = 0
-    if (state.direction === "Forward") {
-      state.status = "Running"
-      state.failures = none
-    } else state.status = "Unwinding"
-    return state
-  }
+  if (event._tag === "Resumed") return resumed(state, event)
   if (state.status === "Parked") return invalid(event, "the execution is parked")
 
   switch (event._tag) {
@@ -96,14 +90,16 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     case "CompensationFailed":
       return compensation(state, event)
     case "UnwindingStarted": {
-      if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
-      const committed = committedFinal(state)
-      if (committed !== undefined) return invalid(event, `Final step "${committed.step}" has taken effect`)
+      const problem = whyNotBack(state, event)
+      if (problem !== undefined) return problem
       state.status = "Unwinding"
       state.direction = "Back"
       state.failures = event.failures
       return state
     }
+    case "CancellationRequested":
+    case "CancellationRefused":
+      return cancellation(state, event)
     case "Parked":
       state.status = "Parked"
       state.parked = event.reason
@@ -124,8 +120,37 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
   }
 }
 
-const committedFinal = (state: ExecutionState): StepState | undefined =>
-  steps(state).find((step) => classifications[step.classification].commits && step.status === "Succeeded")
+const resumed = (state: Draft, event: typeof Resumed.Type): Draft | InvalidTransition => {
+  if (state.status !== "Parked") return invalid(event, "the execution is not parked")
+  state.parked = undefined
+  state.claims = 0
+  if (state.direction === "Forward") {
+    state.status = "Running"
+    state.failures = none
+  } else state.status = "Unwinding"
+  return state
+}
+
+const cancellation = (
+  state: Draft,
+  event: typeof CancellationRequested.Type | typeof CancellationRefused.Type
+): Draft | InvalidTransition => {
+  if (event._tag === "CancellationRequested") {
+    const problem = whyNotBack(state, event)
+    if (problem !== undefined) return problem
+    if (state.cancellation !== undefined) return invalid(event, "the execution was cancelled before")
+    state.cancellation = { by: event.by, reason: event.reason }
+  }
+  state.taken = Math.max(state.taken, event.message ?? 0)
+  return state
+}
+
+/** Why an execution must not begin to go back. */
+const whyNotBack = (state: Draft, event: Event): InvalidTransition | undefined => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
+  const committed = committedFinal(state)
+  return committed === undefined ? undefined : invalid(event, `Final step "${committed.step}" has taken effect`)
+}
 
 /** Whether an execution may end so with this step. What only reads has nothing that could stand. */
 const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean =>

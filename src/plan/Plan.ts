@@ -10,6 +10,7 @@ import { planOf } from "../engine/load.ts"
 import type { ExecutionState } from "../Journal.ts"
 import { type Output, resume as resumeSaga, type ResumeOptions, type Saga } from "../Saga.ts"
 import {
+  type Cancelled,
   type CheckpointError,
   type DefinitionChanged,
   type ExecutionConflict,
@@ -145,8 +146,9 @@ export const resume = (
   | StepError
   | ParseResult.ParseError
   | FailedAfterCommit<StepError | RecoveredFailure>
-  | PartlyUndone<StepError | ParseResult.ParseError | RecoveredFailure>
+  | PartlyUndone<StepError | ParseResult.ParseError | RecoveredFailure | Cancelled>
   | RecoveredFailure
+  | Cancelled
   | CheckpointError
   | ExecutionConflict
   | DefinitionChanged

@@ -109,7 +109,7 @@ type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number]
  *
  * One that cannot be resumed (its definition changed, its journal is corrupt) is reported with that error, left untouched,
  * and does not stop the others. Register two versions of a saga to finish the executions of both. Parked executions are left
- * alone unless `parked` says otherwise; {@link parked} lists them.
+ * alone unless they were cancelled, or `parked` says otherwise; {@link parked} lists them.
  *
  * Executions that this process drives already are left to it. Those that are leased to another process are waited for, once
  * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
@@ -146,7 +146,11 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
     const all = options?.parked === true
       // These first: what is parked on the way is not tried a second time.
       ? Stream.concat(checkpoint.unfinished({ parked: true }), checkpoint.unfinished({ parked: false }))
-      : checkpoint.unfinished({ parked: false })
+      // Somebody has cancelled those that have a message.
+      : Stream.concat(
+        checkpoint.unfinished({ parked: true, withMessages: true }),
+        checkpoint.unfinished({ parked: false })
+      )
     const free = Stream.filter(all, ({ executionId, leasedFor, token }) => {
       if (checkpoint.findDriven(executionId) !== undefined) return false
       if (leasedFor === 0 || token === undefined || token === ours) return true

@@ -3,7 +3,7 @@ import { Cause, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import type { ExecutionState, Status, StepState, StoredFailure } from "../Journal.ts"
 import * as SagaError from "../SagaError.ts"
-import { describe, oneLine } from "../values/describe.ts"
+import { describe, oneLine, sayCancelled } from "../values/describe.ts"
 import { visible } from "../values/visible.ts"
 import type { CompensationReport, Recorded, ReportDetails, SagaReport, StepReport } from "./SagaReport.ts"
 
@@ -31,10 +31,19 @@ const stepReport = (node: StepNode, state: StepState | undefined): StepReport =>
 const reasonOf = (failures: ReadonlyArray<StoredFailure> | undefined): string | undefined =>
   failures === undefined || failures.length === 0
     ? undefined
-    : failures.map((failure) => failure.kind === "Interrupt" ? "interrupted" : inOneLine(failure)).join("; ")
+    : failures.map(inOneLine).join("; ")
 
-const inOneLine = ({ message, tag }: { readonly tag: string; readonly message: string }) =>
-  message === tag ? tag : `${tag}: ${message}`
+const inOneLine = (failure: StoredFailure): string => {
+  switch (failure.kind) {
+    case "Fail":
+    case "Die":
+      return failure.message === failure.tag ? failure.tag : `${failure.tag}: ${failure.message}`
+    case "Interrupt":
+      return "interrupted"
+    case "Cancel":
+      return sayCancelled(failure)
+  }
+}
 
 const between = (from: number | undefined, to: number | undefined) =>
   // A clock may go back, or be another host's.
@@ -138,7 +147,10 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
 }
 
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
-const sayWhyRecorded = ({ steps }: Program, { parked, steps: states }: ExecutionState): string | undefined => {
+const sayWhyRecorded = (
+  { steps }: Program,
+  { cancellation, parked, steps: states }: ExecutionState
+): string | undefined => {
   const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
@@ -146,15 +158,23 @@ const sayWhyRecorded = ({ steps }: Program, { parked, steps: states }: Execution
   const failed = recorded.find(({ status }) => status === "Failed")
   const doubt = doubtful.length === 0 ? undefined : `nobody knows whether ${someSteps(doubtful)} happened`
   const failure = failed === undefined ? undefined : `step "${failed.step}" failed${withTag(failed.failures)}`
-  const why = parked === "OutcomeUnknown" ? doubt ?? failure : failure ?? doubt
+  const cancelled = cancellation === undefined ? undefined : `it was ${sayCancelled(cancellation)}`
+  const why = parked === "OutcomeUnknown" ? doubt ?? failure : cancelled ?? failure ?? doubt
   if (stuck.length === 0) return why
   return why === undefined ? stuck.join("; ") : `${stuck.join("; ")}; it was unwound because ${why}`
 }
 
 const withTag = ([first]: ReadonlyArray<StoredFailure>): string => {
   if (first === undefined) return ""
-  if (first.kind === "Interrupt") return ": it was interrupted"
-  return ` with ${first.tag === "string" ? tagOf(first.message) : first.tag}`
+  switch (first.kind) {
+    case "Fail":
+    case "Die":
+      return ` with ${first.tag === "string" ? tagOf(first.message) : first.tag}`
+    case "Interrupt":
+      return ": it was interrupted"
+    case "Cancel":
+      return `: it was ${sayCancelled(first)}`
+  }
 }
 
 const statusPhrase: { readonly [Kind in Status]: string } = {

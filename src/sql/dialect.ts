@@ -21,6 +21,8 @@ export interface Dialect {
    * commit whose lease has ended, whose execution it has not claimed, or whose sequence is taken or leaves a gap.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
+  /** Stores a message, given its body and the id of the execution, and returns its `number`; no row if the execution is not unfinished. */
+  readonly send: string
   /** Deletes finished executions by their numbers, with all their commits. */
   readonly remove: (ids: ReadonlyArray<unknown>) => Statement
   /** The text as the driver takes it. */

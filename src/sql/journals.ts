@@ -31,7 +31,7 @@ export const load = ({ perform }: Database): Store["load"] => (executionId) =>
 
 export const unfinished = (
   { dialect: { now }, query }: Database,
-  parked: boolean
+  { parked, withMessages = false }: Parameters<Store["unfinished"]>[0]
 ): Stream.Stream<UnfinishedExecution, CheckpointError> =>
   Stream.paginateChunkEffect(0, (after) =>
     Effect.map(
@@ -43,6 +43,7 @@ export const unfinished = (
         JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
         LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}
         WHERE unfinished.execution > ? AND unfinished.status ${parked ? "=" : "<>"} 'Parked'
+          ${withMessages ? "AND unfinished.last_message IS NOT NULL" : ""}
         ORDER BY unfinished.execution LIMIT ${pageSize}`,
         after
       ),
@@ -59,6 +60,34 @@ export const unfinished = (
         rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
       ]
     ))
+
+export const send = ({ dialect, perform }: Database): Store["send"] => ({ body, executionId }) =>
+  Effect.map(
+    perform("send", { text: dialect.send, parameters: [body, executionId] }, executionId),
+    ([sent]) => sent === undefined ? undefined : Number(sent.number)
+  )
+
+export const messages = ({ query }: Database): Store["messages"] => (executionId) =>
+  Effect.map(
+    query(
+      "load",
+      `SELECT number, body FROM effect_saga_message WHERE execution = ${numberOf} ORDER BY number`,
+      executionId
+    ),
+    (rows) => rows.map(({ body, number }) => ({ number: Number(number), body }))
+  )
+
+export const withMessages = ({ query }: Database): Store["withMessages"] => (token) =>
+  Effect.map(
+    query(
+      "list",
+      `SELECT execution.execution_id FROM effect_saga_unfinished AS unfinished
+      JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+      WHERE unfinished.token = ? AND unfinished.last_message IS NOT NULL`,
+      token
+    ),
+    (rows) => rows.map(({ execution_id }) => execution_id)
+  )
 
 /** A page of finished executions with the times at which they ended, in order of start. */
 const finishedAfter = ({ query }: Database, after: unknown) =>

@@ -28,14 +28,24 @@ const tables = [
     token BIGINT NOT NULL,
     ended_at BIGINT,
     body TEXT NOT NULL,
+    taken BIGINT,
     PRIMARY KEY (execution, sequence)
   )`,
   `CREATE TABLE effect_saga_unfinished (
     execution BIGINT PRIMARY KEY,
     status TEXT NOT NULL,
     token BIGINT,
-    fence BIGINT NOT NULL DEFAULT 0
-  )`
+    fence BIGINT NOT NULL DEFAULT 0,
+    last_message BIGINT
+  )`,
+  `CREATE INDEX effect_saga_unfinished_message ON effect_saga_unfinished (token) WHERE last_message IS NOT NULL`,
+  `CREATE TABLE effect_saga_message (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    execution BIGINT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    body TEXT NOT NULL
+  )`,
+  `CREATE INDEX effect_saga_message_execution ON effect_saga_message (execution)`
 ]
 
 /** The bodies as parameters of their own: the driver escapes the members of an array one by one, which takes seconds for large ones. */
@@ -69,46 +79,55 @@ const start = {
   ]
 }
 
+const tookMessages = `, took AS (
+    DELETE FROM effect_saga_message AS message USING stored
+    WHERE message.execution = stored.execution AND message.number <= stored.taken
+  )`
+
 // Locks the claims, so that no execution can be claimed between this look and the insert.
 const append = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `held AS MATERIALIZED (
     SELECT execution.id, unfinished.status AS was, given.*
-    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
-      AS given (execution_id, sequence, status, token, fence, body)
+    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
+      AS given (execution_id, sequence, status, token, fence, taken, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
     JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
     WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
+    ) AND (
+      unfinished.last_message IS NULL OR unfinished.last_message <= given.taken OR given.status NOT IN ${finished}
     )
     ORDER BY execution.id
     FOR UPDATE OF unfinished
   ), stored AS (
-    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken)
     SELECT held.id, held.sequence, NULLIF(held.status, held.was), held.token,
       CASE WHEN held.status IN ${finished} THEN ${now} END,
-      held.body
+      held.body, NULLIF(held.taken, 0)
     FROM held
     WHERE held.sequence = 1 OR EXISTS (
       SELECT 1 FROM effect_saga_commit AS earlier
       WHERE earlier.execution = held.id AND earlier.sequence = held.sequence - 1
     )
     ON CONFLICT DO NOTHING
-    RETURNING execution, sequence, status
+    RETURNING execution, sequence, status, taken
   ), moved AS (
     UPDATE effect_saga_unfinished AS unfinished SET
-      status = stored.status,
-      token = CASE WHEN stored.status IN ${pending} THEN unfinished.token END
+      status = COALESCE(stored.status, unfinished.status),
+      token = CASE WHEN COALESCE(stored.status, unfinished.status) IN ${pending} THEN unfinished.token END,
+      last_message = CASE WHEN unfinished.last_message > COALESCE(stored.taken, 0) THEN unfinished.last_message END
     FROM stored
-    WHERE unfinished.execution = stored.execution AND stored.status NOT IN ${finished}
-  ), ended AS (
+    WHERE unfinished.execution = stored.execution
+      AND (stored.status NOT IN ${finished} OR (stored.status IS NULL AND stored.taken IS NOT NULL))
+  )${commits.some(({ taken }) => taken > 0) ? tookMessages : ""}, ended AS (
     DELETE FROM effect_saga_unfinished AS unfinished USING stored
     WHERE unfinished.execution = stored.execution AND stored.status IN ${finished}
   )`,
   result: `SELECT DISTINCT held.execution_id, stored.sequence
   FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`,
   parameters: (commits: ReadonlyArray<Commit>) => [
-    ...(["executionId", "sequence", "status", "token", "fence"] as const).map((key) => column(commits, key)),
+    ...(["executionId", "sequence", "status", "token", "fence", "taken"] as const).map((key) => column(commits, key)),
     ...column(commits, "body")
   ]
 }
@@ -146,6 +165,18 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
       parameters: used.flatMap(({ given }) => given)
     }]
   },
+  // Locks the execution first: its messages are numbered in the order in which they can be seen, and it cannot finish meanwhile.
+  send: `WITH held AS MATERIALIZED (
+      SELECT execution FROM effect_saga_unfinished AS unfinished
+      WHERE execution = (SELECT id FROM effect_saga_execution WHERE execution_id = $2) FOR UPDATE
+    ), sent AS (
+      INSERT INTO effect_saga_message (execution, sent_at, body)
+      SELECT execution, ${now}, $1::text FROM held
+      RETURNING execution, number
+    )
+    UPDATE effect_saga_unfinished AS unfinished SET last_message = sent.number
+    FROM sent WHERE unfinished.execution = sent.execution
+    RETURNING sent.number`,
   remove: (ids) => ({
     text: `WITH removed AS (DELETE FROM effect_saga_execution WHERE id = ANY(?::bigint[]) RETURNING id)
       DELETE FROM effect_saga_commit USING removed WHERE execution = removed.id`,

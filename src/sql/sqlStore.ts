@@ -106,10 +106,10 @@ const storeOver = (
   return {
     append: journals.append(forJournals),
     load: journals.load(forJournals),
-    unfinished: ({ parked }) => {
-      const pages = journals.unfinished(forJournals, parked)
+    unfinished: (which) => {
+      const pages = journals.unfinished(forJournals, which)
       // Delete dead leases first, so that their executions are listed as free; if that fails they expire anyway.
-      return parked ? pages : Stream.unwrap(Effect.as(Effect.ignore(tidy), pages))
+      return which.parked ? pages : Stream.unwrap(Effect.as(Effect.ignore(tidy), pages))
     },
     acquire: (lease) =>
       Effect.suspend(() => {
@@ -120,6 +120,9 @@ const storeOver = (
     // Not over the connection of the lease: a claim may wait for a lock.
     release: (token, claims) => leases.release(claims === undefined ? forLeases : forJournals)(token, claims),
     claim: leases.claim(forJournals),
+    send: journals.send(forJournals),
+    messages: journals.messages(forJournals),
+    withMessages: journals.withMessages(forJournals),
     prune: journals.prune(forJournals)
   }
 }
@@ -131,6 +134,7 @@ class Patience {
   of(operation: CheckpointError["operation"]): number {
     switch (operation) {
       case "append":
+      case "send":
       case "lease":
         return Math.min(Math.max(Math.ceil(this.lease / 2), 1000), 30_000)
       case "open":

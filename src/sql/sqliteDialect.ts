@@ -1,5 +1,5 @@
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, finished, pending, type Statement } from "./dialect.ts"
+import { type Dialect, finished, numberOf, pending, type Statement } from "./dialect.ts"
 
 // SQLite before 3.42 gives milliseconds only by `julianday`.
 const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -27,7 +27,7 @@ const tables = [
     started_at INTEGER NOT NULL,
     body TEXT NOT NULL
   )`,
-  // `status` is NULL if the commit does not change it.
+  // `status` is NULL if the commit does not change it, `taken` if no message was taken.
   `CREATE TABLE effect_saga_commit (
     execution INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -35,14 +35,34 @@ const tables = [
     token INTEGER NOT NULL,
     ended_at INTEGER,
     body TEXT NOT NULL,
+    taken INTEGER,
     PRIMARY KEY (execution, sequence)
   ) WITHOUT ROWID`,
   `CREATE TABLE effect_saga_unfinished (
     execution INTEGER PRIMARY KEY,
     status TEXT NOT NULL,
     token INTEGER,
-    fence INTEGER NOT NULL DEFAULT 0
+    fence INTEGER NOT NULL DEFAULT 0,
+    last_message INTEGER
   )`,
+  `CREATE INDEX effect_saga_unfinished_message ON effect_saga_unfinished (token) WHERE last_message IS NOT NULL`,
+  `CREATE TABLE effect_saga_message (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+  )`,
+  `CREATE INDEX effect_saga_message_execution ON effect_saga_message (execution)`,
+  `CREATE TRIGGER effect_saga_sent AFTER INSERT ON effect_saga_message
+    BEGIN
+      UPDATE effect_saga_unfinished SET last_message = NEW.number WHERE execution = NEW.execution;
+    END`,
+  `CREATE TRIGGER effect_saga_taken AFTER INSERT ON effect_saga_commit WHEN NEW.taken IS NOT NULL
+    BEGIN
+      UPDATE effect_saga_unfinished SET last_message = NULL
+      WHERE execution = NEW.execution AND last_message <= NEW.taken;
+      DELETE FROM effect_saga_message WHERE execution = NEW.execution AND number <= NEW.taken;
+    END`,
   `CREATE TRIGGER effect_saga_started AFTER INSERT ON effect_saga_execution WHEN NEW.status NOT IN ${finished}
     BEGIN
       INSERT INTO effect_saga_unfinished (execution, status, token)
@@ -105,12 +125,12 @@ const starts = textsOf(
   RETURNING execution_id, 0 AS sequence`
 )
 
-const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body"], (rows) =>
+const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body", "taken"], (rows) =>
   // CROSS JOIN keeps the order of the joins, whatever the planner thinks of the tables.
-  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
+  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken)
   SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
     CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body
+    given.body, NULLIF(given.taken, 0)
   FROM ${rows} AS given
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
   CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
@@ -118,7 +138,7 @@ const appends = textsOf(["execution_id", "sequence", "status", "token", "fence",
   WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
     SELECT 1 FROM effect_saga_commit AS earlier
     WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
-  ))
+  )) AND (unfinished.last_message IS NULL OR unfinished.last_message <= given.taken OR given.status NOT IN ${finished})
   ON CONFLICT DO NOTHING
   RETURNING (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id, sequence`)
 
@@ -148,10 +168,21 @@ export const sqlite: Dialect = {
       ...inGroups(
         first.length === 0 ? commits : commits.filter((commit) => !isFirst(commit)),
         appends,
-        ({ body, executionId, fence, sequence, status, token }) => [executionId, sequence, status, token, fence, body]
+        ({ body, executionId, fence, sequence, status, taken, token }) => [
+          executionId,
+          sequence,
+          status,
+          token,
+          fence,
+          body,
+          taken
+        ]
       )
     ]
   },
+  send: `INSERT INTO effect_saga_message (execution, sent_at, body)
+    SELECT execution, ${now}, ? FROM effect_saga_unfinished WHERE execution = ${numberOf}
+    RETURNING number`,
   remove: (ids) => ({
     text: `DELETE FROM effect_saga_execution WHERE id IN (${ids.map(() => "?").join(", ")})`,
     parameters: ids

@@ -51,6 +51,9 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     renew: (token) => look("lease", store.renew(token)),
     claim: (executionId, token) => look("lease", store.claim(executionId, token)),
     release: (token, claims) => unlessKnownLost("lease", store.release(token, claims)),
+    send: (message) => unlessKnownLost("send", store.send(message)),
+    messages: (executionId) => unlessKnownLost("load", store.messages(executionId)),
+    withMessages: (token) => unlessKnownLost("list", store.withMessages(token)),
     prune: (age) => look("prune", store.prune(age))
   }
 }

@@ -15,16 +15,27 @@ import { makeMemoryStore } from "./memoryStore.ts"
 import { checkDuration } from "./options.ts"
 import type { Claim, Commit, Store, Token as LeaseToken } from "./store.ts"
 
-export type { DrivenCall, DrivenExecution, Stop } from "./driven.ts"
-export { type Claim, type Commit, type Store, type StoredCommit, Token, type UnfinishedExecution } from "./store.ts"
+export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox } from "./driven.ts"
+export {
+  type Claim,
+  type Commit,
+  type Store,
+  type StoredCommit,
+  type StoredMessage,
+  Token,
+  type UnfinishedExecution
+} from "./store.ts"
 
 /** A store as sagas use it. */
-export interface Service extends Pick<Store, "load" | "unfinished"> {
+export interface Service extends Pick<Store, "load" | "unfinished" | "messages"> {
   /**
    * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` if it is refused:
-   * `LeaseLost` if this process has no lease any more, else `OtherDriver`.
+   * `LeaseLost` if this process has no lease any more, `HasMessages` if it would finish an execution that has a message which is not
+   * taken, else `OtherDriver`.
    */
   readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
+  /** Stores a message as {@link Store.send} does. A driver of this process takes it at once, one of another process within a second. */
+  readonly send: Store["send"]
   /** The lease of this process. It begins when it is first needed, and is renewed from then on. */
   readonly token: Effect.Effect<LeaseToken, CheckpointError>
   /** Whether a lease is still valid by this process's own clocks. Does not ask the store. */
@@ -102,13 +113,17 @@ const makeService = (
     const driven = new DrivenExecutions()
     const eventLoop = new EventLoop()
     const append = yield* groupCommits(store, lease, driven, eventLoop)
+    if (Number.isFinite(options.lease)) yield* readMessagesInBackground(store, lease, driven)
     // The last finalizer is the first to run: what is driven still writes.
     yield* Effect.addFinalizer(() => suspendAll(driven, lease, options.grace))
     if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
     return {
       load: (executionId) => eventLoop.before(store.load(executionId)),
       unfinished: store.unfinished,
+      messages: store.messages,
       append,
+      send: (message) =>
+        Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),
       token: lease.token,
       isValid: (token) => lease.isValid(token),
       renew: (token) => lease.check(token),
@@ -141,12 +156,40 @@ const suspendAll = (driven: DrivenExecutions, lease: Lease, grace: number): Effe
     })
   })
 
+const betweenLooks = "500 millis"
+
+/** Looks for messages that other processes have sent to executions which this one drives. */
+const readMessagesInBackground = (
+  store: Store,
+  lease: Lease,
+  driven: DrivenExecutions
+): Effect.Effect<void, never, Scope.Scope> => {
+  const look = Effect.suspend(() => {
+    const token = lease.current()
+    if (driven.size === 0 || token === undefined) return Effect.void
+    return Effect.flatMap(
+      store.withMessages(token),
+      (executionIds) =>
+        Effect.forEach(executionIds, (executionId) => driven.find(executionId)?.readMessages ?? Effect.void, {
+          discard: true
+        })
+    )
+  })
+  const quiet = Effect.catchAllCause(look, (cause) => Effect.logDebug("messages could not be looked for", cause))
+  return Effect.asVoid(
+    // A store may be made where nothing is interruptible.
+    Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(live(Effect.sleep(betweenLooks)), quiet))))
+  )
+}
+
 const pruneInBackground = (store: Store, milliseconds: number): Effect.Effect<void, never, Scope.Scope> => {
   const logged = Effect.catchAllCause(
     store.prune({ milliseconds }),
     (cause) => Effect.logWarning("finished executions could not be deleted; the store tries again in an hour", cause)
   )
-  return Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.zipRight(logged, Effect.sleep("1 hour")))))
+  return Effect.asVoid(
+    Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(logged, Effect.sleep("1 hour")))))
+  )
 }
 
 const claimWith = (store: Store, lease: Lease): Service["claim"] => {

@@ -15,11 +15,22 @@ export interface DrivenCall {
   readonly input: string | undefined
 }
 
-/**
- * How a driven execution is stopped: `"suspend"` leaves it for recovery at the next safe point; `"cancel"` undoes it, unless it has
- * passed the point of no return: then it is left for recovery.
- */
-export type Stop = "suspend" | "cancel"
+/** Somebody asks for the cancellation of an execution. */
+export interface CancelRequest {
+  readonly by: string
+  readonly reason: string | undefined
+  /** The number of the message that asks; undefined for a call of this process. */
+  readonly message: number | undefined
+  /** Called if the driver refuses. */
+  readonly refused: (() => void) | undefined
+}
+
+/** The side of the driver: it takes requests from now on. */
+export interface Mailbox {
+  readonly take: (request: CancelRequest) => void
+  /** Reads the messages that the store has for the execution, and takes them. */
+  readonly read: Effect.Effect<void>
+}
 
 /** An execution that this process drives now. */
 export interface DrivenExecution extends DrivenCall {
@@ -33,9 +44,19 @@ export interface DrivenExecution extends DrivenCall {
   readonly noteStored: () => void
   /** Whether a call waits for its end, or has. */
   readonly isAwaited: () => boolean
-  /** How it was stopped, if it was. */
-  readonly stopping: () => Stop | undefined
-  readonly stop: (how: Stop) => void
+  /** Calls `ended` when the drive ends. */
+  readonly whenEnded: (ended: (exit: Exit.Exit<unknown, unknown>) => void) => void
+  /** Whether it is to be left for recovery at the next safe point. */
+  readonly isSuspended: () => boolean
+  readonly suspend: () => void
+  /** Interrupts the fiber that drives it. */
+  readonly interrupt: () => void
+  /** Asks for its cancellation on behalf of a call of this process. */
+  readonly ask: (request: CancelRequest) => void
+  /** From now on the mailbox takes the requests of this process's calls, also those of before. */
+  readonly open: (mailbox: Mailbox) => void
+  /** Takes the messages that the store may have for it. */
+  readonly readMessages: Effect.Effect<void>
   /** Names the fiber that drives it, which calls this. */
   readonly begin: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
 }
@@ -50,7 +71,9 @@ class Driven implements DrivenExecution {
   private ended: Exit.Exit<unknown, unknown> | undefined = undefined
   private untilStored: Array<() => void> = emptyList()
   private wasStored = false
-  private stopped: Stop | undefined = undefined
+  private suspended = false
+  private mailbox: Mailbox | undefined = undefined
+  private asked: CancelRequest | undefined = undefined
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   private untilEnded: Array<(exit: Exit.Exit<unknown, unknown>) => void> = emptyList()
   private awaited = false
@@ -66,10 +89,14 @@ class Driven implements DrivenExecution {
   get exit() {
     // Lighter than a `Deferred`, which each execution would need.
     return Effect.async<Exit.Exit<unknown, unknown>>((resume) => {
-      this.awaited = true
-      if (this.ended === undefined) this.untilEnded.push((exit) => resume(Effect.succeed(exit)))
-      else resume(Effect.succeed(this.ended))
+      this.whenEnded((exit) => resume(Effect.succeed(exit)))
     })
+  }
+
+  whenEnded(ended: (exit: Exit.Exit<unknown, unknown>) => void) {
+    this.awaited = true
+    if (this.ended === undefined) this.untilEnded.push(ended)
+    else ended(this.ended)
   }
 
   get stored() {
@@ -93,23 +120,42 @@ class Driven implements DrivenExecution {
     return this.awaited
   }
 
-  stopping() {
-    return this.stopped
+  isSuspended() {
+    return this.suspended
   }
 
-  stop(how: Stop) {
-    this.stopped = how
+  suspend() {
+    this.suspended = true
+    this.interrupt()
+  }
+
+  interrupt() {
     this.fiber?.unsafeInterruptAsFork(this.fiber.id())
+  }
+
+  ask(request: CancelRequest) {
+    this.asked ??= request
+    this.mailbox?.take(request)
+  }
+
+  open(mailbox: Mailbox) {
+    this.mailbox = mailbox
+    if (this.asked !== undefined) mailbox.take(this.asked)
+  }
+
+  get readMessages() {
+    return Effect.suspend(() => this.mailbox?.read ?? Effect.void)
   }
 
   begin(fiber: Fiber.RuntimeFiber<unknown, unknown>) {
     this.fiber = fiber
-    if (this.stopped !== undefined) fiber.unsafeInterruptAsFork(fiber.id())
+    if (this.suspended) this.interrupt()
   }
 
   end(exit: Exit.Exit<unknown, unknown>) {
     this.ended = exit
     this.fiber = undefined
+    this.mailbox = undefined
     for (const resume of this.untilStored) resume()
     for (const resume of this.untilEnded) resume(exit)
   }
@@ -145,7 +191,7 @@ export class DrivenExecutions {
   close(): Effect.Effect<void> {
     this.closed = true
     const open = Array.from(this.executions.values())
-    for (const driven of open) driven.stop("suspend")
+    for (const driven of open) driven.suspend()
     return Effect.forEach(open, ({ exit }) => exit, { concurrency: "unbounded", discard: true })
   }
 }

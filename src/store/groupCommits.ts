@@ -1,5 +1,6 @@
 /** Commits of concurrent executions, in one write. */
 import { Cause, Effect, Fiber, Option, type Scope } from "effect"
+import { isFinished } from "../journal/statuses.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { afterItsWaker } from "../values/fiber.ts"
 import type { DrivenExecutions } from "./driven.ts"
@@ -169,12 +170,26 @@ class Writer {
       if (commit.sequence === 0) this.driven.find(commit.executionId)?.noteStored()
       return Effect.void
     }
-    const { executionId, saga, token } = commit
+    const { executionId, saga } = commit
     return Effect.flatMap(
-      // If the store cannot be asked, treat the lease as lost.
-      Effect.catchAllCause(this.lease.check(token), () => Effect.succeed(false)),
-      (lasts) => Effect.fail(new ExecutionConflict({ reason: lasts ? "OtherDriver" : "LeaseLost", saga, executionId }))
+      this.whyRefused(commit),
+      (reason) => Effect.fail(new ExecutionConflict({ reason, saga, executionId }))
     )
+  }
+
+  private whyRefused(commit: Commit): Effect.Effect<"LeaseLost" | "HasMessages" | "OtherDriver"> {
+    // If the store cannot be asked, treat the lease as lost.
+    const lasts = Effect.catchAllCause(this.lease.check(commit.token), () => Effect.succeed(false))
+    const hasMessages = isFinished(commit.status)
+      ? Effect.map(this.store.messages(commit.executionId), (sent) => sent.some(({ number }) => number > commit.taken))
+      : Effect.succeed(false)
+    return Effect.flatMap(lasts, (lasts) =>
+      lasts
+        ? Effect.matchCause(hasMessages, {
+          onFailure: () => "OtherDriver" as const,
+          onSuccess: (has) => has ? "HasMessages" as const : "OtherDriver" as const
+        })
+        : Effect.succeed("LeaseLost" as const))
   }
 }
 

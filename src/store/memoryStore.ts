@@ -2,7 +2,14 @@
 import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
-import { type Commit, type Store, type StoredCommit, Token, type UnfinishedExecution } from "./store.ts"
+import {
+  type Commit,
+  type Store,
+  type StoredCommit,
+  type StoredMessage,
+  Token,
+  type UnfinishedExecution
+} from "./store.ts"
 
 interface StoredExecution {
   readonly commits: Array<StoredCommit>
@@ -12,6 +19,7 @@ interface StoredExecution {
   token: Token | undefined
   fence: number
   endedAt: number | undefined
+  messages: Array<StoredMessage>
 }
 
 // oxlint-disable-next-line max-lines-per-function -- the members of one object over shared maps: apart they would say less
@@ -22,12 +30,17 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   let lastToken = 0
   const lastsFor = (token: Token | undefined) =>
     token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
-  const appendOne = ({ body, executionId, fence, saga, sequence, status, token, version }: Commit): boolean => {
+  let lastMessage = 0
+  const appendOne = (commit: Commit): boolean => {
+    const { body, executionId, fence, saga, sequence, status, taken, token, version } = commit
     const known = executions.get(executionId)
     const mine = lastsFor(token) > 0 &&
       (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
     if (!mine || (known?.commits.length ?? 0) !== sequence) return false
-    const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined }
+    const untaken = known?.messages.filter(({ number }) => number > taken) ?? []
+    if (isFinished(status) && untaken.length > 0) return false
+    const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined, messages: [] }
+    execution.messages = untaken
     execution.commits.push({ sequence, body })
     execution.status = status
     execution.token = isDriven(status) ? token : undefined
@@ -38,11 +51,12 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   return {
     append: (commits) => Effect.sync(() => commits.map(appendOne)),
     load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
-    unfinished: ({ parked }) =>
+    unfinished: ({ parked, withMessages = false }) =>
       Stream.suspend(() => {
         const found: Array<UnfinishedExecution> = []
-        for (const [executionId, { fence, saga, status, token, version }] of executions) {
+        for (const [executionId, { fence, messages, saga, status, token, version }] of executions) {
           if (isFinished(status) || (status === "Parked") !== parked) continue
+          if (withMessages && messages.length === 0) continue
           found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token, fence })
         }
         return Stream.fromIterable(found)
@@ -76,6 +90,20 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         execution.token = token
         return ++execution.fence
       }),
+    send: ({ body, executionId }) =>
+      Effect.sync(() => {
+        const execution = executions.get(executionId)
+        if (execution === undefined || isFinished(execution.status)) return undefined
+        execution.messages.push({ number: ++lastMessage, body })
+        return lastMessage
+      }),
+    messages: (executionId) => Effect.sync(() => executions.get(executionId)?.messages.slice() ?? []),
+    withMessages: (token) =>
+      Effect.sync(() =>
+        Array.from(executions).flatMap(([executionId, execution]) =>
+          execution.token === token && execution.messages.length > 0 ? [executionId] : []
+        )
+      ),
     prune: ({ milliseconds }) =>
       Effect.sync(() => {
         const before = now() - milliseconds

@@ -33,6 +33,14 @@ export interface Commit extends Claim {
   readonly status: Status
   /** The events, encoded as JSON. */
   readonly body: string
+  /** The number of the last message of the execution that the driver has taken with this commit or an earlier one; 0 if none. */
+  readonly taken: number
+}
+
+/** A message for an execution, which its driver takes. */
+export interface StoredMessage {
+  readonly number: number
+  readonly body: string
 }
 
 /** A commit that was read back. */
@@ -62,14 +70,19 @@ export interface Store {
    * promises.
    *
    * The store refuses a commit, and changes nothing, if its lease has ended, if its execution is not claimed by its token and
-   * fence, or if its sequence is taken or leaves a gap. The first commit of an execution claims it, with fence 0; a commit that
-   * finishes or parks the execution ends the claim.
+   * fence, if its sequence is taken or leaves a gap, or if it would finish an execution that has a message later than those taken.
+   * The first commit of an execution claims it, with fence 0; a commit that finishes or parks the execution ends the claim.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
   /** All commits of one execution, by sequence; none if the execution is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
-  /** The executions that are parked, or those that are running or unwinding; oldest first, in pages. */
-  readonly unfinished: (which: { readonly parked: boolean }) => Stream.Stream<UnfinishedExecution, CheckpointError>
+  /**
+   * The executions that are parked, or those that are running or unwinding; oldest first, in pages. `withMessages` leaves out those
+   * that have no message which a commit has not taken.
+   */
+  readonly unfinished: (
+    which: { readonly parked: boolean; readonly withMessages?: boolean }
+  ) => Stream.Stream<UnfinishedExecution, CheckpointError>
   /** Begins a lease that lasts so many milliseconds unless it is renewed. */
   readonly acquire: (lease: { readonly milliseconds: number }) => Effect.Effect<Token, CheckpointError>
   /** Lets a lease last its full time from now; false if it has ended, which it then has for good. */
@@ -85,6 +98,17 @@ export interface Store {
    * ended.
    */
   readonly claim: (executionId: string, token: Token) => Effect.Effect<number | undefined, CheckpointError>
+  /**
+   * Stores a message for an unfinished execution, also a parked one. Returns its number, which is above zero and higher than that
+   * of any message of the execution before; `undefined` if the execution is finished or unknown.
+   */
+  readonly send: (
+    message: { readonly executionId: string; readonly body: string }
+  ) => Effect.Effect<number | undefined, CheckpointError>
+  /** The messages of an execution that no commit has taken, in the order in which they were sent. */
+  readonly messages: (executionId: string) => Effect.Effect<ReadonlyArray<StoredMessage>, CheckpointError>
+  /** The executions claimed under this lease that have messages which no commit has taken. */
+  readonly withMessages: (token: Token) => Effect.Effect<ReadonlyArray<string>, CheckpointError>
   /** Deletes the executions that finished more than so many milliseconds ago, and returns how many they were. */
   readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }

@@ -1,6 +1,7 @@
 /** Compares the journal of one scenario with its ledger, and finds what must not happen. */
 import type { Node } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
+import { sayCancelled } from "../values/describe.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"
 
@@ -65,7 +66,7 @@ export const violationsOf = (
       fault._tag === "Compensation" && fault.step === step && fault.how !== "isRepeated"
     )
     if (status !== "CompensationFailed" || injected) continue
-    const why = undoFailures.map((failure) => failure.kind === "Interrupt" ? "it was interrupted" : failure.message)
+    const why = undoFailures.map((failure) => sayFailure(failure))
       .join("; ")
     violations.push({ _tag: "CannotUndo", message: `the compensation of "${step}" failed: ${why}` })
   }
@@ -112,5 +113,17 @@ const contains = (node: Node, path: string): boolean => {
       return node.program.steps.some((step) => step.path === path)
     case "Parallel":
       return node.nodes.some((sibling) => contains(sibling, path))
+  }
+}
+
+const sayFailure = (failure: Journal.StoredFailure): string => {
+  switch (failure.kind) {
+    case "Fail":
+    case "Die":
+      return failure.message
+    case "Interrupt":
+      return "it was interrupted"
+    case "Cancel":
+      return `it was ${sayCancelled(failure)}`
   }
 }

@@ -51,3 +51,7 @@ const mayQuoteSecrets = (cause: Cause.Cause<unknown>): boolean =>
     Chunk.appendAll(Cause.failures(cause), Cause.defects(cause)),
     (error) => Effect3.ParseResult.isParseError(error) || Effect3.ConfigError.isConfigError(error)
   )
+
+/** Says who cancelled an execution and why, in a few words. */
+export const sayCancelled = ({ by, reason }: { readonly by: string; readonly reason?: string | undefined }): string =>
+  `cancelled by ${by}${reason === undefined ? "" : `: ${reason}`}`

@@ -17,6 +17,9 @@ const ended = { ...whose, step: Schema.String, attempts: Schema.Number }
 /** A call failed, and another one follows at `nextAt`, in epoch milliseconds. `attempts` counts the calls in this process so far. */
 const retried = { ...ended, failures: Failures, nextAt: Schema.Number }
 
+/** Who asked for the cancellation of the execution, and why. */
+const asked = { by: Schema.String, reason: Schema.optional(Schema.String) }
+
 /**
  * One event of a run, at a time in epoch milliseconds. It is plain JSON, without inputs and outputs.
  *
@@ -41,6 +44,8 @@ export const SagaEvent = Schema.Union(
   Schema.TaggedStruct("CompensationRetried", retried),
   Schema.TaggedStruct("CompensationSucceeded", ended),
   Schema.TaggedStruct("CompensationFailed", { ...ended, failures: Failures }),
+  Schema.TaggedStruct("CancellationRequested", { ...whose, ...asked }),
+  Schema.TaggedStruct("CancellationRefused", { ...whose, ...asked, why: Journal.RefusedReason }),
   Schema.TaggedStruct("Parked", { ...whose, reason: Journal.ParkedReason }),
   Schema.TaggedStruct("Finished", { ...whose, result: Journal.Finished.fields.result })
 )

@@ -76,6 +76,8 @@ const tell: Service["tell"] = ({ event, names, state, tags }) => {
     case "StepStarted":
     case "UnwindingStarted":
     case "CompensationStarted":
+    case "CancellationRequested":
+    case "CancellationRefused":
       return
     default:
       return event satisfies never

@@ -6,6 +6,7 @@ import type { Program, StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
 import type { AnyEffect } from "../values/anyEffect.ts"
+import { sayCancelled } from "../values/describe.ts"
 import { isTraced, metricTagsOf, serviceOf } from "../values/fiber.ts"
 import { causeWithoutSecrets } from "../values/secrets.ts"
 import { visible } from "../values/visible.ts"
@@ -219,6 +220,11 @@ const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined 
       const { at, reason } = event
       return { ...whose, _tag: "Parked", at, reason }
     }
+    case "CancellationRequested":
+    case "CancellationRefused": {
+      const { message: _, ...said } = event
+      return { ...whose, ...said }
+    }
     case "StepStarted":
     case "StepSkipped":
     case "StepInDoubt":
@@ -233,6 +239,8 @@ const toFailure = (failure: Journal.StoredFailure): { readonly tag: string; read
   switch (failure.kind) {
     case "Interrupt":
       return { tag: "Interrupted", message: "interrupted" }
+    case "Cancel":
+      return { tag: "Cancelled", message: sayCancelled(failure) }
     case "Fail":
     case "Die":
       return { tag: failure.tag, message: failure.message }

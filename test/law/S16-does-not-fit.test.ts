@@ -84,7 +84,8 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         sequence: 0,
         status: "Running",
         token: yield* store.token,
-        fence: 0
+        fence: 0,
+        taken: 0
       } as const
       yield* store.append({ ...commit, body: "{" })
       const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
@@ -131,6 +132,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         status: "Running",
         token: yield* store.token,
         fence: 0,
+        taken: 0,
         body: "not json"
       })
       yield* store.append({
@@ -141,6 +143,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         status: "Running",
         token: yield* store.token,
         fence: 0,
+        taken: 0,
         body: "not json"
       })
       const recovered = yield* recoverAll([reserve(makeWorld()).build()])

@@ -1,6 +1,6 @@
 /** S17: interrupting a call for a durable execution ends the wait; or unwinds the execution, or leaves it for recovery. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scope, TestClock } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { everyMinute, reserve, Text } from "../support/sagas.ts"
@@ -25,10 +25,11 @@ describe("S17: interrupting a durable run", () => {
       yield* Deferred.await(inside)
       yield* Fiber.interrupt(fiber)
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
-      // Whoever asks later has not been interrupted: to them it is an error like any other.
+      // A later call has not been interrupted: to its caller it is an error like any other.
       expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1")))).toMatchObject({
-        _tag: "RecoveredFailure",
-        tag: "Interrupted"
+        _tag: "Cancelled",
+        by: "its caller",
+        reason: "the call for it was interrupted"
       })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -50,7 +51,7 @@ describe("S17: interrupting a durable run", () => {
       expect(world.log).toEqual(["+hotel", "+flight"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
-  it.effect("after the point of no return it is left for recovery in any case", () =>
+  it.effect("after the point of no return the call ends, and the execution goes on", () =>
     Effect.gen(function*() {
       const world = makeWorld()
       const inside = yield* Deferred.make<void>()
@@ -72,7 +73,8 @@ describe("S17: interrupting a durable run", () => {
       yield* Deferred.await(inside)
       expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
       works = true
-      yield* recoverAll([saga])
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Saga.await(saga, "1")).toBe("email-output")
       expect(world.log).toEqual(["+hotel", "+flight", "+charge", "!email", "+email"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -129,7 +131,7 @@ describe("S17: interrupting a durable run", () => {
       yield* Deferred.await(inside)
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(cancels)
-      expect(failureOf(yield* Fiber.await(waits))).toMatchObject({ _tag: "RecoveredFailure", tag: "Interrupted" })
+      expect(failureOf(yield* Fiber.await(waits))).toMatchObject({ _tag: "Cancelled", by: "its caller" })
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

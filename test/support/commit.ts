@@ -3,4 +3,13 @@ import type { Checkpoint } from "effect-saga"
 
 export const commitOf = (
   commit: Pick<Checkpoint.Commit, "executionId" | "token"> & Partial<Checkpoint.Commit>
-): Checkpoint.Commit => ({ saga: "Trip", version: 1, sequence: 0, status: "Running", body: "{}", fence: 0, ...commit })
+): Checkpoint.Commit => ({
+  saga: "Trip",
+  version: 1,
+  sequence: 0,
+  status: "Running",
+  body: "{}",
+  fence: 0,
+  taken: 0,
+  ...commit
+})

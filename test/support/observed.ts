@@ -37,6 +37,9 @@ export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyAr
         return `Finished ${event.result}`
       case "UnwindingStarted":
         return "UnwindingStarted"
+      case "CancellationRequested":
+      case "CancellationRefused":
+        return `${event._tag} ${event.by}`
       default:
         return `${event._tag} ${event.step}`
     }
