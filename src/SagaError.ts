@@ -196,7 +196,7 @@ export class Cancelled extends Schema.TaggedError<Cancelled>("effect-saga/Cancel
 
 /**
  * The error of a step, as the journal has it, when the step has no `error` schema to restore the original with; or the interruption
- * (`tag` is `Interrupted`) of an earlier driver of the execution. It means what the original meant: everything was undone. `tag`
+ * (`tag` is `Interrupted`) with which a step ended by itself. It means what the original meant: everything was undone. `tag`
  * is the original's `_tag` or name.
  */
 export class RecoveredFailure extends Schema.TaggedError<RecoveredFailure>("effect-saga/RecoveredFailure")(

@@ -126,7 +126,7 @@ const restoreFailure = (
     case "Interrupt":
       // Restored as an error: a later caller was not interrupted, and an interruption would bypass its handlers.
       return Cause.fail(
-        new RecoveredFailure({ tag: "Interrupted", detail: "the driver of the execution was interrupted" })
+        new RecoveredFailure({ tag: "Interrupted", detail: "a step ended with an interruption" })
       )
     case "Die":
       return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))

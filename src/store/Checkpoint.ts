@@ -165,7 +165,7 @@ const readMessagesInBackground = (
   driven: DrivenExecutions
 ): Effect.Effect<void, never, Scope.Scope> => {
   const look = Effect.suspend(() => {
-    const token = lease.current()
+    const token = lease.currentToken()
     if (driven.size === 0 || token === undefined) return Effect.void
     return Effect.flatMap(
       store.withMessages(token),

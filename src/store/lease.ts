@@ -6,7 +6,7 @@ import type { Claim, Store, Token } from "./store.ts"
 export interface Lease {
   readonly token: Effect.Effect<Token, CheckpointError>
   /** The lease if it has begun, and lasts by this process's own clocks. */
-  readonly current: () => Token | undefined
+  readonly currentToken: () => Token | undefined
   /** By this process's own clocks. */
   readonly isValid: (token: Token) => boolean
   /** In epoch milliseconds, by this process's own clocks; undefined if it is infinite, or has ended. */
@@ -54,7 +54,7 @@ class HeldLease implements Lease {
   private readonly store: Store
   private readonly milliseconds: number
   private readonly turn: Effect.Semaphore
-  private held: { readonly token: Token; since: Moment } | undefined
+  private current: { readonly token: Token; since: Moment } | undefined
   /** Claims to release, by execution. Cleared when their lease ends. */
   private readonly toRelease = new Map<string, Claim>()
   private wakeHeartbeat: (() => void) | undefined
@@ -67,8 +67,8 @@ class HeldLease implements Lease {
   }
 
   readonly token: Effect.Effect<Token, CheckpointError> = Effect.suspend(() =>
-    this.held !== undefined && this.lasts()
-      ? Effect.succeed(this.held.token)
+    this.current !== undefined && this.lasts()
+      ? Effect.succeed(this.current.token)
       : this.turn.withPermits(1)(Effect.uninterruptible(this.renewed))
   )
 
@@ -76,34 +76,34 @@ class HeldLease implements Lease {
   readonly heartbeat: Effect.Effect<void> = Effect.suspend(() =>
     live(Effect.whileLoop({
       while: () => true,
-      body: () => this.held === undefined ? this.untilAcquired : this.beat(this.held.token),
+      body: () => this.current === undefined ? this.untilAcquired : this.beat(this.current.token),
       step: () => {}
     }))
   )
 
   readonly end: Effect.Effect<void> = Effect.suspend(() => {
-    const token = this.held?.token
+    const token = this.current?.token
     // From here on nothing is held, whatever the store says.
-    this.held = undefined
+    this.current = undefined
     return token === undefined ? Effect.void : this.whileClosing(this.store.release(token))
   })
 
   forget(): void {
-    this.held = undefined
+    this.current = undefined
   }
 
-  current(): Token | undefined {
-    return this.lasts() ? this.held?.token : undefined
+  currentToken(): Token | undefined {
+    return this.lasts() ? this.current?.token : undefined
   }
 
   isValid(token: Token): boolean {
-    return this.held?.token === token && this.lasts()
+    return this.current?.token === token && this.lasts()
   }
 
   endsAt(token: Token): number | undefined {
-    if (this.held?.token !== token || !Number.isFinite(this.milliseconds)) return undefined
+    if (this.current?.token !== token || !Number.isFinite(this.milliseconds)) return undefined
     const { monotonic, wall } = now()
-    const { since } = this.held
+    const { since } = this.current
     return Math.floor(wall + this.milliseconds - Math.max(monotonic - since.monotonic, wall - since.wall))
   }
 
@@ -112,9 +112,9 @@ class HeldLease implements Lease {
       // The lease lasts from when the store was asked: the answer may have taken long.
       const asked = now()
       return Effect.map(this.store.renew(token), (lasts) => {
-        if (this.held?.token !== token) return lasts
-        if (lasts) this.held.since = asked
-        else this.held = undefined
+        if (this.current?.token !== token) return lasts
+        if (lasts) this.current.since = asked
+        else this.current = undefined
         return lasts
       })
     })
@@ -122,7 +122,7 @@ class HeldLease implements Lease {
 
   release(executionId: string, claim: Claim): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.held?.token !== claim.token) return Effect.void
+      if (this.current?.token !== claim.token) return Effect.void
       this.toRelease.set(executionId, claim)
       return quietly(this.releaseAll(claim.token))
     })
@@ -139,13 +139,13 @@ class HeldLease implements Lease {
   }
 
   private lasts(): boolean {
-    return this.held !== undefined && millisecondsSince(this.held.since) < this.milliseconds
+    return this.current !== undefined && millisecondsSince(this.current.since) < this.milliseconds
   }
 
   /** After a pause only the store knows whether the lease has outlasted it. */
   private readonly renewed = Effect.suspend(() => {
-    if (this.held === undefined) return this.acquire
-    const { token } = this.held
+    if (this.current === undefined) return this.acquire
+    const { token } = this.current
     return this.lasts()
       ? Effect.succeed(token)
       : Effect.flatMap(this.check(token), (lasts) => lasts ? Effect.succeed(token) : this.acquire)
@@ -154,7 +154,7 @@ class HeldLease implements Lease {
   private readonly acquire = Effect.suspend(() => {
     const asked = now()
     return Effect.map(this.store.acquire({ milliseconds: this.milliseconds }), (token) => {
-      this.held = { token, since: asked }
+      this.current = { token, since: asked }
       this.wakeHeartbeat?.()
       return token
     })
@@ -165,7 +165,7 @@ class HeldLease implements Lease {
   })
 
   private beat(token: Token): Effect.Effect<void> {
-    const renewal = Effect.suspend(() => this.held?.token === token ? this.check(token) : Effect.succeed(false))
+    const renewal = Effect.suspend(() => this.current?.token === token ? this.check(token) : Effect.succeed(false))
     const claimsReleased = Effect.zipLeft(renewal, this.releaseAll(token))
     const lasts = Effect.catchAllCause(
       claimsReleased,

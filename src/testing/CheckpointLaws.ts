@@ -2,86 +2,13 @@
  * The laws of every store of journals, to test a store of your own. Each law is data, so that any test runner can run it. Our own
  * stores keep the same laws.
  */
-import { Chunk, Data, Effect, type Scope, Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
-import { canonical } from "../values/json.ts"
+import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from "./law.ts"
+import { messageLaws } from "./messageLaws.ts"
 
-/** An excerpt that starts shortly before the first difference. */
-const inShort = (value: unknown, other: unknown) => {
-  const [text, otherText] = [Array.from(canonical(value)), Array.from(canonical(other))]
-  const parts = text.findIndex((character, index) => character !== otherText[index])
-  const begin = Math.max(0, (parts === -1 ? text.length : parts) - 80)
-  const end = begin + 240
-  return (begin === 0 ? "" : "…") + text.slice(begin, end).join("") + (end < text.length ? "…" : "")
-}
-
-/** A store has broken a law: it gave another answer than the law demands. */
-export class LawBroken extends Data.TaggedError("LawBroken")<{
-  readonly law: string
-  readonly expected: unknown
-  readonly actual: unknown
-}> {
-  override get message() {
-    return `a store ${this.law}: expected ${inShort(this.expected, this.actual)}, but got ${
-      inShort(this.actual, this.expected)
-    }`
-  }
-}
-
-/** A law: a sentence that begins with "a store …", and a check of a store, which must be empty. */
-export interface Law {
-  readonly sentence: string
-  readonly check: (store: Store) => Effect.Effect<void, LawBroken | CheckpointError>
-}
-
-type Check = (store: Store, token: Token) => Effect.Effect<void, Mismatch | CheckpointError>
-
-class Mismatch extends Data.TaggedError("Mismatch")<{ readonly expected: unknown; readonly actual: unknown }> {}
-
-const same = (actual: unknown, expected: unknown): Effect.Effect<void, Mismatch> =>
-  canonical(actual) === canonical(expected) ? Effect.void : Effect.fail(new Mismatch({ expected, actual }))
-
-/** Compares only the members that are expected. */
-const like = (actual: ReadonlyArray<object>, expected: ReadonlyArray<object>): Effect.Effect<void, Mismatch> =>
-  same(
-    actual.map((one, index) =>
-      Object.fromEntries(Object.keys(expected[index] ?? one).map((key) => [key, (one as Record<string, unknown>)[key]]))
-    ),
-    expected
-  )
-
-const commit = (
-  token: Token,
-  executionId: string,
-  sequence: number,
-  status: Commit["status"] = "Running",
-  fence = 0
-): Commit => ({
-  executionId,
-  saga: "Trip",
-  version: 3,
-  sequence,
-  status,
-  body: JSON.stringify(`${executionId} ${sequence} "quoted" 'too' \\ ? $1 ☃ 😀 \u0000\n`),
-  token,
-  fence,
-  taken: 0
-})
-
-const list = (store: Store, parked = false) =>
-  Effect.map(Stream.runCollect(store.unfinished({ parked })), Chunk.toReadonlyArray)
-
-const forAnHour = { milliseconds: 3_600_000 }
-
-const law = (sentence: string, check: Check): Law => ({
-  sentence,
-  check: (store) =>
-    Effect.flatMap(store.acquire(forAnHour), (token) => check(store, token)).pipe(
-      Effect.catchTag("Mismatch", ({ actual, expected }) =>
-        Effect.fail(new LawBroken({ law: sentence, actual, expected })))
-    )
-})
+export { type Law, LawBroken } from "./law.ts"
 
 /** All laws. */
 export const laws: ReadonlyArray<Law> = [
@@ -290,86 +217,7 @@ export const laws: ReadonlyArray<Law> = [
       yield* same(yield* store.claim("a", token), undefined)
       yield* same(yield* store.claim("unknown", token), undefined)
     })),
-  law(
-    "keeps the messages of an unfinished execution, in the order in which they were sent, until a commit takes them",
-    (store, token) =>
-      Effect.gen(function*() {
-        yield* store.append([commit(token, "a", 0), commit(token, "b", 0)])
-        const sent: Array<number> = []
-        for (const body of ["one", "two 'quoted' ? $1 ☃", "three"]) {
-          sent.push((yield* store.send({ executionId: "a", body })) ?? 0)
-          yield* store.send({ executionId: "b", body: "another's" })
-        }
-        yield* same(sent.map((number, index) => number > (sent[index - 1] ?? 0)), [true, true, true])
-        yield* like(yield* store.messages("a"), [
-          { number: sent[0], body: "one" },
-          { number: sent[1], body: "two 'quoted' ? $1 ☃" },
-          { number: sent[2], body: "three" }
-        ])
-        yield* same(yield* store.append([commit(token, "a", 1)]), [true])
-        yield* same((yield* store.messages("a")).length, 3)
-        yield* same(yield* store.append([{ ...commit(token, "a", 2), taken: sent[1]! }]), [true])
-        yield* like(yield* store.messages("a"), [{ number: sent[2], body: "three" }])
-        // A commit that is refused takes none.
-        yield* same(yield* store.append([{ ...commit(token, "a", 2), taken: sent[2]! }]), [false])
-        yield* same((yield* store.messages("a")).length, 1)
-        yield* same((yield* store.messages("b")).length, 3)
-      })
-  ),
-  law("takes no message for what is finished or unknown, and has none of it", (store, token) =>
-    Effect.gen(function*() {
-      yield* store.append([commit(token, "a", 0), commit(token, "b", 0, "Undone")])
-      yield* store.append([commit(token, "a", 1, "Succeeded")])
-      for (const executionId of ["a", "b", "unknown"]) {
-        yield* same(yield* store.send({ executionId, body: "late" }), undefined)
-        yield* same(yield* store.messages(executionId), [])
-      }
-    })),
-  law("does not finish an execution that has a message which was not taken", (store, token) =>
-    Effect.gen(function*() {
-      yield* store.append([commit(token, "a", 0)])
-      const number = (yield* store.send({ executionId: "a", body: "one" })) ?? 0
-      const later = (yield* store.send({ executionId: "a", body: "two" })) ?? 0
-      for (const taken of [0, number]) {
-        yield* same(yield* store.append([{ ...commit(token, "a", 1, "Succeeded"), taken }]), [false])
-      }
-      yield* same((yield* store.load("a")).length, 1)
-      yield* same(yield* store.append([{ ...commit(token, "a", 1, "Undone"), taken: later }]), [true])
-      yield* same(yield* list(store), [])
-    })),
-  law(
-    "gives a message to the end of an execution or to its sender, when both come at once",
-    (store, token) =>
-      Effect.forEach(Array.from({ length: 20 }, (_, index) => `e${index}`), (executionId) =>
-        Effect.gen(function*() {
-          yield* store.append([commit(token, executionId, 0)])
-          const [sent, ended] = yield* Effect.all(
-            [store.send({ executionId, body: "one" }), store.append([commit(token, executionId, 1, "Succeeded")])],
-            { concurrency: "unbounded" }
-          )
-          yield* same([sent === undefined, (yield* store.messages(executionId)).length], [ended[0], ended[0] ? 0 : 1])
-        }), { discard: true })
-  ),
-  law(
-    "lists the executions under a lease that have messages, and the parked ones that have",
-    (store, token) =>
-      Effect.gen(function*() {
-        const other = yield* store.acquire(forAnHour)
-        yield* store.append(["a", "b", "parked", "quiet"].map((id) => commit(token, id, 0)))
-        yield* store.append([commit(other, "other's", 0), commit(token, "parked", 1, "Parked")])
-        yield* store.append([commit(token, "quiet", 1, "Parked")])
-        yield* same(yield* store.withMessages(token), [])
-        const number = (yield* store.send({ executionId: "a", body: "one" })) ?? 0
-        yield* store.send({ executionId: "other's", body: "one" })
-        yield* store.send({ executionId: "parked", body: "one" })
-        yield* same(yield* store.withMessages(token), ["a"])
-        yield* same(yield* store.withMessages(other), ["other's"])
-        const parked = yield* Stream.runCollect(store.unfinished({ parked: true, withMessages: true }))
-        yield* like(Chunk.toReadonlyArray(parked), [{ executionId: "parked" }])
-        yield* store.append([{ ...commit(token, "a", 1), taken: number }])
-        yield* same(yield* store.withMessages(token), [])
-      })
-  ),
+  ...messageLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)

@@ -52,9 +52,19 @@ describe("S19: cancelling", () => {
       expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
       expect(yield* tagsOf).toEqual([
         "Started",
-        ...["StepStarted", "StepSucceeded", "StepStarted", "StepSucceeded", "StepStarted", "StepFailed"],
-        ...["CancellationRequested", "UnwindingStarted"],
-        ...["CompensationStarted", "CompensationSucceeded", "CompensationStarted", "CompensationSucceeded", "Finished"]
+        "StepStarted",
+        "StepSucceeded",
+        "StepStarted",
+        "StepSucceeded",
+        "StepStarted",
+        "StepFailed",
+        "CancellationRequested",
+        "UnwindingStarted",
+        "CompensationStarted",
+        "CompensationSucceeded",
+        "CompensationStarted",
+        "CompensationSucceeded",
+        "Finished"
       ])
       expect(failureOf(yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" })))).toMatchObject(
         cancelled

@@ -18,6 +18,7 @@ const resuming = "test/law/S13-resuming.test.ts"
 const oneDriver = "test/law/S14-one-driver.test.ts"
 const interrupted = "test/law/S17-interrupted.test.ts"
 const started = "test/law/S18-started.test.ts"
+const cancelled = "test/law/S19-cancelled.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
@@ -32,6 +33,7 @@ const action = "src/engine/action.ts"
 const codec = "src/engine/codec.ts"
 const endings = "src/engine/endings.ts"
 const durable = "src/engine/durable.ts"
+const cancellation = "src/engine/cancellation.ts"
 const join = "src/engine/join.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const statuses = "src/journal/statuses.ts"
@@ -286,7 +288,7 @@ export const mutants = [
   {
     says: "hands an interruption on to the calls that have joined",
     file: join,
-    text: "if (driven.stopping() !== undefined && wasInterrupted(exit)) return again(turn)",
+    text: "if (driven.isSuspended() && wasInterrupted(exit)) return again(turn)",
     replacement: "if (driven === undefined) return again(turn)",
     tests: [sameId, interrupted]
   },
@@ -314,7 +316,7 @@ export const mutants = [
   },
   {
     says: "takes what was found out about a step that is not in doubt",
-    file: durable,
+    file: "src/engine/finding.ts",
     text: "|| !Journal.isInDoubt(recorded)",
     replacement: "",
     tests: [inDoubt]
@@ -337,8 +339,8 @@ export const mutants = [
   {
     says: "lets a decision to unwind follow a Final that has taken effect",
     file: transition,
-    text: "if (committed !== undefined) return",
-    replacement: "if (false) return",
+    text: "return committed === undefined ? undefined : invalid(event, `Final",
+    replacement: "return committed !== committed ? undefined : invalid(event, `Final",
     tests: [journal]
   },
   {
@@ -373,8 +375,8 @@ export const mutants = [
   {
     says: "tells a process that has lost its lease that another drives",
     file: groups,
-    text: "lasts ? \"OtherDriver\" : \"LeaseLost\"",
-    replacement: "\"OtherDriver\"",
+    text: ": Effect.succeed(\"LeaseLost\" as const)",
+    replacement: ": Effect.succeed(\"OtherDriver\" as const)",
     tests: [oneDriver]
   },
   {
@@ -665,8 +667,8 @@ export const mutants = [
   {
     says: "lets an interruption of the call end the execution",
     file: join,
-    text: "if (onInterrupt === undefined) return Effect.failCause(interruption)",
-    replacement: "if (onInterrupt === undefined) driven.stop(\"suspend\")",
+    text: "    case undefined:\n      return undefined\n    case \"suspend\":",
+    replacement: "    case undefined:\n    case \"suspend\":",
     tests: [interrupted]
   },
   {
@@ -679,8 +681,8 @@ export const mutants = [
   {
     says: "does not suspend what is driven when the store closes",
     file: "src/store/driven.ts",
-    text: "for (const driven of open) driven.stop(\"suspend\")",
-    replacement: "for (const driven of open) driven.stopping()",
+    text: "for (const driven of open) driven.suspend()",
+    replacement: "for (const driven of open) driven.isSuspended()",
     tests: [interrupted]
   },
   {
@@ -832,7 +834,7 @@ export const mutants = [
   },
   {
     says: "takes a finding about an execution that goes back",
-    file: durable,
+    file: "src/engine/finding.ts",
     text: "state.direction === \"Back\" || ",
     replacement: "",
     tests: [inDoubt]
@@ -925,9 +927,97 @@ export const mutants = [
   {
     says: "wakes what another has parked since the look",
     file: durable,
-    text: "wakes === true || (wakes === claim.fence - 1 && state.parked !== \"KeepsFailing\")",
+    text: "(wakes === claim.fence - 1 && (state.parked !== \"KeepsFailing\" || messages.length > 0))",
     replacement: "wakes !== false",
     tests: ["test/recoveryTruth.test.ts"]
+  },
+  // Cancellation.
+  {
+    says: "ends an execution while a message waits for it",
+    file: "src/sql/sqliteDialect.ts",
+    text: "unfinished.last_message <= given.taken OR given.status NOT IN ${finished}",
+    replacement: "unfinished.last_message <= given.taken OR 1",
+    tests: [checkpoint]
+  },
+  {
+    says: "lets a message come to an execution that ends at this moment",
+    file: "src/sql/postgresDialect.ts",
+    text: "unfinished.last_message <= given.taken OR given.status NOT IN ${finished}",
+    replacement: "unfinished.last_message <= given.taken OR true",
+    tests: ["test/postgres.test.ts"]
+  },
+  {
+    says: "puts the last step in doubt where a message keeps the execution from ending",
+    file: recorder,
+    text: "if (!hasMessages || before.length === 0) return Effect.fail(error)",
+    replacement: "if (before.length >= 0) return Effect.fail(error)",
+    tests: [cancelled]
+  },
+  {
+    says: "leaves an execution that a message keeps from ending",
+    file: join,
+    text: "isConflict(\"HasMessages\", cause) ? toItsEnd : ",
+    replacement: "",
+    tests: [cancelled]
+  },
+  {
+    says: "interrupts an execution while a Final is called",
+    file: action,
+    text: "if (classifications[classification].commits) this.hold()",
+    replacement: "",
+    tests: [cancelled]
+  },
+  {
+    says: "forgets a request that came while something could not be interrupted",
+    file: action,
+    text: "    this.letGo()\n    considerRequests(this.owner)",
+    replacement: "    this.letGo()",
+    tests: [cancelled]
+  },
+  {
+    says: "goes forward after a doubt is settled, although the execution was cancelled meanwhile",
+    file: interpreter,
+    text: "        action.letGo()\n        considerRequests(run)\n",
+    replacement: "        action.letGo()\n",
+    tests: [cancelled]
+  },
+  {
+    says: "tells those who wait for a cancelled execution that it was interrupted",
+    file: cancellation,
+    text: "if (request === undefined || !Cause.isInterruptedOnly(cause)) return cause",
+    replacement: "if (request !== cause) return cause",
+    tests: [cancelled]
+  },
+  {
+    says: "records no refusal of a request that came after the point of no return",
+    file: cancellation,
+    text: "if (committedFinal(state) !== undefined) return refuse(run, \"Committed\")",
+    replacement: "if (committedFinal(state) !== undefined) return",
+    tests: [cancelled]
+  },
+  {
+    says: "goes forward before it looks at the messages that wait",
+    file: durable,
+    text: "const taken = Effect.onError(takeMessages(run, messages), () => release)",
+    replacement: "const taken = Effect.onError(takeMessages(run, messages.slice(messages.length)), () => release)",
+    tests: [cancelled],
+    only: "nobody drives"
+  },
+  {
+    says: "does not hear of messages from other processes",
+    file: "src/store/Checkpoint.ts",
+    text: "if (driven.size === 0 || token === undefined) return Effect.void",
+    replacement: "if (driven.size === 0 || token !== undefined) return Effect.void",
+    tests: [cancelled],
+    only: "another process"
+  },
+  {
+    says: "leaves a parked execution that was cancelled",
+    file: "src/recovery/Recovery.ts",
+    text: "checkpoint.unfinished({ parked: true, withMessages: true })",
+    replacement: "Stream.empty",
+    tests: [cancelled],
+    only: "parked"
   },
   // Calls that meet.
   {
@@ -1048,14 +1138,14 @@ export const mutants = [
   {
     says: "keeps why an execution was parked when it goes on",
     file: transition,
-    text: "      state.failures = none\n",
+    text: "    state.failures = none\n",
     replacement: "",
     tests: [journal]
   },
   {
     says: "keeps how often it was claimed when it goes on",
     file: transition,
-    text: "    state.claims = 0\n",
+    text: "  state.claims = 0\n",
     replacement: "",
     tests: [journal]
   },
