@@ -944,7 +944,9 @@ export const mutants = [
     file: "src/sql/postgresDialect.ts",
     text: "unfinished.last_message <= given.taken OR given.status NOT IN ${finished}",
     replacement: "unfinished.last_message <= given.taken OR true",
-    tests: ["test/postgres.test.ts"]
+    tests: ["test/postgres.test.ts"],
+    only: "a store",
+    postgres: true
   },
   {
     says: "puts the last step in doubt where a message keeps the execution from ending",
