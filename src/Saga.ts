@@ -10,6 +10,7 @@ import * as durable from "./engine/durable.ts"
 import * as inProcess from "./engine/inProcess.ts"
 import { stateOf } from "./engine/load.ts"
 import type { Finding } from "./engine/run.ts"
+import * as work from "./engine/work.ts"
 import * as fromRun from "./report/fromRun.ts"
 import type * as SagaReport from "./report/SagaReport.ts"
 import type {
@@ -219,6 +220,41 @@ export const start = <Input, Output, Error, Requirements, Owed extends string = 
   | JournalCorrupt,
   Requirements | Checkpoint
 > => durable.start(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+
+/**
+ * Stores the start of an execution, for the next `Worker` to drive, in whatever process. It needs none of the saga's services.
+ * Called again with the same `executionId` and input it does nothing.
+ *
+ * Within a transaction of the same database (`sql.withTransaction`, where the `Checkpoint` is that of `SqlCheckpoint`) the start is
+ * stored with the transaction or not at all: an order and its saga exist together. A `SqliteCheckpoint` has a file of its own, and
+ * refuses to be called within a transaction.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Saga.enqueue(trip, { card: "full" }, { executionId: "trip-17" })
+ *   console.log(yield* Saga.await(trip, "trip-17"))
+ * })
+ * const live = Worker.layer([trip]).pipe(Layer.provideMerge(Checkpoint.layerMemory))
+ * await Effect.runPromise(Effect.provide(program, live))
+ * // => receipt 1
+ * ```
+ */
+export const enqueue = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+  saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
+  input: NoInfer<Input>,
+  options: Pick<ExecuteOptions, "executionId">
+): Effect.Effect<
+  void,
+  | Extract<Error, ParseResult.ParseError>
+  | CheckpointError
+  | ExecutionConflict
+  | InvalidExecutionId
+  | NotStorable
+  | DefinitionChanged
+  | JournalCorrupt,
+  Checkpoint
+> => work.enqueue(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
 
 const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,

@@ -32,6 +32,9 @@ const reopened = Effect.map(temporaryFile, (filename): Checkpoint.Store => {
     )
   return {
     append: (commits) => use((store) => store.append(commits)),
+    enqueue: (start) => use((store) => store.enqueue(start)),
+    claimNext: (wanted, token) => use((store) => store.claimNext(wanted, token)),
+    arrivals: Stream.empty,
     load: (executionId) => use((store) => store.load(executionId)),
     unfinished: (which) =>
       Stream.unwrap(use((store) =>

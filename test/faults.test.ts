@@ -150,6 +150,9 @@ const faulty = (store: Checkpoint.Store, { at, lasts, moment }: Fault) => {
     })
   const wrapped: Checkpoint.Store = {
     append: (commits) => hit("append", store.append(commits)),
+    enqueue: (start) => hit("append", store.enqueue(start)),
+    claimNext: (wanted, token) => hit("lease", store.claimNext(wanted, token)),
+    arrivals: store.arrivals,
     load: (executionId) => hit("load", store.load(executionId)),
     unfinished: (which) => Stream.unwrap(hit("list", Effect.succeed(store.unfinished(which)))),
     acquire: (lease) => hit("lease", store.acquire(lease)),

@@ -163,6 +163,7 @@ class Commit implements Checkpoint.Commit {
   readonly executionId: string
   readonly saga: string
   readonly version: number
+  readonly isPlan: boolean
   readonly sequence: number
   readonly status: Journal.Status
   readonly body: string
@@ -180,6 +181,7 @@ class Commit implements Checkpoint.Commit {
     this.executionId = executionId
     this.saga = program.name
     this.version = program.version
+    this.isPlan = program.plan !== undefined
     this.sequence = sequence
     this.status = status
     this.body = body

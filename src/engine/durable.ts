@@ -20,7 +20,7 @@ import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
 import { mailboxOf, takeMessages } from "./cancellation.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
-import { capture } from "./codec.ts"
+import { capture, type Captured } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
@@ -60,9 +60,35 @@ const withInput = <A>(
   input: unknown,
   options: Pick<Call, "executionId" | "onInterrupt"> & { readonly storesFirst: boolean },
   use: (call: Call, drive: Drive) => AnyEffect<A>
+): AnyEffect<A> => {
+  const { executionId, onInterrupt, storesFirst } = options
+  return captureInput(program, input, executionId, ({ encoded, value }) => {
+    const call = { executionId, input: canonical(encoded), shares: true, onInterrupt, waitsForOthers: true }
+    return use(
+      call,
+      (store, driven) =>
+        Effect.flatMap(
+          Effect.interruptible(load(store, program, executionId)),
+          (loaded): Driving =>
+            loaded === undefined
+              ? begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
+              : Effect.zipRight(
+                checkInput(program, executionId, loaded, encoded),
+                resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
+              )
+        )
+    )
+  })
+}
+
+/** Takes the input of a new execution as it is at this moment, or refuses it, or the id. */
+export const captureInput = <A>(
+  program: Program,
+  input: unknown,
+  executionId: string,
+  use: (captured: Captured) => AnyEffect<A>
 ): AnyEffect<A> =>
   Effect.suspend((): AnyEffect<A> => {
-    const { executionId, onInterrupt, storesFirst } = options
     const saga = program.name
     if (!isWellFormed(executionId)) return Effect.fail(new InvalidExecutionId({ saga, executionId }))
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
@@ -70,20 +96,19 @@ const withInput = <A>(
       validated,
       () => capture(program.input, input, () => ({ saga, executionId, value: "the input" }), "refuse")
     )
-    return andThen(capturing, ({ encoded, value }) => {
-      const call = { executionId, input: canonical(encoded), shares: true, onInterrupt, waitsForOthers: true }
-      return use(call, (store, driven) =>
-        Effect.flatMap(Effect.interruptible(load(store, program, executionId)), (loaded): Driving => {
-          if (loaded === undefined) {
-            return begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
-          }
-          if (canonical(loaded.past.state.input) !== call.input) {
-            return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga, executionId }))
-          }
-          return resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
-        }))
-    })
+    return andThen(capturing, use)
   })
+
+/** S15: a stored execution belongs to a call only if it was started with the same input. */
+export const checkInput = (
+  program: Program,
+  executionId: string,
+  { past }: Loaded,
+  encoded: unknown
+): Effect.Effect<void, ExecutionConflict> =>
+  canonical(past.state.input) === canonical(encoded)
+    ? Effect.void
+    : Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
 
 /** Resumes a stored execution, also a parked one. */
 export const resume = (
@@ -150,7 +175,7 @@ export const recover = (
   resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, "suspend", Effect.succeed)
 
 /** How a stored execution is resumed. */
-interface Resume {
+export interface Resume {
   readonly executionId: string
   /** Whether a parked execution is set going again: always, never, or if this was the fence of the last claim before ours. */
   readonly wakes: boolean | number
@@ -159,7 +184,7 @@ interface Resume {
   readonly maxClaims: number
 }
 
-const asItIs = { wakes: false, finding: undefined, maxClaims: defaultMaxClaims } as const
+export const asItIs = { wakes: false, finding: undefined, maxClaims: defaultMaxClaims } as const
 
 const resumeKnown = <A, E>(
   program: Program,
@@ -324,7 +349,7 @@ const claimAndDrive = (
 }
 
 /** Drives an execution that was loaded under this claim, unless its journal says that it must not be. */
-const driveResumed = (
+export const driveResumed = (
   store: Checkpoint.Service,
   driven: Checkpoint.DrivenExecution,
   claim: Checkpoint.Claim,

@@ -2,7 +2,7 @@
 import { type Cause, Effect, Schedule } from "effect"
 import * as Effect3 from "effect"
 import type { RetryPolicy } from "../definition/Step.ts"
-import type { Calls, Observer, Role } from "../watch/observer.ts"
+import type { Calls, Role } from "../watch/observer.ts"
 import { storeCause } from "./codec.ts"
 import type { Recorder } from "./recorder.ts"
 import type { AnyEffect, Run } from "./run.ts"
@@ -17,16 +17,26 @@ export interface ObservedRetries {
   readonly on: <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>) => Schedule.Schedule<Out, In, R>
 }
 
-export const observedRetries = ({ recorder }: Run, role: Role, calls: Calls): ObservedRetries | undefined =>
-  recorder?.observer === undefined ? undefined : makeObservedRetries(recorder, recorder.observer, role, calls)
+export const observedRetries = (run: Run, role: Role, calls: Calls): ObservedRetries | undefined => {
+  const { recorder, whenPausing } = run
+  return recorder === undefined || (recorder.observer === undefined && whenPausing === undefined)
+    ? undefined
+    : makeObservedRetries(recorder, whenPausing, role, calls)
+}
 
-const makeObservedRetries = (recorder: Recorder, observer: Observer, role: Role, calls: Calls): ObservedRetries => {
+const makeObservedRetries = (
+  recorder: Recorder,
+  whenPausing: Run["whenPausing"],
+  role: Role,
+  calls: Calls
+): ObservedRetries => {
   let last: Cause.Cause<unknown> | undefined
   const tell = (nextAt: number) => {
     const cause = last
     const at = recorder.now()
     const failures = () => cause === undefined ? [] : storeCause(undefined, cause)
-    observer.tellRetry(role, calls, { failures, at, nextAt: Math.max(at, nextAt) })
+    recorder.observer?.tellRetry(role, calls, { failures, at, nextAt: Math.max(at, nextAt) })
+    whenPausing?.(Math.max(0, nextAt - at))
   }
   return {
     failed: (cause) => {

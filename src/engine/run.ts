@@ -75,6 +75,8 @@ export class Run implements Frame {
   readonly isSuspended: () => boolean
   /** Interrupts the fiber that drives it. */
   readonly interrupt: () => void
+  /** Hears of each pause between two calls, if somebody wants to. */
+  readonly whenPausing: ((milliseconds: number) => void) | undefined
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}
@@ -101,7 +103,7 @@ export class Run implements Frame {
     readonly input: unknown
     readonly recorder?: Recorder | undefined
     readonly past?: Past | undefined
-    readonly driven?: Pick<Checkpoint.DrivenExecution, "isSuspended" | "interrupt"> | undefined
+    readonly driven?: Pick<Checkpoint.DrivenExecution, "isSuspended" | "interrupt" | "whenPausing"> | undefined
   }) {
     const { driven } = options
     this.program = options.program
@@ -111,6 +113,7 @@ export class Run implements Frame {
     this.past = options.past
     this.isSuspended = driven === undefined ? never : () => driven.isSuspended()
     this.interrupt = driven === undefined ? nothing : () => driven.interrupt()
+    this.whenPausing = driven?.whenPausing
     this.read = options.past?.state.taken ?? 0
     this.busy = options.past === undefined ? 0 : Journal.steps(options.past.state).filter(Journal.isInDoubt).length
     this.key = encodeURIComponent(options.executionId)

@@ -19,6 +19,13 @@ export interface Database {
     statement: Statement,
     executionId?: string
   ) => Effect.Effect<Rows, CheckpointError>
+  /** Runs one statement on a connection of the caller's, within its transaction. */
+  readonly performOn: (
+    connection: Connection,
+    operation: Operation,
+    statement: Statement,
+    executionId?: string
+  ) => Effect.Effect<Rows, CheckpointError>
   /** Runs statements that count together or not at all, and returns the rows of all. */
   readonly performAll: (
     operation: Operation,
@@ -68,6 +75,12 @@ export const makeDatabase = (
     return {
       dialect,
       perform,
+      // Not tried again: after a failure the transaction has ended on PostgreSQL.
+      performOn: (connection, operation, statement, executionId) =>
+        Effect.mapError(
+          execute(connection, statement),
+          (error) => toCheckpointError(dialect, operation, error, executionId)
+        ),
       performAll: (operation, statements) =>
         statements.length === 1 ? perform(operation, statements[0]!) : attempt(
           operation,

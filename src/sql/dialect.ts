@@ -2,7 +2,7 @@
 import type { Status } from "../Journal.ts"
 import { holders } from "../journal/statuses.ts"
 import type { CheckpointError } from "../SagaError.ts"
-import type { Commit } from "../store/Checkpoint.ts"
+import type { Commit, Start, Token, Wanted } from "../store/Checkpoint.ts"
 
 /** A text with `?` where its parameters go. */
 export interface Statement {
@@ -21,6 +21,10 @@ export interface Dialect {
    * commit whose lease has ended, whose execution it has not claimed, or whose sequence is taken or leaves a gap.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => ReadonlyArray<Statement>
+  /** Stores the start of an execution that nobody drives, and returns a row if its id was not taken. */
+  readonly enqueue: (start: Start) => Statement
+  /** Claims wanted executions that nobody drives. Each row has `execution`, their number, and the members of a `ClaimedExecution`. */
+  readonly claimNext: (wanted: Wanted, token: Token) => Statement
   /** Stores a message, given its body and the id of the execution, and returns its `number`; no row if the execution is not unfinished. */
   readonly send: string
   /** Deletes finished executions by their numbers, with all their commits. */

@@ -2,7 +2,8 @@
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { Effect, Option } from "effect"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Effect, Option, Stream } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
 
@@ -24,6 +25,18 @@ export const outsideTransactions = <A, E, R>(
         })
       )
   )
+
+/** The connection of the transaction that the caller is in. */
+export const transactionConnection: Effect.Effect<Connection | undefined> = Effect.map(
+  Effect.serviceOption(SqlClient.TransactionConnection),
+  (transaction) => Option.isNone(transaction) ? undefined : transaction.value[0]
+)
+
+/** What other sessions notify a channel of; nothing where the client cannot listen. */
+export const notificationsOf = (sql: SqlClient.SqlClient, channel: string): Stream.Stream<unknown, SqlError> => {
+  const { listen } = sql as { readonly listen?: (channel: string) => Stream.Stream<unknown, SqlError> }
+  return typeof listen === "function" ? listen(channel) : Stream.empty
+}
 
 /** The code and the message of the error that the driver threw, however deep it is wrapped. */
 export const innermostOf = (error: unknown): { readonly code: string; readonly detail: string } => {

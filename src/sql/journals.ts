@@ -3,7 +3,8 @@ import { Chunk, Effect, Option, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import { type Store, Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
 import type { Database } from "./connections.ts"
-import { numberOf } from "./dialect.ts"
+import { numberOf, type Statement } from "./dialect.ts"
+import { outsideTransactions, transactionConnection } from "./effectSql.ts"
 
 const pageSize = 500
 
@@ -37,7 +38,7 @@ export const unfinished = (
     Effect.map(
       query(
         "list",
-        `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version,
+        `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version, execution.is_plan,
           unfinished.status, unfinished.token, unfinished.fence, lease.expires_at - ${now} AS leased_for
         FROM effect_saga_unfinished AS unfinished
         JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
@@ -52,6 +53,7 @@ export const unfinished = (
           executionId: row.execution_id,
           saga: row.saga,
           version: Number(row.version),
+          isPlan: Boolean(row.is_plan),
           status: row.status,
           leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
           token: row.token === null ? undefined : Token(Number(row.token)),
@@ -60,6 +62,28 @@ export const unfinished = (
         rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
       ]
     ))
+
+/** Stores a start: on the caller's connection within a transaction of the caller, unless the store has a database of its own. */
+export const enqueue = (database: Database, isOwn: boolean): Store["enqueue"] => (start) => {
+  const { executionId } = start
+  const stored = (perform: (statement: Statement) => ReturnType<Database["perform"]>) =>
+    Effect.flatMap(
+      perform(database.dialect.enqueue(start)),
+      ([row]) =>
+        row !== undefined ? Effect.succeed(undefined) : Effect.map(
+          perform({ text: "SELECT body FROM effect_saga_execution WHERE execution_id = ?", parameters: [executionId] }),
+          // Gone meanwhile: then the answer is that of a text which is no start.
+          ([known]): string => known?.body ?? ""
+        )
+    )
+  const alone = stored((statement) => database.perform("append", statement, executionId))
+  return isOwn ?
+    outsideTransactions(alone) :
+    Effect.flatMap(transactionConnection, (connection) =>
+      connection === undefined
+        ? alone
+        : stored((statement) => database.performOn(connection, "append", statement, executionId)))
+}
 
 export const send = ({ dialect, perform }: Database): Store["send"] => ({ body, executionId }) =>
   Effect.map(

@@ -1,7 +1,7 @@
 /** Grants, renews and ends leases, and claims executions under them. */
 import { Effect } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
-import { type Store, Token } from "../store/Checkpoint.ts"
+import { type ClaimedExecution, type Store, Token } from "../store/Checkpoint.ts"
 import type { Database } from "./connections.ts"
 import { numberOf } from "./dialect.ts"
 
@@ -86,3 +86,15 @@ export const claim = ({ dialect: { now }, perform }: Database): Store["claim"] =
     }, executionId),
     ([claimed]) => claimed === undefined ? undefined : Number(claimed.fence)
   )
+
+export const claimNext = ({ dialect, perform }: Database): Store["claimNext"] => (wanted, token) =>
+  Effect.map(perform("lease", dialect.claimNext(wanted, token)), (rows) =>
+    rows.map((row) => ({
+      number: Number(row.execution),
+      executionId: row.execution_id as string,
+      saga: row.saga as string,
+      version: Number(row.version),
+      isPlan: Boolean(row.is_plan),
+      status: row.status as ClaimedExecution["status"],
+      fence: Number(row.fence)
+    })).sort((a, b) => a.number - b.number).map(({ number: _, ...claimed }): ClaimedExecution => claimed))

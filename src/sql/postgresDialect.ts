@@ -16,8 +16,9 @@ const tables = [
     execution_id TEXT COLLATE "C" NOT NULL UNIQUE,
     saga TEXT NOT NULL,
     version BIGINT NOT NULL,
+    is_plan BOOLEAN NOT NULL,
     status TEXT NOT NULL,
-    token BIGINT NOT NULL,
+    token BIGINT,
     started_at BIGINT NOT NULL,
     body TEXT NOT NULL
   )`,
@@ -58,10 +59,10 @@ const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: K
 const start = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `started AS (
-    INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
-    SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
-    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ${bodiesOf(commits)})
-      AS given (execution_id, saga, version, status, token, body)
+    INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
+    SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body
+    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::boolean[], ?::text[], ?::bigint[], ${bodiesOf(commits)})
+      AS given (execution_id, saga, version, is_plan, status, token, body)
     WHERE EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
@@ -74,10 +75,13 @@ const start = {
   )`,
   result: "SELECT execution_id, 0 AS sequence FROM started",
   parameters: (commits: ReadonlyArray<Commit>) => [
-    ...(["executionId", "saga", "version", "status", "token"] as const).map((key) => column(commits, key)),
+    ...(["executionId", "saga", "version", "isPlan", "status", "token"] as const).map((key) => column(commits, key)),
     ...column(commits, "body")
   ]
 }
+
+/** The channel on which processes that listen hear of what is enqueued. */
+export const arrivalsChannel = "effect_saga_enqueued"
 
 const tookMessages = `, took AS (
     DELETE FROM effect_saga_message AS message USING stored
@@ -165,6 +169,41 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
       parameters: used.flatMap(({ given }) => given)
     }]
   },
+  // Others hear of it once it is stored: within a transaction of the caller, when that commits.
+  enqueue: ({ body, executionId, isPlan, saga, version }) => ({
+    text: `WITH started AS (
+        INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
+        VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?)
+        ON CONFLICT DO NOTHING RETURNING id
+      ), begun AS (
+        INSERT INTO effect_saga_unfinished (execution, status, token) SELECT id, 'Running', NULL FROM started
+      )
+      SELECT id, pg_notify('${arrivalsChannel}', 'enqueued') FROM started`,
+    parameters: [executionId, saga, version, isPlan, body]
+  }),
+  // Who asks at the same time passes over what is being claimed.
+  claimNext: ({ limit, plans, sagas }, token) => ({
+    text: `WITH free AS MATERIALIZED (
+        SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan
+        FROM effect_saga_unfinished AS unfinished
+        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+        WHERE (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
+          AND (unfinished.token IS NULL OR NOT EXISTS (
+            SELECT 1 FROM effect_saga_lease AS holder
+            WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
+          ))
+          AND CASE WHEN execution.is_plan THEN ?
+            ELSE (execution.saga, execution.version) IN (SELECT * FROM unnest(?::text[], ?::bigint[])) END
+        ORDER BY unfinished.execution LIMIT ? FOR UPDATE OF unfinished SKIP LOCKED
+      )
+      UPDATE effect_saga_unfinished AS unfinished SET token = ?, fence = unfinished.fence + 1
+      FROM free
+      WHERE unfinished.execution = free.execution
+        AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
+      RETURNING unfinished.execution, unfinished.status, unfinished.fence,
+        free.execution_id, free.saga, free.version, free.is_plan`,
+    parameters: [plans, sagas.map(({ name }) => name), sagas.map(({ version }) => version), limit, token, token]
+  }),
   // Locks the execution first: its messages are numbered in the order in which they can be seen, and it cannot finish meanwhile.
   send: `WITH held AS MATERIALIZED (
       SELECT execution FROM effect_saga_unfinished AS unfinished

@@ -6,12 +6,12 @@ import type * as Checkpoint from "../store/Checkpoint.ts"
 import { checkDuration } from "../store/options.ts"
 import { type Database, type DatabaseOptions, makeDatabase, retryWhileLocked } from "./connections.ts"
 import type { Dialect } from "./dialect.ts"
-import { toCheckpointError } from "./effectSql.ts"
+import { notificationsOf, toCheckpointError } from "./effectSql.ts"
 import * as journals from "./journals.ts"
 import * as leases from "./leases.ts"
 import { open } from "./migrations.ts"
 import { openOwnClients } from "./ownClients.ts"
-import { postgres } from "./postgresDialect.ts"
+import { arrivalsChannel, postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
 
 export interface Options {
@@ -50,6 +50,7 @@ export const make = (
 interface Databases {
   readonly forJournals: Database
   readonly forLeases: Database
+  readonly arrivals: Checkpoint.Store["arrivals"]
 }
 
 interface Opening {
@@ -72,7 +73,7 @@ const openSqlite = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
     const options = databaseOptions(opening)
     yield* openTables(sql, sqlite, options)
     const database = yield* makeDatabase(sql, sqlite, options)
-    return { forJournals: database, forLeases: database }
+    return { forJournals: database, forLeases: database, arrivals: Stream.empty }
   })
 
 const openPostgres = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
@@ -89,22 +90,27 @@ const openPostgres = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
     // The one session of this client has its bound from here on, and the migrations run in it.
     yield* forLeases.query("open", "SELECT 1")
     yield* openTables(clients.leases, postgres, options)
-    return { forLeases, forJournals: yield* makeDatabase(clients.journals, postgres, options) }
+    const arrivals = Stream.mapBoth(notificationsOf(clients.leases, arrivalsChannel), {
+      onSuccess: () => {},
+      onFailure: (error) => toCheckpointError(postgres, "list", error)
+    })
+    return { forLeases, forJournals: yield* makeDatabase(clients.journals, postgres, options), arrivals }
   })
 
 const openTables = (sql: SqlClient.SqlClient, dialect: Dialect, { whileLocked }: DatabaseOptions) =>
   whileLocked(open(sql, dialect), (cause) => cause)
 
 const storeOver = (
-  { forJournals, forLeases }: Databases,
+  { arrivals, forJournals, forLeases }: Databases,
   patience: Patience,
-  { isGone, owner = "" }: Options
+  { dedicated = false, isGone, owner = "" }: Options
 ): Checkpoint.Store => {
   const tidy = leases.tidy(forLeases, isGone)
   const acquire = leases.acquire(forLeases, owner)
   const renew = leases.renew(forLeases)
   return {
     append: journals.append(forJournals),
+    enqueue: journals.enqueue(forJournals, dedicated),
     load: journals.load(forJournals),
     unfinished: (which) => {
       const pages = journals.unfinished(forJournals, which)
@@ -120,6 +126,8 @@ const storeOver = (
     // Not over the connection of the lease: a claim may wait for a lock.
     release: (token, claims) => leases.release(claims === undefined ? forLeases : forJournals)(token, claims),
     claim: leases.claim(forJournals),
+    claimNext: leases.claimNext(forJournals),
+    arrivals,
     send: journals.send(forJournals),
     messages: journals.messages(forJournals),
     withMessages: journals.withMessages(forJournals),

@@ -22,8 +22,9 @@ const tables = [
     execution_id TEXT NOT NULL UNIQUE,
     saga TEXT NOT NULL,
     version INTEGER NOT NULL,
+    is_plan INTEGER NOT NULL,
     status TEXT NOT NULL,
-    token INTEGER NOT NULL,
+    token INTEGER,
     started_at INTEGER NOT NULL,
     body TEXT NOT NULL
   )`,
@@ -115,10 +116,10 @@ const textsOf = (columns: ReadonlyArray<string>, text: (rows: string) => string)
 }
 
 const starts = textsOf(
-  ["execution_id", "saga", "version", "status", "token", "body"],
+  ["execution_id", "saga", "version", "is_plan", "status", "token", "body"],
   (rows) =>
-    `INSERT INTO effect_saga_execution (execution_id, saga, version, status, token, started_at, body)
-  SELECT given.execution_id, given.saga, given.version, given.status, given.token, ${now}, given.body
+    `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
+  SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
   ON CONFLICT DO NOTHING
@@ -163,7 +164,15 @@ export const sqlite: Dialect = {
       ...inGroups(
         first,
         starts,
-        ({ body, executionId, saga, status, token, version }) => [executionId, saga, version, status, token, body]
+        ({ body, executionId, isPlan, saga, status, token, version }) => [
+          executionId,
+          saga,
+          version,
+          isPlan ? 1 : 0,
+          status,
+          token,
+          body
+        ]
       ),
       ...inGroups(
         first.length === 0 ? commits : commits.filter((commit) => !isFirst(commit)),
@@ -180,6 +189,36 @@ export const sqlite: Dialect = {
       )
     ]
   },
+  enqueue: ({ body, executionId, isPlan, saga, version }) => ({
+    text: `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
+      VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?)
+      ON CONFLICT DO NOTHING RETURNING id`,
+    parameters: [executionId, saga, version, isPlan ? 1 : 0, body]
+  }),
+  claimNext: ({ limit, plans, sagas }, token) => ({
+    text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
+      WHERE execution IN (
+        SELECT unfinished.execution FROM effect_saga_unfinished AS unfinished
+        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+        WHERE (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
+          AND (unfinished.token IS NULL OR NOT EXISTS (
+            SELECT 1 FROM effect_saga_lease AS holder
+            WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
+          ))
+          AND CASE WHEN execution.is_plan THEN ? ELSE ${
+      sagas.length === 0
+        ? "0"
+        : `(execution.saga, execution.version) IN (VALUES ${sagas.map(() => "(?, ?)").join(", ")})`
+    } END
+        ORDER BY unfinished.execution LIMIT ?
+      ) AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
+      RETURNING execution, status, fence,
+        (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id,
+        (SELECT saga FROM effect_saga_execution WHERE id = execution) AS saga,
+        (SELECT version FROM effect_saga_execution WHERE id = execution) AS version,
+        (SELECT is_plan FROM effect_saga_execution WHERE id = execution) AS is_plan`,
+    parameters: [token, plans ? 1 : 0, ...sagas.flatMap(({ name, version }) => [name, version]), limit, token]
+  }),
   send: `INSERT INTO effect_saga_message (execution, sent_at, body)
     SELECT execution, ${now}, ? FROM effect_saga_unfinished WHERE execution = ${numberOf}
     RETURNING number`,

@@ -45,11 +45,14 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     })
   return {
     append: (commits) => unlessKnownLost("append", store.append(commits)),
+    enqueue: (start) => unlessKnownLost("append", store.enqueue(start)),
     load: (executionId) => unlessKnownLost("load", store.load(executionId)),
     unfinished: (which) => Stream.unwrap(look("list", Effect.succeed(store.unfinished(which)))),
     acquire: (lease) => look("lease", store.acquire(lease)),
     renew: (token) => look("lease", store.renew(token)),
     claim: (executionId, token) => look("lease", store.claim(executionId, token)),
+    claimNext: (wanted, token) => look("lease", store.claimNext(wanted, token)),
+    arrivals: store.arrivals,
     release: (token, claims) => unlessKnownLost("lease", store.release(token, claims)),
     send: (message) => unlessKnownLost("send", store.send(message)),
     messages: (executionId) => unlessKnownLost("load", store.messages(executionId)),

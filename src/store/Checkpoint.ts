@@ -5,7 +5,7 @@
  * {@link make} adds what is the same for every store: it groups the commits of concurrent executions, keeps the lease of the
  * process alive, and lets a second call for an execution join the first.
  */
-import { Context, Duration, Effect, type Exit, Layer, type Scope } from "effect"
+import { Context, Duration, Effect, type Exit, Layer, PubSub, type Scope, Stream } from "effect"
 import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
 import { EventLoop } from "./eventLoop.ts"
@@ -13,21 +13,24 @@ import { groupCommits } from "./groupCommits.ts"
 import { type Lease, live, makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
 import { checkDuration } from "./options.ts"
-import type { Claim, Commit, Store, Token as LeaseToken } from "./store.ts"
+import type { Claim, ClaimedExecution, Commit, Store, Token as LeaseToken, Wanted } from "./store.ts"
 
 export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox } from "./driven.ts"
 export {
   type Claim,
+  type ClaimedExecution,
   type Commit,
+  type Start,
   type Store,
   type StoredCommit,
   type StoredMessage,
   Token,
-  type UnfinishedExecution
+  type UnfinishedExecution,
+  type Wanted
 } from "./store.ts"
 
 /** A store as sagas use it. */
-export interface Service extends Pick<Store, "load" | "unfinished" | "messages"> {
+export interface Service extends Pick<Store, "load" | "unfinished" | "messages" | "enqueue" | "arrivals"> {
   /**
    * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` if it is refused:
    * `LeaseLost` if this process has no lease any more, `HasMessages` if it would finish an execution that has a message which is not
@@ -48,6 +51,10 @@ export interface Service extends Pick<Store, "load" | "unfinished" | "messages">
   readonly claim: (
     execution: { readonly executionId: string; readonly saga: string }
   ) => Effect.Effect<Claim, CheckpointError | ExecutionConflict>
+  /** Claims executions that nobody drives, for a worker. */
+  readonly claimNext: (
+    wanted: Wanted
+  ) => Effect.Effect<ReadonlyArray<ClaimedExecution & { readonly claim: Claim }>, CheckpointError>
   /** Ends a claim. If the store cannot be reached, each renewal of the lease tries again. */
   readonly release: (executionId: string, claim: Claim) => Effect.Effect<void>
   /**
@@ -111,6 +118,7 @@ const makeService = (
   Effect.gen(function*() {
     const lease = yield* makeLease(store, options.lease)
     const driven = new DrivenExecutions()
+    const enqueued = yield* PubSub.sliding<void>(1)
     const eventLoop = new EventLoop()
     const append = yield* groupCommits(store, lease, driven, eventLoop)
     if (Number.isFinite(options.lease)) yield* readMessagesInBackground(store, lease, driven)
@@ -121,6 +129,8 @@ const makeService = (
       load: (executionId) => eventLoop.before(store.load(executionId)),
       unfinished: store.unfinished,
       messages: store.messages,
+      enqueue: (start) => Effect.zipLeft(store.enqueue(start), PubSub.publish(enqueued, undefined)),
+      arrivals: arrivalsOf(store, enqueued),
       append,
       send: (message) =>
         Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),
@@ -129,11 +139,17 @@ const makeService = (
       renew: (token) => lease.check(token),
       leaseEndsAt: (token) => lease.endsAt(token),
       claim: claimWith(store, lease),
-      release: (executionId, claim) => lease.release(executionId, claim),
+      claimNext: (wanted) =>
+        Effect.flatMap(lease.token, (token) =>
+          Effect.map(store.claimNext(wanted, token), (claimed) =>
+            claimed.map((execution) => ({ ...execution, claim: { token, fence: execution.fence } })))),
+      release: (executionId, claim) =>
+        lease.release(executionId, claim),
       prune: (age) =>
         Effect.flatMap(
           checkDuration("the age of executions to delete", age, "zero or longer"),
-          (milliseconds) => store.prune({ milliseconds })
+          (milliseconds) =>
+            store.prune({ milliseconds })
         ),
       findDriven: (executionId) => driven.find(executionId),
       startDriving: (executionId, call) => driven.start(executionId, call),
@@ -155,6 +171,26 @@ const suspendAll = (driven: DrivenExecutions, lease: Lease, grace: number): Effe
       )
     })
   })
+
+const longestListening = "1 minute"
+
+/**
+ * What this process enqueues, and what the store hears of others. It listens anew every minute, for a connection that broke says
+ * nothing; workers look by themselves in between.
+ */
+const arrivalsOf = (store: Store, enqueued: PubSub.PubSub<void>): Store["arrivals"] => {
+  const heard = Stream.catchAllCause(
+    store.arrivals,
+    (cause) => Stream.drain(Stream.fromEffect(Effect.logDebug("the store cannot be listened to", cause)))
+  )
+  const listening = Stream.forever(
+    Stream.concat(
+      Stream.interruptWhen(heard, live(Effect.sleep(longestListening))),
+      Stream.drain(Stream.fromEffect(live(Effect.sleep(betweenLooks))))
+    )
+  )
+  return Stream.merge(Stream.fromPubSub(enqueued), listening)
+}
 
 const betweenLooks = "500 millis"
 

@@ -55,6 +55,8 @@ export interface DrivenExecution extends DrivenCall {
   readonly ask: (request: CancelRequest) => void
   /** From now on the mailbox takes the requests of this process's calls, also those of before. */
   readonly open: (mailbox: Mailbox) => void
+  /** Called before each pause between two calls of a step's function, with its length in milliseconds. A worker sets it. */
+  whenPausing: ((milliseconds: number) => void) | undefined
   /** Takes the messages that the store may have for it. */
   readonly readMessages: Effect.Effect<void>
   /** Names the fiber that drives it, which calls this. */
@@ -68,6 +70,7 @@ class Driven implements DrivenExecution {
   readonly plan: unknown
   readonly input: string | undefined
   readonly waitsFor: Array<string> = []
+  whenPausing: ((milliseconds: number) => void) | undefined = undefined
   private ended: Exit.Exit<unknown, unknown> | undefined = undefined
   private untilStored: Array<() => void> = emptyList()
   private wasStored = false

@@ -3,6 +3,7 @@ import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
 import {
+  type ClaimedExecution,
   type Commit,
   type Store,
   type StoredCommit,
@@ -15,6 +16,7 @@ interface StoredExecution {
   readonly commits: Array<StoredCommit>
   readonly saga: string
   readonly version: number
+  readonly isPlan: boolean
   status: Status
   token: Token | undefined
   fence: number
@@ -32,14 +34,15 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
     token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
   let lastMessage = 0
   const appendOne = (commit: Commit): boolean => {
-    const { body, executionId, fence, saga, sequence, status, taken, token, version } = commit
+    const { body, executionId, fence, isPlan, saga, sequence, status, taken, token, version } = commit
     const known = executions.get(executionId)
     const mine = lastsFor(token) > 0 &&
       (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
     if (!mine || (known?.commits.length ?? 0) !== sequence) return false
     const untaken = known?.messages.filter(({ number }) => number > taken) ?? []
     if (isFinished(status) && untaken.length > 0) return false
-    const execution = known ?? { commits: [], saga, version, status, token, fence, endedAt: undefined, messages: [] }
+    const execution = known ??
+      { commits: [], saga, version, isPlan, status, token, fence, endedAt: undefined, messages: [] }
     execution.messages = untaken
     execution.commits.push({ sequence, body })
     execution.status = status
@@ -50,14 +53,31 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   }
   return {
     append: (commits) => Effect.sync(() => commits.map(appendOne)),
+    enqueue: ({ body, executionId, isPlan, saga, version }) =>
+      Effect.sync(() => {
+        const known = executions.get(executionId)
+        if (known !== undefined) return known.commits[0]!.body
+        executions.set(executionId, {
+          commits: [{ sequence: 0, body }],
+          saga,
+          version,
+          isPlan,
+          status: "Running",
+          token: undefined,
+          fence: 0,
+          endedAt: undefined,
+          messages: []
+        })
+        return undefined
+      }),
     load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
     unfinished: ({ parked, withMessages = false }) =>
       Stream.suspend(() => {
         const found: Array<UnfinishedExecution> = []
-        for (const [executionId, { fence, messages, saga, status, token, version }] of executions) {
+        for (const [executionId, { fence, isPlan, messages, saga, status, token, version }] of executions) {
           if (isFinished(status) || (status === "Parked") !== parked) continue
           if (withMessages && messages.length === 0) continue
-          found.push({ executionId, saga, version, status, leasedFor: lastsFor(token), token, fence })
+          found.push({ executionId, saga, version, isPlan, status, leasedFor: lastsFor(token), token, fence })
         }
         return Stream.fromIterable(found)
       }),
@@ -104,6 +124,22 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
           execution.token === token && execution.messages.length > 0 ? [executionId] : []
         )
       ),
+    claimNext: ({ limit, plans, sagas }, token) =>
+      Effect.sync(() => {
+        const claimed: Array<ClaimedExecution> = []
+        if (lastsFor(token) === 0) return claimed
+        for (const [executionId, execution] of executions) {
+          if (claimed.length >= limit) break
+          const { isPlan, messages, saga, status, version } = execution
+          const isWanted = isPlan ? plans : sagas.some((known) => known.name === saga && known.version === version)
+          if (isFinished(status) || !isWanted || lastsFor(execution.token) > 0) continue
+          if (status === "Parked" && messages.length === 0) continue
+          execution.token = token
+          claimed.push({ executionId, saga, version, isPlan, status, fence: ++execution.fence })
+        }
+        return claimed
+      }),
+    arrivals: Stream.empty,
     prune: ({ milliseconds }) =>
       Effect.sync(() => {
         const before = now() - milliseconds

@@ -27,6 +27,8 @@ export interface Commit extends Claim {
   readonly saga: string
   /** The version of the saga's definition. */
   readonly version: number
+  /** Whether the execution is one of a plan. Looked at in the first commit only. */
+  readonly isPlan: boolean
   /** Counts the commits of one execution from 0, without a gap. */
   readonly sequence: number
   /** The status of the execution after this commit. */
@@ -35,6 +37,26 @@ export interface Commit extends Claim {
   readonly body: string
   /** The number of the last message of the execution that the driver has taken with this commit or an earlier one; 0 if none. */
   readonly taken: number
+}
+
+/** The first commit of an execution that nobody drives yet. */
+export type Start = Pick<Commit, "executionId" | "saga" | "version" | "isPlan" | "body">
+
+/** Which executions a worker claims. */
+export interface Wanted {
+  /** The sagas that it knows. */
+  readonly sagas: ReadonlyArray<{ readonly name: string; readonly version: number }>
+  /** Whether it drives those of plans too, whatever their names. */
+  readonly plans: boolean
+  /** How many at the most. */
+  readonly limit: number
+}
+
+/** An execution that a worker has claimed. */
+export interface ClaimedExecution
+  extends Pick<UnfinishedExecution, "executionId" | "saga" | "version" | "status" | "isPlan">
+{
+  readonly fence: number
 }
 
 /** A message for an execution, which its driver takes. */
@@ -54,6 +76,8 @@ export interface UnfinishedExecution {
   readonly executionId: string
   readonly saga: string
   readonly version: number
+  /** Whether it was started from a plan. */
+  readonly isPlan: boolean
   readonly status: Exclude<Status, "Succeeded" | "Undone">
   /** For how many more milliseconds the lease of its driver lasts; 0 if no process drives it. */
   readonly leasedFor: number
@@ -74,6 +98,12 @@ export interface Store {
    * The first commit of an execution claims it, with fence 0; a commit that finishes or parks the execution ends the claim.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
+  /**
+   * Stores the start of an execution, as running and claimed by nobody, with fence 0. If its id is taken nothing is stored, and this
+   * returns the body of the first commit that is stored under it. Within a transaction of the caller on the store's own database the
+   * start is stored with that transaction, or not at all.
+   */
+  readonly enqueue: (start: Start) => Effect.Effect<string | undefined, CheckpointError>
   /** All commits of one execution, by sequence; none if the execution is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
   /**
@@ -109,6 +139,16 @@ export interface Store {
   readonly messages: (executionId: string) => Effect.Effect<ReadonlyArray<StoredMessage>, CheckpointError>
   /** The executions claimed under this lease that have messages which no commit has taken. */
   readonly withMessages: (token: Token) => Effect.Effect<ReadonlyArray<string>, CheckpointError>
+  /**
+   * Claims those of the wanted executions that nobody drives, oldest first: running and unwinding ones, and parked ones that have a
+   * message. None if the token's own lease has ended. Several who ask at once get different ones.
+   */
+  readonly claimNext: (
+    wanted: Wanted,
+    token: Token
+  ) => Effect.Effect<ReadonlyArray<ClaimedExecution>, CheckpointError>
+  /** Emits whenever an execution may have been enqueued, by any process. A store that cannot tell emits nothing. */
+  readonly arrivals: Stream.Stream<void, CheckpointError>
   /** Deletes the executions that finished more than so many milliseconds ago, and returns how many they were. */
   readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }

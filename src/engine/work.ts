@@ -1,0 +1,82 @@
+/** Executions that nobody waits for: how they are put into the store, and how a worker drives them. */
+import { Effect } from "effect"
+import type { Program } from "../definition/definition.ts"
+import * as Journal from "../Journal.ts"
+import * as Checkpoint from "../store/Checkpoint.ts"
+import { nowOf } from "../values/fiber.ts"
+import { asItIs, captureInput, checkInput, driveResumed } from "./durable.ts"
+import { type Driving, joinOrDrive } from "./join.ts"
+import { load, loadKnown } from "./load.ts"
+import type { AnyEffect } from "./run.ts"
+
+/** Stores the start of an execution, which the next worker drives, unless there is one of this id for the same input. */
+export const enqueue = (
+  program: Program,
+  input: unknown,
+  { executionId }: { readonly executionId: string }
+): AnyEffect<void> =>
+  captureInput(program, input, executionId, (captured) =>
+    Effect.withFiberRuntime((fiber) => {
+      const { fingerprint, name: saga, plan, version } = program
+      const started = Journal.encodeEvent({
+        _tag: "Started",
+        saga,
+        version,
+        fingerprint,
+        plan,
+        input: captured.encoded,
+        at: nowOf(fiber)()
+      })
+      return Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+        Effect.flatMap(
+          store.enqueue({
+            executionId,
+            saga,
+            version,
+            isPlan: plan !== undefined,
+            body: Journal.commitOf([started], 0)
+          }),
+          (known) => known === undefined ? Effect.void : checkKnown(program, executionId, captured.encoded, known)
+        ))
+    }))
+
+/** The id is taken: the start that is stored under it must be of the same saga and input. */
+const checkKnown = (program: Program, executionId: string, encoded: unknown, body: string) =>
+  Effect.flatMap(
+    load({ load: () => Effect.succeed([{ sequence: 0, body }]) }, program, executionId),
+    (loaded) => loaded === undefined ? Effect.void : checkInput(program, executionId, loaded, encoded)
+  )
+
+/** Drives an execution under a claim that a worker has, unless this process drives it already. */
+export const driveUnderClaim = (
+  program: Program,
+  { claim, executionId, maxClaims, whenPausing }: {
+    readonly executionId: string
+    readonly claim: Checkpoint.Claim
+    readonly maxClaims: number
+    readonly whenPausing: (milliseconds: number) => void
+  }
+): Driving =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) => {
+    let isUsed = false
+    const call = { executionId, input: undefined, shares: true, onInterrupt: undefined, waitsForOthers: false }
+    const driving = joinOrDrive(program, call, (store, driven) => {
+      isUsed = true
+      driven.noteStored()
+      driven.whenPausing = whenPausing
+      const known = Effect.zip(loadKnown(store, program, executionId), store.messages(executionId))
+      return Effect.matchCauseEffect(Effect.interruptible(known), {
+        onFailure: (cause) => Effect.zipRight(store.release(executionId, claim), Effect.failCause(cause)),
+        onSuccess: ([loaded, messages]) =>
+          driveResumed(store, driven, claim, program, { ...loaded, messages }, {
+            ...asItIs,
+            executionId,
+            maxClaims,
+            // A parked execution is claimed for its messages only.
+            wakes: claim.fence - 1
+          })
+      })
+    }, Effect.succeed)
+    // A call of this process was first: then it has a later claim, or needs one.
+    return Effect.ensuring(driving, Effect.suspend(() => isUsed ? Effect.void : store.release(executionId, claim)))
+  })
