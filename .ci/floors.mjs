@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 // The lowest first. Rooms of one floor do not see each other.
 const floors = [
   ["values"],
+  ["errors"],
   ["SagaError.ts", "journal"],
   ["Journal.ts"],
   ["definition"],

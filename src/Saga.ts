@@ -28,7 +28,7 @@ import type {
 } from "./SagaError.ts"
 import type { Checkpoint } from "./store/Checkpoint.ts"
 
-export type { Any, Error, Output, Requirements, Saga } from "./definition/built.ts"
+export type { Any, BuildOptions, Error, Output, Requirements, Saga } from "./definition/built.ts"
 export { type Defaults, make, type Options } from "./definition/make.ts"
 export { isSaga } from "./definition/saga.ts"
 export type { Finding } from "./engine/run.ts"

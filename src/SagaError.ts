@@ -5,6 +5,7 @@
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
+import { sayConflict, sayUnknown } from "./errors/sentences.ts"
 import { oneLine } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
 
@@ -127,20 +128,6 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
   }
 }
 
-const sayUnknown = (error: OutcomeUnknown): string => {
-  const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error
-  if (step === undefined) return `the outcome is unknown: ${reason}`
-  if (happened === false) {
-    return `step "${step}" of ${saga} (${executionId}) gave no answer, and verify says that it did not happen: ${reason}`
-  }
-  const unknown = `nobody knows whether step "${step}" of ${saga} (${executionId}) happened: ${reason}. `
-  const findOut = `find out by the idempotency key ${idempotencyKey}`
-  if (parked === undefined) return unknown + `A person must ${findOut}, and finish the rest by hand`
-  return unknown + (parked
-    ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with the finding`
-    : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
-}
-
 /**
  * An execution was claimed again and again, and nothing new was stored of it: its processes end, or its step's outcome cannot be
  * stored. It is parked so that it cannot keep a service from starting; nothing was undone. `claims` counts the claims since the
@@ -238,24 +225,6 @@ export class ExecutionConflict extends Schema.TaggedError<ExecutionConflict>("ef
   }
 }
 
-const sayConflict = ({ executionId, reason, saga }: ExecutionConflict): string => {
-  switch (reason) {
-    case "OtherSaga":
-      return `execution ${executionId} belongs to another saga than ${saga}: choose another executionId`
-    case "OtherInput":
-      return `execution ${executionId} of ${saga} was started with another input: choose another executionId`
-    case "OtherDriver":
-      return `execution ${executionId} of ${saga} is driven by another process, or was when this call asked for it: this call has ` +
-        "stopped; call again later for the result"
-    case "WaitsForItself":
-      return `execution ${executionId} of ${saga} was asked for by one of its own steps, and would wait for itself: this call has ` +
-        "done nothing; give the inner call another executionId"
-    case "LeaseLost":
-      return `this process has lost its lease on execution ${executionId} of ${saga}: this call has stopped, and the stored ` +
-        "execution stays for recovery by any process"
-  }
-}
-
 /**
  * The id cannot identify an execution: it is empty, longer than 800 characters, not well-formed text, or holds U+0000. Nothing
  * was done. The caller must choose another id.
@@ -274,8 +243,8 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
 
 /**
  * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back. `problem` says why. An
- * input or a finding is refused before anything is done; the step of an output is left in doubt (S12). The author of the schema, or of the
- * value, must act.
+ * input or a finding is refused before anything is done; the step of an output is left in doubt (S12); an execution whose own output it
+ * is has done all its steps, and stays unfinished. The author of the schema, or of the value, must act.
  */
 export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
   saga: Schema.String,
@@ -283,12 +252,17 @@ export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/No
   value: Schema.String,
   problem: Schema.String,
   /** The step whose output it is: its action has succeeded. */
-  step: Schema.optional(Schema.String)
+  step: Schema.optional(Schema.String),
+  /** There where it is the output of the saga itself. */
+  everyStepDone: Schema.optional(Schema.Literal(true))
 }) {
   override get message() {
-    const { executionId, problem, saga, step, value } = this
+    const { everyStepDone, executionId, problem, saga, step, value } = this
     return visible(
-      `${value} cannot be stored: ${problem}. ` + (step === undefined
+      `${value} cannot be stored: ${problem}. ` + (everyStepDone === true
+        ? `All steps of execution ${executionId} of ${saga} have happened, and their outcomes are stored; the execution is not finished: ` +
+          "the author of the success schema that build() was given must act, then Saga.resume finishes it"
+        : step === undefined
         ? `The journal of execution ${executionId} of ${saga} is as it was`
         : `The action of step "${step}" has taken effect, and by its journal execution ${executionId} of ${saga} is in doubt about it: ` +
           "the author of the schema must act before the execution is recovered")

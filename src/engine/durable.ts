@@ -13,7 +13,7 @@ import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
-import { type DrivingError, ExecutionConflict, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
+import { type DrivingError, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
@@ -24,7 +24,7 @@ import { capture, encodeValue } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
 import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
-import { load, type Loaded, loadKnown } from "./load.ts"
+import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
 import { warnParked } from "./unwind.ts"
 
@@ -76,10 +76,11 @@ const withInput = <A>(
           if (loaded === undefined) {
             return begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
           }
-          if (canonical(loaded.past.state.input) !== call.input) {
-            return Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga, executionId }))
-          }
-          return resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
+          return Effect.flatMap(
+            checkInput(program, executionId, loaded, call.input),
+            () =>
+              resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
+          )
         }))
     })
   })
@@ -264,7 +265,8 @@ const asRecorded = (
     Effect.map(Effect.exit(exit as Effect.Effect<unknown, unknown>), (exit) => ({ status, exit }))
   switch (status) {
     case "Succeeded":
-      // Every output is in the journal; only the projections run again.
+      if (past.output !== undefined) return ended(Effect.succeed(past.output.value))
+      // The output of every step is in the journal; only the projections run again.
       return ended(runForward(new Run({ program, executionId, input, past })))
     case "Undone":
       return ended(Effect.failCause(past.cause))

@@ -40,6 +40,8 @@ export interface ExecutionState {
   readonly parked: ParkedReason | undefined
   /** How often it had been claimed without a new event when it was parked for that. */
   readonly claims: number
+  /** What the saga returned, as its `success` schema encodes it; undefined where none is stored. */
+  readonly output: { readonly value?: unknown } | undefined
   readonly startedAt: number
   readonly endedAt: number | undefined
 }
@@ -69,6 +71,7 @@ export class Draft implements ExecutionState {
   failures: ReadonlyArray<StoredFailure> = none
   parked: ParkedReason | undefined = undefined
   claims = 0
+  output: ExecutionState["output"] = undefined
   readonly startedAt: number
   endedAt: number | undefined = undefined
 
