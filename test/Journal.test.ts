@@ -196,6 +196,15 @@ describe("the transition table refuses", () => {
       [started, finished("Undone")],
       "Finished: an execution that goes forward cannot end Undone"
     ],
+    "an end undone with an output": [
+      [...hotelDone, unwinding, undoing("hotel"), undone("hotel"), {
+        _tag: "Finished",
+        result: "Undone",
+        output: {},
+        at
+      }],
+      "Finished: an execution that was undone has no output"
+    ],
     "anything but Resumed while parked": [
       [...hotelDone, parked, stepStarted("flight")],
       "StepStarted: the execution is parked"
