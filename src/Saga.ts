@@ -173,8 +173,9 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
   Requirements | Checkpoint
 > =>
   durable.execute(programOf(saga as Any), input, {
-    executionId: options.executionId,
-    onInterrupt: options.onInterrupt
+    // Code without types may leave the options out: then the id is refused.
+    executionId: options?.executionId,
+    onInterrupt: options?.onInterrupt
   }) as Effect.Effect<any, any, any>
 
 /**
@@ -208,7 +209,7 @@ export const start = <Input, Output, Error, Requirements, Owed extends string = 
   | DefinitionChanged
   | JournalCorrupt,
   Requirements | Checkpoint
-> => durable.start(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+> => durable.start(programOf(saga as Any), input, { executionId: options?.executionId }) as Effect.Effect<any, any, any>
 
 const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,

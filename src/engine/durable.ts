@@ -11,17 +11,18 @@
 import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
-import * as Journal from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
-import { type DrivingError, InvalidExecutionId, StepNotInDoubt } from "../SagaError.ts"
+import { type DrivingError, InvalidExecutionId } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
+import { textOrKind } from "../values/numbers.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
-import { capture, encodeValue } from "./codec.ts"
+import { capture } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
+import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
 import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
 import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
@@ -63,7 +64,9 @@ const withInput = <A>(
   Effect.suspend((): AnyEffect<A> => {
     const { executionId, onInterrupt, storesFirst } = options
     const saga = program.name
-    if (!isWellFormed(executionId)) return Effect.fail(new InvalidExecutionId({ saga, executionId }))
+    if (!isWellFormed(executionId)) {
+      return Effect.fail(new InvalidExecutionId({ saga, executionId: textOrKind(executionId) }))
+    }
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
     const capturing = andThen(
       validated,
@@ -249,8 +252,7 @@ const driveClaimed = (
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
     const status = run.recorder?.state()?.status ?? "Running"
     const ended = Effect.succeed({ status, exit })
-    // The last event of a run that stopped may not be stored: then the journal says that somebody has to drive it.
-    return run.halt !== undefined || isDriven(status) ? Effect.zipRight(release, ended) : ended
+    return isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
 
 /** What is known of an execution that this call must not drive; undefined where it is to be driven. */
@@ -377,24 +379,4 @@ const parkAsKeepsFailing = (
     )
   )
   return stored(recorder, Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit })))
-}
-
-/** A finding must be about a step in doubt, and must be storable, before anything is done with it. */
-const checkFinding = (
-  program: Program,
-  executionId: string,
-  state: Journal.ExecutionState,
-  finding: Finding | undefined
-): Effect.Effect<void, DrivingError> => {
-  if (finding === undefined) return Effect.void
-  const saga = program.name
-  const step = program.steps.find(({ path }) => path === finding.step)
-  const recorded = state.steps.get(finding.step)
-  if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
-    return Effect.fail(new StepNotInDoubt({ saga, executionId, step: finding.step }))
-  }
-  const value = `what was found of step "${step.path}"`
-  return finding.happened
-    ? Effect.asVoid(encodeValue(step.success, finding.output, () => ({ saga, executionId, value })))
-    : Effect.void
 }

@@ -13,6 +13,7 @@ import {
 } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { canonical } from "../values/json.ts"
+import { textOrKind } from "../values/numbers.ts"
 import * as schemas from "../values/schema.ts"
 import { restoreCause } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
@@ -52,7 +53,7 @@ export const loadKnown = (
 ): Effect.Effect<Loaded, CheckpointError | Unreadable | ExecutionNotFound> =>
   Effect.flatMap(load(store, program, executionId), (loaded) =>
     loaded === undefined
-      ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId }))
+      ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: textOrKind(executionId) }))
       : Effect.succeed(loaded))
 
 /** The plan document and the state of a stored execution; undefined if there is none, or it has no plan. */
