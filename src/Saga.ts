@@ -32,7 +32,7 @@ import type {
 } from "./SagaError.ts"
 import type { Checkpoint } from "./store/Checkpoint.ts"
 
-export type { Any, Error, Output, Requirements, Saga } from "./definition/built.ts"
+export type { Any, BuildOptions, Error, Output, Requirements, Saga } from "./definition/built.ts"
 export { type Defaults, make, type Options } from "./definition/make.ts"
 export { isSaga } from "./definition/saga.ts"
 export type { Finding } from "./engine/run.ts"
@@ -184,8 +184,9 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
   Requirements | Checkpoint
 > =>
   durable.execute(programOf(saga as Any), input, {
-    executionId: options.executionId,
-    onInterrupt: options.onInterrupt
+    // Code without types may leave the options out: then the id is refused.
+    executionId: options?.executionId,
+    onInterrupt: options?.onInterrupt
   }) as Effect.Effect<any, any, any>
 
 /**
@@ -219,7 +220,7 @@ export const start = <Input, Output, Error, Requirements, Owed extends string = 
   | DefinitionChanged
   | JournalCorrupt,
   Requirements | Checkpoint
-> => durable.start(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+> => durable.start(programOf(saga as Any), input, { executionId: options?.executionId }) as Effect.Effect<any, any, any>
 
 /**
  * Stores the start of an execution, for the next `Worker` to drive, in whatever process. It needs none of the saga's services.

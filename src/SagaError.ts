@@ -5,6 +5,7 @@
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
+import { sayUnknown } from "./errors/sentences.ts"
 import { oneLine, sayCancelled } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
 
@@ -138,20 +139,6 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("effect-s
   override get message() {
     return visible(sayUnknown(this))
   }
-}
-
-const sayUnknown = (error: OutcomeUnknown): string => {
-  const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error
-  if (step === undefined) return `the outcome is unknown: ${reason}`
-  if (happened === false) {
-    return `step "${step}" of ${saga} (${executionId}) gave no answer, and verify says that it did not happen: ${reason}`
-  }
-  const unknown = `nobody knows whether step "${step}" of ${saga} (${executionId}) happened: ${reason}. `
-  const findOut = `find out by the idempotency key ${idempotencyKey}`
-  if (parked === undefined) return unknown + `A person must ${findOut}, and finish the rest by hand`
-  return unknown + (parked
-    ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with the finding`
-    : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
 }
 
 /**

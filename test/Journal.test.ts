@@ -196,6 +196,15 @@ describe("the transition table refuses", () => {
       [started, finished("Undone")],
       "Finished: an execution that goes forward cannot end Undone"
     ],
+    "an end undone with an output": [
+      [...hotelDone, unwinding, undoing("hotel"), undone("hotel"), {
+        _tag: "Finished",
+        result: "Undone",
+        output: {},
+        at
+      }],
+      "Finished: an execution that was undone has no output"
+    ],
     "anything but Resumed while parked": [
       [...hotelDone, parked, stepStarted("flight")],
       "StepStarted: the execution is parked"
@@ -222,13 +231,24 @@ describe("a commit", () => {
       at: 5
     })),
     fc.string().map(stepStarted),
-    fc.string().map((step): Journal.Event => ({ _tag: "StepSucceeded", step, attempts: 1, at: 6 }))
+    fc.string().map((step): Journal.Event => ({ _tag: "StepSucceeded", step, attempts: 1, at: 6 })),
+    fc.jsonValue().map((value): Journal.Event => ({
+      _tag: "Finished",
+      result: "Succeeded",
+      output: { value: JSON.parse(JSON.stringify(value)) },
+      at: 7
+    }))
   )
 
   it.prop("is read back as it was written", [fc.array(event)], ([events]) => {
     const text = Journal.encodeCommit(events)
     expect(Effect.runSync(Journal.decodeCommit(text))).toEqual(events)
     expect(text).toBe(JSON.stringify({ format: 1, events }))
+  })
+
+  it.prop("is the same where the output is text already", [fc.jsonValue()], ([value]) => {
+    const ended: Journal.Event = { _tag: "Finished", result: "Succeeded", output: { value }, at }
+    expect(Journal.encodeEvent(ended, JSON.stringify(value))).toBe(JSON.stringify(ended))
   })
 
   it("is plain JSON with a format number, and no event is changed by encoding it", () => {

@@ -1,4 +1,5 @@
 /** The type of a built saga, and the types of its parts. */
+import type { Schema } from "effect"
 import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import type { Classification } from "../Journal.ts"
@@ -51,6 +52,15 @@ export interface ProjectionContext<Input, Outputs> {
   readonly outputs: Outputs
 }
 
+/** How the output of a saga is kept. */
+export interface BuildOptions<Output> {
+  /**
+   * How a durable run stores the output, with the end of the execution. The result of an execution that has succeeded can then be
+   * read by any later version of the saga whose own `success` schema reads it. A run in process, and a parent saga, do not ask for it.
+   */
+  readonly success: Schema.Schema<Output, any, never>
+}
+
 /** A saga without steps cannot be built: then `this` has to be the sentence that says so. */
 export type Build<Input, Outputs, Error, Requirements, Owed extends string> = [keyof Outputs] extends [never]
   ? (this: NoSteps) => never
@@ -60,5 +70,10 @@ export type Build<Input, Outputs, Error, Requirements, Owed extends string> = [k
     /** Ends the definition. The saga's output is what `project`, which must not fail, makes of its steps' outputs. */
     <Output>(
       project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => Output
+    ): Saga<Input, Output, Error, Requirements, Owed>
+    /** Ends the definition. The saga's output is stored with the end of an execution, by the `success` schema. */
+    <Output>(
+      project: (context: ProjectionContext<Input, EarlierOutputs<Outputs>>) => NoInfer<Output>,
+      options: BuildOptions<Output>
     ): Saga<Input, Output, Error, Requirements, Owed>
   }

@@ -112,6 +112,8 @@ interface Header {
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
   readonly project: (earlier: Earlier) => unknown
+  /** How the output that `project` makes is stored with the end of an execution. Nobody asks for that of a nested saga. */
+  readonly success: Schema.Schema<Opaque, Opaque> | undefined
   /** The plan's document, plain JSON. It is stored with each execution, so that one can be resumed without the code that made it. */
   readonly plan?: unknown
 }

@@ -3,7 +3,7 @@ import type { Cause, Duration, ParseResult, Schema } from "effect"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type { Covered, Definition, OnCompensationFailure } from "./definition.ts"
 import type { NotGiven, OwesDefaultInDoubt, SagaName, Version } from "./owed.ts"
-import { Builder } from "./saga.ts"
+import { Builder, type Ending } from "./saga.ts"
 import type { SagaBuilder } from "./SagaBuilder.ts"
 import type { RetryPolicy } from "./Step.ts"
 
@@ -92,7 +92,7 @@ export const make = <
   RetryRequirements,
   NotGiven extends Timeout ? never : NotGiven extends InDoubt ? OwesDefaultInDoubt : never
 > => {
-  const header: Omit<Definition, "nodes" | "project"> = {
+  const header: Omit<Definition, Ending> = {
     name,
     version: options?.version as number | undefined ?? 1,
     input: options?.input as Definition["input"],

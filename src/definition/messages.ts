@@ -17,6 +17,9 @@ export type ReservedStepName<Name extends string> =
 export const reservedStepName = <Name extends string>(name: Name): ReservedStepName<Name> =>
   `step "${name}" cannot have this name: "/" separates the parts of a path, and "__proto__" is no ordinary property`
 
+/** `given` is shown as code. */
+export const noStepName = (given: string) => `the name of a step must be text, and is ${given}`
+
 /** The name is shown as JSON, for what is wrong with it may be invisible; and not all of it, for it may be long. */
 export const unfitStepName = (name: string) => {
   const shown = JSON.stringify(name)
@@ -88,12 +91,22 @@ export const relentlessRetry = (of: string) =>
 export const invalidRetry = (of: string, problem: string) => `the retry of ${of} cannot be followed: times ${problem}`
 export const invalidTimeout = (of: string, problem: string) => `the timeout of ${of} cannot be kept: ${problem}`
 
+export const unknownRetry = (of: string, problem: string) => `the retry of ${of} cannot be followed: ${problem}`
+
+/** `given` is shown as code. */
+export const noFunction = (option: string, of: string, given: string) =>
+  `the ${option} of ${of} must be a function, and is ${given}`
+export const noSchema = (option: string, of: string, given: string) =>
+  `the ${option} of ${of} must be a schema, and is ${given}`
+
 /** `given` and `known` are shown as code. */
 export const unknownPolicy = (policy: string, of: string, given: string, known: ReadonlyArray<string>) =>
   `the ${policy} of ${of} cannot be followed: ${given} is none of ${known.join(", ")}`
 
 export const unstorableSuccess = (name: string, part: string) =>
   `the output of step "${name}" could never be stored: as its success schema encodes it, ${part}, which JSON cannot hold`
+export const unstorableOutput = (part: string) =>
+  `the output of this saga could never be stored: as its success schema encodes it, ${part}, which JSON cannot hold`
 export const unstorableInput = (part: string) =>
   `the input of this saga could never be stored: as its schema encodes it, ${part}, which JSON cannot hold`
 

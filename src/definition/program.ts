@@ -157,6 +157,7 @@ class FrozenProgram implements Program {
   readonly input: Program["input"]
   readonly onCompensationFailure: Program["onCompensationFailure"]
   readonly project: Program["project"]
+  readonly success: Program["success"]
   readonly plan: unknown
   readonly hasParallel: boolean
   readonly firstFinal: string | undefined
@@ -172,6 +173,7 @@ class FrozenProgram implements Program {
     this.input = header.input
     this.onCompensationFailure = header.onCompensationFailure
     this.project = header.project
+    this.success = header.success
     this.plan = header.plan
     this.own = Object.freeze(own)
     this.place = place

@@ -2,6 +2,7 @@
  * The rules that hold for every saga, however it was written: those that the builder's types state, checked where there are
  * no types.
  */
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem, said } from "../values/numbers.ts"
@@ -26,6 +27,8 @@ export type Rule =
   | "InvalidRetry"
   | "InvalidTimeout"
   | "UnknownPolicy"
+  | "NoFunction"
+  | "NoSchema"
   | "NotStorable"
 
 export interface BrokenRule {
@@ -39,16 +42,35 @@ const ofDefaults = "the defaults of this saga"
 
 type Policies = Pick<StepDefinition, "retry" | "timeout" | "compensationRetry" | "compensationTimeout">
 
+/** What is wrong with a retry that is no policy of any kind; undefined if nothing is. */
+const retryProblem = (policy: unknown): string | undefined => {
+  if (typeof policy !== "object" || policy === null) return `${said(policy)} is no object with times or a schedule`
+  const { schedule, while: worthIt } = policy as { readonly schedule?: unknown; readonly while?: unknown }
+  if (schedule !== undefined && !Schedule.isSchedule(schedule)) return `schedule ${said(schedule)} is no Schedule`
+  if (worthIt !== undefined && typeof worthIt !== "function") return `while ${said(worthIt)} is no function`
+  return undefined
+}
+
 /** The rules about policies, of a step or of the defaults of a saga; `of` names which. */
 const policyRules: ReadonlyArray<{
   readonly rule: Rule
   readonly problemOf: (policies: Policies, of: string) => string | undefined
 }> = [
   {
+    rule: "InvalidRetry",
+    problemOf: ({ compensationRetry, retry }, of) => {
+      for (const policy of [retry, compensationRetry]) {
+        const problem = policy === undefined ? undefined : retryProblem(policy)
+        if (problem !== undefined) return Message.unknownRetry(of, problem)
+      }
+      return undefined
+    }
+  },
+  {
     rule: "EndlessRetry",
     problemOf: ({ compensationRetry, retry }, of) => {
       for (const policy of [retry, compensationRetry]) {
-        if (policy === undefined || policy.schedule !== undefined) continue
+        if (policy === undefined || retryProblem(policy) !== undefined || policy.schedule !== undefined) continue
         if (policy.times === undefined) return Message.endlessRetry(of)
         if (policy.times > 1000) return Message.relentlessRetry(of)
       }
@@ -133,24 +155,57 @@ const stepRules: ReadonlyArray<{
     rule,
     problemOf: (step: StepDefinition) => problemOf(step, `step "${step.name}"`)
   })),
+  ...(["action", "compensate", "verify", "when"] as const).map((option) => ({
+    rule: "NoFunction" as const,
+    problemOf: (step: StepDefinition) =>
+      functionProblem(option, `step "${step.name}"`, step[option], option === "action")
+  })),
+  {
+    rule: "NoSchema",
+    problemOf: ({ name, success }) => schemaProblem("success", `step "${name}"`, success)
+  },
   {
     rule: "NotStorable",
     problemOf: ({ name, success }) => {
-      const part = success === undefined ? undefined : unstorablePart(success)
+      const part = unstorablePartOf(success)
       return part === undefined ? undefined : Message.unstorableSuccess(name, part)
     }
   }
 ]
 
+const functionProblem = (option: string, of: string, given: unknown, isNeeded: boolean): string | undefined =>
+  typeof given === "function" || (given === undefined && !isNeeded)
+    ? undefined
+    : Message.noFunction(option, of, said(given))
+
+const schemaProblem = (option: string, of: string, given: unknown): string | undefined =>
+  given === undefined || Schema.isSchema(given) ? undefined : Message.noSchema(option, of, said(given))
+
+const unstorablePartOf = (schema: unknown): string | undefined =>
+  Schema.isSchema(schema) ? unstorablePart(schema) : undefined
+
+/** What is wrong with a saga's own schemas and its projection. */
+const valueProblems = ({ input, project, success }: Definition): ReadonlyArray<readonly [Rule, string | undefined]> => {
+  const [inputPart, outputPart] = [unstorablePartOf(input), unstorablePartOf(success)]
+  return [
+    ["NoSchema", schemaProblem("input", "this saga", input)],
+    ["NoFunction", functionProblem("projection", "this saga", project, true)],
+    ["NoSchema", schemaProblem("success", "this saga", success)],
+    ["NotStorable", inputPart === undefined ? undefined : Message.unstorableInput(inputPart)],
+    ["NotStorable", outputPart === undefined ? undefined : Message.unstorableOutput(outputPart)]
+  ]
+}
+
 /** Every rule that a definition breaks. */
 export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> => {
-  const { defaults, input, name, nodes, onCompensationFailure, version } = definition
+  const { defaults, name, nodes, onCompensationFailure, version } = definition
   const broken: Array<BrokenRule> = []
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
   let final: string | undefined
   const check = (node: StepDefinition | Nested, where: ReadonlyArray<number>) => {
-    if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
+    if (typeof node.name !== "string") breaks(where, "InvalidStepName", Message.noStepName(said(node.name)))
+    else if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
     else if (node.name.includes("/") || node.name === "__proto__") {
       breaks(where, "InvalidStepName", Message.reservedStepName(node.name))
     } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
@@ -197,8 +252,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     wordProblem("onCompensationFailure", "this saga", onCompensationFailure)
   ]
   for (const message of unknown) if (message !== undefined) breaks([], "UnknownPolicy", message)
-  const part = input === undefined ? undefined : unstorablePart(input)
-  if (part !== undefined) breaks([], "NotStorable", Message.unstorableInput(part))
+  for (const [rule, message] of valueProblems(definition)) if (message !== undefined) breaks([], rule, message)
   nodes.forEach((node, index) => node._tag === "Parallel" ? checkParallel(node, [index]) : check(node, [index]))
   return broken
 }
@@ -213,9 +267,9 @@ const finalOf = (node: StepDefinition | Nested): string | undefined =>
 const longest = 800
 
 /** Whether a name can be part of a key, and be stored everywhere: not empty, not too long, no lone surrogate, no U+0000. */
-export const isWellFormed = (name: string): boolean => {
+export const isWellFormed = (name: unknown): name is string => {
   try {
-    return encodeURIComponent(name) !== "" && name.length <= longest && !name.includes("\0")
+    return typeof name === "string" && encodeURIComponent(name) !== "" && name.length <= longest && !name.includes("\0")
   } catch {
     return false
   }

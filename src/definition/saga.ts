@@ -13,11 +13,14 @@ interface WrittenStep extends Omit<StepDefinition, "error"> {
   readonly error?: StepDefinition["error"] | AsRecoveredFailure
 }
 
+/** What a definition has from its end on. */
+export type Ending = "nodes" | "project" | "success"
+
 /** Collects the nodes of a saga. Its public type is `SagaBuilder`, which tracks names, errors and what is owed. */
 export class Builder {
-  private readonly header: Omit<Definition, "nodes" | "project">
+  private readonly header: Omit<Definition, Ending>
   readonly nodes: Definition["nodes"]
-  constructor(header: Omit<Definition, "nodes" | "project">, nodes: Definition["nodes"]) {
+  constructor(header: Omit<Definition, Ending>, nodes: Definition["nodes"]) {
     this.header = header
     this.nodes = nodes
   }
@@ -52,8 +55,8 @@ export class Builder {
     // The type of a branch has no `parallel`, and no `final`; the rest is checked by `build()`.
     return this.with({ ...options, _tag: "Parallel", nodes: nodes as ReadonlyArray<StepDefinition | Nested> })
   }
-  build(project: Definition["project"] = ({ outputs }) => outputs) {
-    return new SagaImpl(makeProgram({ ...this.header, nodes: this.nodes, project }))
+  build(project: Definition["project"] = ({ outputs }) => outputs, options?: Partial<Pick<Definition, "success">>) {
+    return new SagaImpl(makeProgram({ ...this.header, nodes: this.nodes, project, success: options?.success }))
   }
   pipe() {
     return pipeArguments(this, arguments)

@@ -84,10 +84,16 @@ export class CheckpointRecorder implements Recorder {
     )
   }
 
-  captureOutput(step: StepNode, output: unknown): Effect.Effect<Captured, Halt> {
-    const { executionId, program: { name: saga } } = this
-    const whose = () => ({ saga, executionId, step: step.path, value: `the output of step "${step.path}"` })
-    const captured = capture(step.success, output, whose, "hand on")
+  captureOutput(step: StepNode | undefined, output: unknown): Effect.Effect<Captured, Halt> {
+    const { executionId, program: { name: saga, success } } = this
+    const captured = step === undefined
+      ? capture(success, output, () => ({ saga, executionId, everyStepDone: true, value: "the output" }), "hand on")
+      : capture(
+        step.success,
+        output,
+        () => ({ saga, executionId, step: step.path, value: `the output of step "${step.path}"` }),
+        "hand on"
+      )
     return schemas.mapError(captured, haltBecause)
   }
 

@@ -29,6 +29,8 @@ type Whose = () => {
   readonly value: string
   /** The step that it is the output of. */
   readonly step?: string
+  /** It is the output of the saga. */
+  readonly everyStepDone?: true
 }
 
 /** A value at the moment at which it was given: later changes of the object that it was do not reach it. */

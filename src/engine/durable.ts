@@ -12,10 +12,11 @@ import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
-import { type DrivingError, ExecutionConflict, InvalidExecutionId } from "../SagaError.ts"
+import { type DrivingError, InvalidExecutionId } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
+import { textOrKind } from "../values/numbers.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
 import { mailboxOf, takeMessages } from "./cancellation.ts"
@@ -25,7 +26,7 @@ import { failAsParked } from "./endings.ts"
 import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
 import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
-import { load, type Loaded, loadKnown } from "./load.ts"
+import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
 import { warnParked } from "./unwind.ts"
 
@@ -73,7 +74,7 @@ const withInput = <A>(
             loaded === undefined
               ? begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
               : Effect.zipRight(
-                checkInput(program, executionId, loaded, encoded),
+                checkInput(program, executionId, loaded, call.input),
                 resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
               )
         )
@@ -90,7 +91,9 @@ export const captureInput = <A>(
 ): AnyEffect<A> =>
   Effect.suspend((): AnyEffect<A> => {
     const saga = program.name
-    if (!isWellFormed(executionId)) return Effect.fail(new InvalidExecutionId({ saga, executionId }))
+    if (!isWellFormed(executionId)) {
+      return Effect.fail(new InvalidExecutionId({ saga, executionId: textOrKind(executionId) }))
+    }
     const validated = program.input === undefined ? Exit.void : validate(program.input, input)
     const capturing = andThen(
       validated,
@@ -98,17 +101,6 @@ export const captureInput = <A>(
     )
     return andThen(capturing, use)
   })
-
-/** S15: a stored execution belongs to a call only if it was started with the same input. */
-export const checkInput = (
-  program: Program,
-  executionId: string,
-  { past }: Loaded,
-  encoded: unknown
-): Effect.Effect<void, ExecutionConflict> =>
-  canonical(past.state.input) === canonical(encoded)
-    ? Effect.void
-    : Effect.fail(new ExecutionConflict({ reason: "OtherInput", saga: program.name, executionId }))
 
 /** Resumes a stored execution, also a parked one. */
 export const resume = (
@@ -276,8 +268,7 @@ const driveClaimed = (
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
     const status = run.recorder?.state()?.status ?? "Running"
     const ended = Effect.succeed({ status, exit })
-    // The last event of a run that stopped may not be stored: then the journal says that somebody has to drive it.
-    return run.halt !== undefined || isDriven(status) ? Effect.zipRight(release, ended) : ended
+    return isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
 }
 
@@ -293,7 +284,8 @@ const asRecorded = (
     Effect.map(Effect.exit(exit as Effect.Effect<unknown, unknown>), (exit) => ({ status, exit }))
   switch (status) {
     case "Succeeded":
-      // Every output is in the journal; only the projections run again.
+      if (past.output !== undefined) return ended(Effect.succeed(past.output.value))
+      // The output of every step is in the journal; only the projections run again.
       return ended(runForward(new Run({ program, executionId, input, past })))
     case "Undone":
       return ended(Effect.failCause(past.cause))

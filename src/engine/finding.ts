@@ -1,4 +1,4 @@
-/** What somebody found out about a step in doubt. */
+/** Checks what somebody says to have found out about a step in doubt. */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"

@@ -30,8 +30,11 @@ export const runSagaWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
     restore,
     false,
     (output) => {
-      const end = Effect.succeed(output)
-      return run.recorder === undefined ? end : recordSuccess(run.recorder, end)
+      const { program, recorder } = run
+      if (recorder === undefined) return Effect.succeed(output)
+      return program.success === undefined
+        ? recordSuccess(recorder, Effect.succeed(output))
+        : recordOutput(recorder, output)
     }
   )
 
@@ -40,6 +43,17 @@ export const recordSuccess = (recorder: Recorder, end: AnyEffect): AnyEffect => 
   recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
   return recorder.commit(() => end)
 }
+
+/** Records the successful end with the saga's output. */
+const recordOutput = (recorder: Recorder, output: unknown): AnyEffect =>
+  Effect.matchEffect(recorder.captureOutput(undefined, output), {
+    onSuccess: ({ encoded, text, value }) => {
+      recorder.record({ _tag: "Finished", result: "Succeeded", output: { value: encoded }, at: recorder.now() }, text)
+      return recorder.commit(() => Effect.succeed(value))
+    },
+    // Every step has happened, so nothing is undone: what the last of them did is stored.
+    onFailure: (halt) => recorder.commit(() => Effect.fail(halt))
+  })
 
 /**
  * Runs the steps, and unwinds if one fails. On success `keep` disposes of the armed compensations, inside the same

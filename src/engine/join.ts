@@ -2,12 +2,14 @@
 import { Cause, Context, Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
+import { unknownPolicy } from "../definition/messages.ts"
 import type * as Journal from "../Journal.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { isClosed } from "../store/groupCommits.ts"
 import { describe } from "../values/describe.ts"
 import { giveService, serviceOf } from "../values/fiber.ts"
+import { said } from "../values/numbers.ts"
 import { visible } from "../values/visible.ts"
 import { ownCancellation } from "./cancellation.ts"
 
@@ -51,7 +53,15 @@ export const joinOrDrive = <A, E>(
   call: Call,
   drive: Drive,
   finish: (driven: Driven) => Effect.Effect<A, E, any>
-): Effect.Effect<A, E | DrivingError, any> => awaitEnd(program, call, drive, finish, 0)
+): Effect.Effect<A, E | DrivingError, any> => {
+  const { onInterrupt } = call
+  // Where there are no types, a word that is misspelt would be taken for another.
+  return onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)
+    ? awaitEnd(program, call, drive, finish, 0)
+    : Effect.dieMessage(unknownPolicy("onInterrupt", "this call", said(onInterrupt), Object.keys(stops).map(said)))
+}
+
+const stops: { readonly [Word in NonNullable<Call["onInterrupt"]>]: true } = { cancel: true, suspend: true }
 
 const awaitEnd = <A, E>(
   program: Program,

@@ -12,6 +12,8 @@ import {
   JournalCorrupt
 } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { canonical } from "../values/json.ts"
+import { textOrKind } from "../values/numbers.ts"
 import * as schemas from "../values/schema.ts"
 import { restoreCause } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
@@ -28,7 +30,10 @@ export interface Loaded {
 
 type Unreadable = JournalCorrupt | ExecutionConflict | DefinitionChanged
 
-/** Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). */
+/**
+ * Reads a journal back, or says why it cannot be one of this definition; it is left untouched then (S16). The end of a finished
+ * execution is read whichever definition has started it, where the journal tells it by itself (S26).
+ */
 export const load = (
   store: Pick<Checkpoint.Service, "load">,
   program: Program,
@@ -48,7 +53,7 @@ export const loadKnown = (
 ): Effect.Effect<Loaded, CheckpointError | Unreadable | ExecutionNotFound> =>
   Effect.flatMap(load(store, program, executionId), (loaded) =>
     loaded === undefined
-      ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId }))
+      ? Effect.fail(new ExecutionNotFound({ saga: program.name, executionId: textOrKind(executionId) }))
       : Effect.succeed(loaded))
 
 /** The plan document and the state of a stored execution; undefined if there is none, or it has no plan. */
@@ -96,9 +101,29 @@ const readBack = (
       return yield* new ExecutionConflict({ reason: "OtherSaga", saga: program.name, executionId })
     }
     const changed = difference(program, state)
-    if (changed !== undefined) {
-      return yield* new DefinitionChanged({ saga: program.name, executionId, difference: changed })
+    const end = yield* endOf(program, executionId, state, changed)
+    if (changed !== undefined && end === undefined) return yield* isChanged(program, executionId, changed)
+    const { input, outputs } = end === undefined
+      ? yield* readValues(program, executionId, state)
+      : { input: undefined, outputs: new Map<string, unknown>() }
+    return {
+      past: {
+        state,
+        outputs,
+        output: end?.output,
+        cause: restoreCause({ program, executionId }, state.failures),
+        causeOf: ({ failures }) => restoreCause({ program, executionId }, failures),
+        finding: undefined
+      },
+      input,
+      sequence: commits.length,
+      fence: Journal.fenceOf(commits[commits.length - 1]!.body)
     }
+  })
+
+/** The input and the outputs of an execution that this definition has started. */
+const readValues = (program: Program, executionId: string, state: Journal.ExecutionState) =>
+  Effect.gen(function*() {
     const decode = (schema: Parameters<typeof schemas.decode>[0], value: unknown, what: string) =>
       Effect.mapError(
         schemas.decode(schema, value),
@@ -113,25 +138,81 @@ const readBack = (
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       outputs.set(step.path, yield* decode(step.success, recorded.output, `the output of step "${step.path}"`))
     }
-    return {
-      past: {
-        state,
-        outputs,
-        cause: restoreCause({ program, executionId }, state.failures),
-        causeOf: ({ failures }) => restoreCause({ program, executionId }, failures),
-        finding: undefined
-      },
-      input,
-      sequence: commits.length,
-      fence: Journal.fenceOf(commits[commits.length - 1]!.body)
-    }
+    return { input, outputs }
   })
 
-/** The state of a stored execution. */
+/**
+ * The end of an execution where the journal tells it by itself, whichever definition of the saga has started it (S26): that it was
+ * undone, or the output that is stored with it; undefined where it does not. A plan has no versions: another document of
+ * the same name is another plan.
+ */
+const endOf = (
+  program: Program,
+  executionId: string,
+  state: Journal.ExecutionState,
+  changed: string | undefined
+): Effect.Effect<Pick<Past, "output"> | undefined, JournalCorrupt | DefinitionChanged> => {
+  const isPlan = state.plan !== undefined || program.plan !== undefined
+  if (changed !== undefined && isPlan) return Effect.succeed(undefined)
+  switch (state.status) {
+    case "Undone":
+      return Effect.succeed({ output: undefined })
+    case "Succeeded": {
+      if (program.success === undefined || state.output === undefined) return Effect.succeed(undefined)
+      return Effect.mapBoth(schemas.decode(program.success, state.output.value), {
+        onSuccess: (value) => ({ output: { value } }),
+        onFailure: (problem) =>
+          changed === undefined
+            ? new JournalCorrupt({ executionId, problem: `the output: ${problem}` })
+            : isChanged(
+              program,
+              executionId,
+              `${changed}, whose success schema cannot read the stored output: ${problem}`
+            )
+      })
+    }
+    case "Running":
+    case "Unwinding":
+    case "Parked":
+      return Effect.succeed(undefined)
+  }
+}
+
+const isChanged = (program: Program, executionId: string, difference: string) =>
+  new DefinitionChanged({ saga: program.name, executionId, difference })
+
+/**
+ * Fails unless an execution was started with the input of a call, of which `asked` is the canonical text (S15). A later version of the
+ * saga may encode the same input otherwise: so the stored one is read by the schema of the version that asks, and encoded again.
+ */
+export const checkInput = (
+  { input, name: saga }: Program,
+  executionId: string,
+  { past }: Loaded,
+  asked: string
+): Effect.Effect<void, ExecutionConflict> => {
+  const stored = past.state.input
+  const other = new ExecutionConflict({ reason: "OtherInput", saga, executionId })
+  if (canonical(stored) === asked) return Effect.void
+  if (input === undefined) return Effect.fail(other)
+  return Effect.matchEffect(
+    schemas.andThen(schemas.decode(input, stored), (value) => schemas.encode(input, value)),
+    {
+      onFailure: () => Effect.fail(other),
+      onSuccess: (again) => canonical(again) === asked ? Effect.void : Effect.fail(other)
+    }
+  )
+}
+
+/** The state of a stored execution of this definition. */
 export const stateOf = (program: Program, executionId: string) =>
   Effect.flatMap(
     Checkpoint.Checkpoint,
-    (store) => Effect.map(loadKnown(store, program, executionId), ({ past }) => past.state)
+    (store) =>
+      Effect.flatMap(loadKnown(store, program, executionId), ({ past: { state } }) => {
+        const changed = difference(program, state)
+        return changed === undefined ? Effect.succeed(state) : Effect.fail(isChanged(program, executionId, changed))
+      })
   )
 
 /** Fails with the error of the run that parked a stored execution, if it is parked. Its journal is only read. */

@@ -19,8 +19,8 @@ export interface Recorder {
   readonly record: (event: Journal.Event, output?: string) => void
   /** Stores the noted events, then runs `next`. One effect does both, because every step pays for each. */
   readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
-  /** A step's output as it is stored, and as later steps see it. */
-  readonly captureOutput: (step: StepNode, output: unknown) => Effect.Effect<Captured, Halt>
+  /** The output of a step, or of the saga, as it is stored, and as later steps, or the caller, see it. */
+  readonly captureOutput: (step: StepNode | undefined, output: unknown) => Effect.Effect<Captured, Halt>
   readonly observer: Observer | undefined
   /** Runs a call of a user's code, unless this process may not drive the execution any more: then it dies of a `Halt`. */
   readonly whileDriving: (call: () => AnyEffect) => AnyEffect

@@ -21,6 +21,8 @@ export interface Past {
   readonly state: Journal.ExecutionState
   /** By path. */
   readonly outputs: ReadonlyMap<string, unknown>
+  /** What the saga returned, where that is stored. */
+  readonly output: { readonly value: unknown } | undefined
   /** Why it was unwound. */
   readonly cause: Cause.Cause<unknown>
   /** Why a step failed. */

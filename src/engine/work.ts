@@ -4,9 +4,10 @@ import type { Program } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
-import { asItIs, captureInput, checkInput, driveResumed } from "./durable.ts"
+import { canonical } from "../values/json.ts"
+import { asItIs, captureInput, driveResumed } from "./durable.ts"
 import { type Driving, joinOrDrive } from "./join.ts"
-import { load, loadKnown } from "./load.ts"
+import { checkInput, load, loadKnown } from "./load.ts"
 import type { AnyEffect } from "./run.ts"
 
 /** Stores the start of an execution, which the next worker drives, unless there is one of this id for the same input. */
@@ -44,7 +45,7 @@ export const enqueue = (
 const checkKnown = (program: Program, executionId: string, encoded: unknown, body: string) =>
   Effect.flatMap(
     load({ load: () => Effect.succeed([{ sequence: 0, body }]) }, program, executionId),
-    (loaded) => loaded === undefined ? Effect.void : checkInput(program, executionId, loaded, encoded)
+    (loaded) => loaded === undefined ? Effect.void : checkInput(program, executionId, loaded, canonical(encoded))
   )
 
 /** Drives an execution under a claim that a worker has, unless this process drives it already. */

@@ -156,8 +156,8 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
 
 /**
  * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back. `problem` says why. An
- * input or a finding is refused before anything is done; the step of an output is left in doubt (S12). The author of the schema, or of the
- * value, must act.
+ * input or a finding is refused before anything is done; the step of an output is left in doubt (S12); an execution whose own output it
+ * is has done all its steps, and stays unfinished. The author of the schema, or of the value, must act.
  */
 export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
   saga: Schema.String,
@@ -165,12 +165,17 @@ export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/No
   value: Schema.String,
   problem: Schema.String,
   /** The step whose output it is: its action has succeeded. */
-  step: Schema.optional(Schema.String)
+  step: Schema.optional(Schema.String),
+  /** There where it is the output of the saga itself. */
+  everyStepDone: Schema.optional(Schema.Literal(true))
 }) {
   override get message() {
-    const { executionId, problem, saga, step, value } = this
+    const { everyStepDone, executionId, problem, saga, step, value } = this
     return visible(
-      `${value} cannot be stored: ${problem}. ` + (step === undefined
+      `${value} cannot be stored: ${problem}. ` + (everyStepDone === true
+        ? `All steps of execution ${executionId} of ${saga} have happened, and their outcomes are stored; the execution is not finished: ` +
+          "the author of the success schema that build() was given must act, then Saga.resume finishes it"
+        : step === undefined
         ? `The journal of execution ${executionId} of ${saga} is as it was`
         : `The action of step "${step}" has taken effect, and by its journal execution ${executionId} of ${saga} is in doubt about it: ` +
           "the author of the schema must act before the execution is recovered")

@@ -18,7 +18,7 @@ export const encodeCommit = (events: ReadonlyArray<Event>): string =>
 
 /**
  * The text of an event: that of `JSON.stringify`. The two events of every step are put together here, which costs half of it.
- * `output` is the output of a `StepSucceeded` where it is text already: a large one is not written twice.
+ * `output` is the output of a step or of the saga where it is text already: a large one is not written twice.
  */
 export const encodeEvent = (event: Event, output?: string): string => {
   switch (event._tag) {
@@ -32,6 +32,12 @@ export const encodeEvent = (event: Event, output?: string): string => {
       const member = text === undefined ? "" : `"output":${text},`
       return `{"_tag":"${_tag}","step":${JSON.stringify(step)},${member}"attempts":${attempts},"at":${at}}`
     }
+    case "Finished": {
+      const { _tag, at, result } = event
+      return output === undefined
+        ? JSON.stringify(event)
+        : `{"_tag":"${_tag}","result":"${result}","output":{"value":${output}},"at":${at}}`
+    }
     case "Started":
     case "StepSkipped":
     case "StepFailed":
@@ -44,7 +50,6 @@ export const encodeEvent = (event: Event, output?: string): string => {
     case "CancellationRefused":
     case "Parked":
     case "Resumed":
-    case "Finished":
       return JSON.stringify(event)
   }
 }

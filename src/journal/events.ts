@@ -118,9 +118,13 @@ export const Parked = Schema.TaggedStruct("Parked", {
 })
 /** Somebody set a parked execution going again, in the direction it had. */
 export const Resumed = Schema.TaggedStruct("Resumed", { at: Timestamp })
-/** The end: everything took effect, or everything was undone. Nothing follows. */
+/**
+ * The end: everything took effect, or everything was undone. Nothing follows. `output` is there where the saga has a `success`
+ * schema; its `value` is as that encodes the saga's output, and is missing where that is `undefined`.
+ */
 export const Finished = Schema.TaggedStruct("Finished", {
   result: Schema.Literal("Succeeded", "Undone"),
+  output: Schema.optional(Schema.Struct({ value: Schema.optional(Schema.Unknown) })),
   at: Timestamp
 })
 

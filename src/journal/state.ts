@@ -44,6 +44,8 @@ export interface ExecutionState {
   readonly taken: number
   /** How often it had been claimed without a new event when it was parked for that. */
   readonly claims: number
+  /** What the saga returned, as its `success` schema encodes it; undefined where none is stored. */
+  readonly output: { readonly value?: unknown } | undefined
   readonly startedAt: number
   readonly endedAt: number | undefined
 }
@@ -79,6 +81,7 @@ export class Draft implements ExecutionState {
   cancellation: ExecutionState["cancellation"] = undefined
   taken = 0
   claims = 0
+  output: ExecutionState["output"] = undefined
   readonly startedAt: number
   endedAt: number | undefined = undefined
 

@@ -7,6 +7,7 @@ import type {
   CompensationStarted,
   CompensationSucceeded,
   Event,
+  Finished,
   Resumed,
   StepFailed,
   StepInDoubt,
@@ -106,17 +107,8 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       state.claims = event.claims ?? 0
       state.failures = event.failures ?? state.failures
       return state
-    case "Finished": {
-      if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
-        return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
-      }
-      for (const step of state.steps.values()) {
-        if (!isClosed(step, event.result)) return invalid(event, `step "${step.step}" is ${step.status}`)
-      }
-      state.status = event.result
-      state.endedAt = event.at
-      return state
-    }
+    case "Finished":
+      return finished(state, event)
   }
 }
 
@@ -150,6 +142,21 @@ const whyNotBack = (state: Draft, event: Event): InvalidTransition | undefined =
   if (state.direction === "Back") return invalid(event, "the execution is being unwound already")
   const committed = committedFinal(state)
   return committed === undefined ? undefined : invalid(event, `Final step "${committed.step}" has taken effect`)
+}
+const finished = (state: Draft, event: typeof Finished.Type): Draft | InvalidTransition => {
+  if ((event.result === "Succeeded") !== (state.direction === "Forward")) {
+    return invalid(event, `an execution that goes ${state.direction.toLowerCase()} cannot end ${event.result}`)
+  }
+  for (const step of state.steps.values()) {
+    if (!isClosed(step, event.result)) return invalid(event, `step "${step.step}" is ${step.status}`)
+  }
+  if (event.result === "Undone" && event.output !== undefined) {
+    return invalid(event, "an execution that was undone has no output")
+  }
+  state.status = event.result
+  state.output = event.output
+  state.endedAt = event.at
+  return state
 }
 
 /** Whether an execution may end so with this step. What only reads has nothing that could stand. */

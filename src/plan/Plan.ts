@@ -24,6 +24,7 @@ import {
   type StepNotInDoubt
 } from "../SagaError.ts"
 import { Checkpoint } from "../store/Checkpoint.ts"
+import { textOrKind } from "../values/numbers.ts"
 import { Document } from "./document.ts"
 import { explain as explainDocument, type Explanation } from "./explanation.ts"
 import { InvalidPlan, type UnresolvedReference } from "./problems.ts"
@@ -163,6 +164,6 @@ export const resume = (
     ofExecution(executionId),
     (plan) =>
       plan === undefined
-        ? Effect.fail(new ExecutionNotFound({ executionId }))
+        ? Effect.fail(new ExecutionNotFound({ executionId: textOrKind(executionId) }))
         : resumeSaga(plan, executionId, options)
   )

@@ -75,10 +75,11 @@ const isDuration = (input: Duration.DurationInput): boolean => {
   }
 }
 
-/** The policies of a tool that its owner sets. */
+/** The policies of a tool that its owner sets, and whether it only reads. */
 interface Owned {
   readonly inDoubt?: "retry" | "park" | undefined
   readonly limits?: Partial<Limits> | undefined
+  readonly readOnly?: boolean | undefined
 }
 
 /** The tools and the limits of a host. */
@@ -98,9 +99,13 @@ export interface InMillis {
 /** The limits for a tool: in each the stricter of the host's and the owner's. */
 export const limitsOf = (tools: Tools, tool: string): InMillis => {
   const host = inMillis({ ...defaultLimits, ...given(tools.limits) })
-  const { inDoubt, limits: said } = tools.describe(tool) ?? {}
+  const { inDoubt, limits: said, readOnly } = tools.describe(tool) ?? {}
   if (inDoubt !== undefined && inDoubt !== "retry" && inDoubt !== "park") {
     const problem = `the inDoubt of tool "${visible(tool)}" is ${shown(inDoubt)}, and neither "retry" nor "park"`
+    throw new InvalidLimits({ problems: [problem] })
+  }
+  if (readOnly !== undefined && readOnly !== true && readOnly !== false) {
+    const problem = `the readOnly of tool "${visible(tool)}" is ${shown(readOnly)}, and neither true nor false`
     throw new InvalidLimits({ problems: [problem] })
   }
   if (said === undefined) return host

@@ -93,7 +93,8 @@ const definitionOf = (
       const nodes = part.siblings.flatMap((step) => nodeOf(step, tools))
       return [{ _tag: "Parallel", concurrency: part.block?.concurrency, unwind: part.block?.unwind, nodes }]
     }),
-    project: ({ outputs }) => outputs
+    project: ({ outputs }) => outputs,
+    success: undefined
   }
 }
 

@@ -22,7 +22,7 @@ import {
   type PartlyUndone
 } from "../SagaError.ts"
 import { Checkpoint, type Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
-import { checkCount, checkDuration } from "../store/options.ts"
+import { checkCount, checkDuration, checkOneOf } from "../store/options.ts"
 import { counterOf, isParked, log, type Warn, wordsFor } from "./log.ts"
 import { becameOf, type Recovered, type Summary } from "./outcome.ts"
 
@@ -85,6 +85,7 @@ export interface LayerOptions extends Options {
 const checked = (options: Options | undefined) =>
   Effect.all({
     concurrency: checkCount("concurrency", options?.concurrency ?? 16),
+    parked: checkOneOf("parked", options?.parked ?? false, [true, false]),
     maxClaims: checkCount("maxClaims", options?.maxClaims ?? durable.defaultMaxClaims),
     longestWait: checkDuration("leaseWait", options?.leaseWait ?? "1 minute", "zero or longer")
   })
@@ -138,12 +139,12 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const checkpoint = yield* Checkpoint
-    const { concurrency, longestWait, maxClaims } = yield* checked(options)
+    const { concurrency, longestWait, maxClaims, parked } = yield* checked(options)
     // The first thing a lease of our own does is to end those of processes that are known to have died.
     const ours = yield* checkpoint.token
     const leases = new Set<Token>()
     let wait = 0
-    const all = options?.parked === true
+    const all = parked
       // These first: what is parked on the way is not tried a second time.
       ? Stream.concat(checkpoint.unfinished({ parked: true }), checkpoint.unfinished({ parked: false }))
       // Somebody has cancelled those that have a message.

@@ -4,6 +4,8 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { Cause, Context, Effect, Layer, type Scope } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
+import { checkOneOf } from "../store/options.ts"
+import { said } from "../values/numbers.ts"
 import { toCheckpointError } from "./effectSql.ts"
 import { isGone, thisProcess } from "./owner.ts"
 import type * as SqlCheckpoint from "./SqlCheckpoint.ts"
@@ -28,13 +30,15 @@ export const make = (
 ): Effect.Effect<Checkpoint.Store, CheckpointError, Scope.Scope> =>
   Effect.gen(function*() {
     // SQLite takes a blank name for a temporary database, which nobody finds again.
-    if (options.filename.trim() === "") {
-      const detail = "filename is blank: name the file of the database, or \":memory:\""
+    if (typeof options.filename !== "string" || options.filename.trim() === "") {
+      const given = typeof options.filename === "string" ? "blank" : said(options.filename)
+      const detail = `filename is ${given}: name the file of the database, or ":memory:"`
       return yield* new CheckpointError({ reason: "InvalidOption", operation: "open", detail })
     }
+    const durability = yield* checkOneOf("durability", options.durability ?? "power-loss", ["power-loss", "process"])
     const client = yield* Layer.build(SqliteClient.layer({ filename: options.filename }))
     const sql = Context.get(client, SqlClient.SqlClient)
-    yield* sql.unsafe(`PRAGMA synchronous = ${options.durability === "process" ? "NORMAL" : "FULL"}`)
+    yield* sql.unsafe(`PRAGMA synchronous = ${durability === "process" ? "NORMAL" : "FULL"}`)
     // SQLite waits by blocking the process; the store waits by sleeping.
     yield* sql.unsafe("PRAGMA busy_timeout = 20")
     const [{ synchronous }] = (yield* sql`PRAGMA synchronous`) as unknown as [{ synchronous: number }]

@@ -1,4 +1,7 @@
-/** Checks the numbers among options: one that is no number would delete journals, or keep a process waiting for ever. */
+/**
+ * Checks options: a number that is none would delete journals, or keep a process waiting for ever, and a word that is misspelt would
+ * be taken for another.
+ */
 import { type Duration, Effect, Option } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import { countProblem, millisOf, said } from "../values/numbers.ts"
@@ -22,3 +25,9 @@ export const checkCount = (name: string, input: number): Effect.Effect<number, C
   const problem = countProblem(input, 1)
   return problem === undefined ? Effect.succeed(input) : Effect.fail(invalid(`${name} is wrong: ${problem}`))
 }
+
+/** An option that is one of a few values, or an error that says that it is none of them. */
+export const checkOneOf = <A>(name: string, input: A, known: ReadonlyArray<A>): Effect.Effect<A, CheckpointError> =>
+  known.includes(input)
+    ? Effect.succeed(input)
+    : Effect.fail(invalid(`${name} is ${said(input)}, and must be ${known.map(said).join(" or ")}`))

@@ -27,6 +27,9 @@ export const countProblem = (count: unknown, atLeast: number): string | undefine
     ? undefined
     : `${said(count)} is no whole number of at least ${atLeast}`
 
+/** Text as it is; of any other value that stands where a text should, what it is. */
+export const textOrKind = (value: unknown): string => typeof value === "string" ? value : `(no text: ${said(value)})`
+
 /** A value of any kind, short, for an error. */
 export const said = (value: unknown): string => {
   switch (typeof value) {

@@ -230,8 +230,11 @@ const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined 
     case "StepInDoubt":
     case "CompensationStarted":
     case "CompensationSucceeded":
-    case "Finished":
       return { ...whose, ...event }
+    case "Finished": {
+      const { output: _, ...said } = event
+      return { ...whose, ...said }
+    }
   }
 }
 

@@ -89,6 +89,29 @@ describe("a saga's types", () => {
     >()
   })
 
+  test("take the type of the output from its schema, which the projection must make", () => {
+    const named = trip.build(({ outputs }) => ({ ...outputs.flight, seats: 2 }), { success: Flight })
+    expect(named).type.toBe<Saga.Saga<string, Flight, FlightFull | ParseResult.ParseError, Airline | Bank, never>>()
+    const dated = trip.build(({ outputs }) => new Date(outputs.quote), { success: Schema.Date })
+    expect<Saga.Output<typeof dated>>().type.toBe<Date>()
+    // @ts-expect-error Type 'number' is not assignable to type 'string'
+    trip.build(({ outputs }) => outputs.quote, { success: Schema.String })
+  })
+
+  test("know no schema of an output without the projection that makes it, nor one that needs services", () => {
+    // @ts-expect-error Argument of type 'undefined' is not assignable to parameter of type
+    trip.build(undefined, { success: Flight })
+    // @ts-expect-error Object literal may only specify known properties, and 'success' does not exist in type
+    trip.build({ success: Flight })
+    const needy = Schema.transformOrFail(Schema.String, Schema.String, {
+      strict: true,
+      decode: (id) => Effect.as(Airline, id),
+      encode: (id) => Effect.succeed(id)
+    })
+    // @ts-expect-error Type 'Airline' is not assignable to type 'never'
+    trip.build(({ outputs }) => outputs.flight.id, { success: needy })
+  })
+
   test("show what is owed in short, which is no error", () => {
     const saga = begin
       .compensatable("flight", { action: () => bookFlight, compensate: undo })

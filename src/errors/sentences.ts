@@ -1,0 +1,26 @@
+/** The sentences of the errors that have several. */
+
+interface Unknown {
+  readonly reason: string
+  readonly saga?: string | undefined
+  readonly executionId?: string | undefined
+  readonly step?: string | undefined
+  readonly idempotencyKey?: string | undefined
+  readonly parked?: boolean | undefined
+  readonly happened?: false | undefined
+}
+
+/** What is true of a step in doubt, and who must act. */
+export const sayUnknown = (error: Unknown): string => {
+  const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error
+  if (step === undefined) return `the outcome is unknown: ${reason}`
+  if (happened === false) {
+    return `step "${step}" of ${saga} (${executionId}) gave no answer, and verify says that it did not happen: ${reason}`
+  }
+  const unknown = `nobody knows whether step "${step}" of ${saga} (${executionId}) happened: ${reason}. `
+  const findOut = `find out by the idempotency key ${idempotencyKey}`
+  if (parked === undefined) return unknown + `A person must ${findOut}, and finish the rest by hand`
+  return unknown + (parked
+    ? `The execution is parked and nothing was undone: ${findOut}, then call Saga.resume with the finding`
+    : `The completed steps before it were unwound: ${findOut}, and undo it by hand if it happened`)
+}
