@@ -8,7 +8,7 @@ import type { ActionContext } from "../definition/Step.ts"
 import { classifications } from "../journal/statuses.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
-import { beforeCall } from "./beforeCall.ts"
+import { beforeCall, unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests } from "./cancellation.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
 import { haltOf } from "./halt.ts"
@@ -96,11 +96,19 @@ export class Action {
       : runAttempts(this, undefined)
   }
 
-  /** One call, cut off by its timeout and, if the step allows it, by an interruption: then it is in doubt (S2, S7). */
+  /** One call. A Final is not called any more if its execution was stopped while its intent was being stored. */
   callBounded(): AnyEffect {
-    const { classification, interruptible, timeout } = this.step
-    // Once it has taken effect there is no way back: a cancellation waits for that to be known.
-    if (classifications[classification].commits) this.hold()
+    const { owner, step } = this
+    if (!classifications[step.classification].commits) return this.callUntilCut()
+    // Once it has taken effect there is no way back: from here on a cancellation waits for that to be known.
+    this.hold()
+    const mayStop = owner.recorder?.durable === true && owner.committed.length === 0
+    return mayStop ? unlessInterrupted(owner, () => this.callUntilCut()) : this.callUntilCut()
+  }
+
+  /** Cut off by its timeout and, if the step allows it, by an interruption: then it is in doubt (S2, S7). */
+  private callUntilCut(): AnyEffect {
+    const { interruptible, timeout } = this.step
     const call = this.call()
     if (interruptible !== true) {
       return timeout === undefined ? call : cutAfter(call, timeout, () => tookTooLong(timeout))

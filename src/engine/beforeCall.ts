@@ -1,5 +1,6 @@
 /** The last look before users' code is called. */
 import { Effect } from "effect"
+import { isInterruptPending } from "../values/fiber.ts"
 import type { AnyEffect, Run } from "./run.ts"
 
 /**
@@ -12,3 +13,9 @@ export const beforeCall = ({ recorder }: Run, attempt: number, call: () => AnyEf
   // A sleep of no length ends in another turn of the event loop; a yield alone would starve timers.
   return attempt === 1 ? checked() : Effect.zipRight(Effect.sleep(0), Effect.suspend(checked))
 }
+
+/** Delivers a pending interruption here. Checking for one first is cheaper than opening the region each time. */
+export const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
+  Effect.withFiberRuntime((fiber) =>
+    isInterruptPending(fiber) ? Effect.flatMap(run.restore(Effect.void), next) : next()
+  )

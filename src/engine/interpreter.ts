@@ -10,9 +10,9 @@ import { Cause, Effect, type Exit, Option } from "effect"
 import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
 import { type StepState, tookEffect } from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
-import { isInterruptPending } from "../values/fiber.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
+import { unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests } from "./cancellation.ts"
 import { inParallel, storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
@@ -92,12 +92,6 @@ export const runForward = (run: Run): AnyEffect => {
     // An interruption that came during the last step arrives here, while what was done can still be undone.
     run.committed.length > 0 ? output() : unlessInterrupted(run, output))
 }
-
-/** Delivers a pending interruption here. Checking for one first is cheaper than opening the region each time. */
-const unlessInterrupted = (run: Run, next: () => AnyEffect): AnyEffect =>
-  Effect.withFiberRuntime((fiber) =>
-    isInterruptPending(fiber) ? Effect.flatMap(run.restore(Effect.void), next) : next()
-  )
 
 /** The context of `when`, of a nested saga's `input`, and of a projection. */
 const seen = ({ input, outputs }: Frame): Earlier => ({ input, outputs })

@@ -1,16 +1,23 @@
 /**
  * The mishaps of a saga, one at a time: for tests written by hand, and for `SagaTest.explore`, which tries all of them.
  */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { programOf } from "../definition/saga.ts"
 import type * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { interruptSelf } from "../values/fiber.ts"
 import type { Fault, InjectedFault } from "./fault.ts"
-import { countFaults, injectCounted } from "./injection.ts"
+import { countFaults, injectCounted, isOfStep } from "./injection.ts"
 
-export { type ActionFault, type CompensationFault, type Fault, InjectedFault } from "./fault.ts"
+export {
+  type ActionFault,
+  type CommitFault,
+  type CompensationFault,
+  type Fault,
+  InjectedFault,
+  type StepFault
+} from "./fault.ts"
 
 const times = (calls: number) => calls === Infinity ? "" : calls === 1 ? " once" : ` ${calls} times`
 
@@ -32,6 +39,12 @@ export const describe = (fault: Fault): string => {
       return `compensation of "${fault.step}" ${words[fault.how]}${times(fault.calls)}`
     case "Crash":
       return `crash ${fault.moment} commit ${fault.commit} is stored`
+    case "Cancel":
+      return `cancel ${fault.moment} commit ${fault.commit} is stored`
+    case "Disconnect":
+      return `disconnect after commit ${fault.commit} is stored`
+    case "Close":
+      return `close after commit ${fault.commit} is stored`
   }
 }
 
@@ -41,8 +54,8 @@ export type Failing<S> = S extends Saga.Saga<infer Input, infer Output, infer Er
   : never
 
 /**
- * A saga that goes wrong as these faults say. Calls are counted over all runs. A `Crash` has no effect here: it belongs to the store,
- * see {@link crashAt}. Throws `InvalidSaga` if the step of a fault does not exist, has no compensation, or would hang without a
+ * A saga that goes wrong as these faults say. Calls are counted over all runs. A fault at a commit has no effect here: it belongs to
+ * the store, see {@link crashAt}. Throws `InvalidSaga` if the step of a fault does not exist, has no compensation, or would hang without a
  * timeout.
  */
 export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): Failing<S> => injected(saga, faults)
@@ -50,7 +63,7 @@ export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>
 const injected = <S extends Saga.Any>(saga: Saga.Any, faults: ReadonlyArray<Fault>): S => {
   const { name, steps } = programOf(saga)
   const problems = faults.flatMap((fault) => {
-    if (fault._tag === "Crash") return []
+    if (!isOfStep(fault)) return []
     const step = steps.find(({ path }) => path === fault.step)
     if (step === undefined) {
       return [`it has no step "${fault.step}" for a fault, but ${steps.map(({ path }) => `"${path}"`).join(", ")}`]
@@ -93,8 +106,8 @@ export const failUndoAt = <S extends Saga.Any>(saga: S, step: string, calls = In
 
 /**
  * A store as it looks to a process that dies at its n-th commit, counted from 0: from then on every call fails with a
- * `CheckpointError`, which stands for the death, because the process does nothing after it. Give the store itself to the next
- * process. A saga makes a commit before each action with a side effect, before its first compensation and each other one, and at
+ * `CheckpointError`, which stands for the death, because the process does nothing after it. Only a release goes through, as if the
+ * lease of the dead process had run out. Give the store itself to the next process. A saga makes a commit before each action with a side effect, before its first compensation and each other one, and at
  * its end.
  */
 export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before" | "after"): Checkpoint.Store => {
@@ -110,7 +123,6 @@ export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before
   const alive = <A>(effect: Effect.Effect<A, CheckpointError>): Effect.Effect<A, CheckpointError> =>
     Effect.suspend(() => dead ? gone : effect)
   return {
-    ...store,
     append: (group) =>
       Effect.suspend(() => {
         if (dead) return gone
@@ -120,7 +132,14 @@ export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before
         return moment === "before" ? gone : Effect.zipRight(store.append(group), gone)
       }),
     load: (executionId) => alive(store.load(executionId)),
+    release: store.release,
     claim: (executionId, token) => alive(store.claim(executionId, token)),
-    renew: (token) => alive(store.renew(token))
+    unfinished: (which) => Stream.unwrap(alive(Effect.sync(() => store.unfinished(which)))),
+    acquire: (lease) => alive(store.acquire(lease)),
+    renew: (token) => alive(store.renew(token)),
+    send: (message) => alive(store.send(message)),
+    messages: (executionId) => alive(store.messages(executionId)),
+    withMessages: (token) => alive(store.withMessages(token)),
+    prune: (age) => alive(store.prune(age))
   }
 }

@@ -5,18 +5,20 @@ import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
 import { programOf } from "../definition/saga.ts"
+import type * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
+import { compared, faultsThatCount } from "./comparison.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"
 import {
   type AnyOptions,
   type AnySaga,
-  countCommits,
   nameOf,
   type Options,
   runScenario,
   sagaOf,
-  type Scenario
+  type Scenario,
+  statusesOf
 } from "./scenario.ts"
 import { type Ended, endedInWords } from "./violations.ts"
 
@@ -42,8 +44,9 @@ type Explorable<Input, Requirements, Owed extends string> =
 
 /**
  * Runs a saga durably, on a store in memory and under the `TestClock`, once with each fault: each action fails, dies, is interrupted,
- * loses its reply, hangs or is repeated; each compensation fails once or for good, dies or is repeated; the process crashes before
- * and after each commit, on the way forward and on the way back; and pairs of these. After a crash another process resumes it.
+ * loses its reply, hangs or is repeated; each compensation fails once or for good, dies or is repeated; at each commit, on the way
+ * forward and on the way back, the process crashes or closes, the caller hangs up and asks again, or somebody cancels the execution;
+ * and pairs of these. After a crash or a close another process resumes it.
  *
  * Services that neither `layer` nor `process` gives are required from the caller, and outlive everything. Each event that must not
  * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
@@ -73,16 +76,31 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
         const name = nameOf(faults)
         if (seen.has(name) || (options.only !== undefined && !options.only.includes(name))) return Effect.void
         seen.add(name)
-        return Effect.map(runScenario(saga, options, faults, durable), (scenario) => void scenarios.push(scenario))
+        return Effect.map(explored(faults), (scenario) => void scenarios.push(scenario))
+      })
+    const endings = new Map<string, Ended>()
+    const explored = (faults: ReadonlyArray<Faults.Fault>): Effect.Effect<Scenario> =>
+      Effect.flatMap(runScenario(saga, options, faults, durable), (explored) => {
+        endings.set(explored.scenario.name, explored.scenario.ended)
+        const rest = faultsThatCount(explored)
+        return rest === undefined
+          ? Effect.succeed(explored.scenario)
+          : Effect.map(endOf(rest), (ended) => compared(explored, ended))
+      })
+    const endOf = (faults: ReadonlyArray<Faults.Fault>): Effect.Effect<Ended> =>
+      Effect.suspend(() => {
+        const known = endings.get(nameOf(faults))
+        return known === undefined
+          ? Effect.map(explored(faults), ({ ended }) => ended)
+          : Effect.succeed(known)
       })
 
     const program = programOf(sagaOf(saga))
     const single = actionFaultsOf(program)
     const undoing = compensationFaultsOf(program)
     const failure = failureOf(program)
-    // The number of commits on each way, with a working store.
-    const forward = durable ? crashes(yield* countCommits(saga, options, [])) : []
-    const back = durable ? crashes(yield* countCommits(saga, options, failure)) : []
+    const forward = durable ? faultsForward(yield* statusesOf(saga, options, [])) : []
+    const back = durable ? faultsBack(yield* statusesOf(saga, options, failure)) : []
     yield* run([])
     for (const fault of [...single, ...forward]) yield* run([fault])
     for (const fault of failure.length > 0 ? [...back, ...undoing] : []) yield* run([...failure, fault])
@@ -106,9 +124,20 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
 
 /** The fewest faults first, then the faults that are most easily understood. */
 const effortOf = ({ faults }: Scenario): number =>
-  faults.reduce((sum, fault) => sum + 10 + (fault._tag === "Crash" ? 9 : kinds.indexOf(fault.how)), 0)
+  faults.reduce((sum, fault) => sum + 10 + kinds.indexOf("how" in fault ? fault.how : fault._tag), 0)
 
-const kinds = ["fails", "dies", "isRepeated", "isInterrupted", "losesItsReply", "hangs"]
+const kinds = [
+  "fails",
+  "dies",
+  "isRepeated",
+  "isInterrupted",
+  "losesItsReply",
+  "hangs",
+  "Cancel",
+  "Disconnect",
+  "Crash",
+  "Close"
+]
 
 const summaryOf = (scenarios: ReadonlyArray<Scenario>, violations: ReadonlyArray<Scenario>): string => {
   const shown = new Set<string>()
@@ -183,8 +212,35 @@ const failureOf = (program: Program): ReadonlyArray<Faults.Fault> => {
   return last === undefined ? [] : [{ _tag: "Action", step: last.path, how: "dies", calls: Infinity }]
 }
 
-const crashes = (commits: number): ReadonlyArray<Faults.Fault> =>
-  Array.from({ length: commits }, (_, commit) => [
-    { _tag: "Crash", commit, moment: "before" } as const,
-    { _tag: "Crash", commit, moment: "after" } as const
-  ]).flat()
+const crashAt = (commit: number): ReadonlyArray<Faults.Fault> => [
+  { _tag: "Crash", commit, moment: "before" },
+  { _tag: "Crash", commit, moment: "after" }
+]
+
+/** Before the first commit nobody knows of the execution, and after the last one there is nothing left to cancel. */
+const cancelAt = (commit: number, commits: number): ReadonlyArray<Faults.Fault> => [
+  ...commit > 0 ? [{ _tag: "Cancel", commit, moment: "before" } as const] : [],
+  ...commit < commits - 1 ? [{ _tag: "Cancel", commit, moment: "after" } as const] : []
+]
+
+const faultsForward = (statuses: ReadonlyArray<Journal.Status>): ReadonlyArray<Faults.Fault> => {
+  const commits = Array.from(statuses.keys())
+  const unended = commits.slice(0, -1)
+  return [
+    ...commits.flatMap(crashAt),
+    ...commits.flatMap((commit) => cancelAt(commit, commits.length)),
+    ...unended.map((commit) => ({ _tag: "Disconnect", commit }) as const),
+    ...unended.map((commit) => ({ _tag: "Close", commit }) as const)
+  ]
+}
+
+/** Of a run that fails. A caller that hangs up learns on the way back what it learns on the way forward. */
+const faultsBack = (statuses: ReadonlyArray<Journal.Status>): ReadonlyArray<Faults.Fault> => {
+  const commits = Array.from(statuses.keys())
+  const unended = commits.slice(0, -1).filter((commit) => statuses[commit] === "Unwinding")
+  return [
+    ...commits.flatMap(crashAt),
+    ...unended.map((commit) => ({ _tag: "Cancel", commit, moment: "before" }) as const),
+    ...unended.map((commit) => ({ _tag: "Close", commit }) as const)
+  ]
+}

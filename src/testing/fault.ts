@@ -22,8 +22,8 @@ export type ActionFault = "fails" | "dies" | "losesItsReply" | "hangs" | "isInte
 /** How a compensation goes wrong: before it has had any effect, or by being called twice under its key. */
 export type CompensationFault = "fails" | "dies" | "isRepeated"
 
-/** One mishap. */
-export type Fault =
+/** A mishap of the action or of the compensation of one step. */
+export type StepFault =
   | {
     readonly _tag: "Action"
     readonly step: string
@@ -37,8 +37,20 @@ export type Fault =
     readonly how: CompensationFault
     readonly calls: number
   }
-  /**
-   * The process dies at its n-th commit, counted from 0: before it is stored, or before it is acknowledged. A second crash happens to
-   * the next process.
-   */
+
+/** A mishap at the n-th commit of a process, counted from 0: before it is stored, or once it is. */
+export type CommitFault =
+  /** The process dies: before the commit is stored, or before it is acknowledged. */
   | { readonly _tag: "Crash"; readonly commit: number; readonly moment: "before" | "after" }
+  /** Somebody cancels the execution from another process. */
+  | { readonly _tag: "Cancel"; readonly commit: number; readonly moment: "before" | "after" }
+  /** The call that waits for the execution is interrupted once the commit is stored, and its caller asks again. */
+  | { readonly _tag: "Disconnect"; readonly commit: number }
+  /** The process closes its checkpoint in order, once the commit is stored. */
+  | { readonly _tag: "Close"; readonly commit: number }
+
+/**
+ * One mishap. A process ends by a `Crash` or a `Close`: of two of these the second happens to the next process. A `Cancel` and a
+ * `Disconnect` happen in the first process that comes to their commit.
+ */
+export type Fault = StepFault | CommitFault

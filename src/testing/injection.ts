@@ -5,13 +5,26 @@ import { ofProgram, programOf } from "../definition/saga.ts"
 import type * as Saga from "../Saga.ts"
 import { OutcomeUnknown } from "../SagaError.ts"
 import { CurrentStep } from "./currentStep.ts"
-import { type ActionFault, type Fault, InjectedFault } from "./fault.ts"
+import { type ActionFault, type Fault, InjectedFault, type StepFault } from "./fault.ts"
 import type { Service as Ledger } from "./Ledger.ts"
 
 type Opaque = Effect.Effect<any, any, any>
 
 /** A fault of a step, which counts the calls that it still makes go wrong. */
-export type CountedFault = Exclude<Fault, { readonly _tag: "Crash" }> & { readonly takesEffect: () => boolean }
+export type CountedFault = StepFault & { readonly takesEffect: () => boolean }
+
+export const isOfStep = (fault: Fault): fault is StepFault => {
+  switch (fault._tag) {
+    case "Action":
+    case "Compensation":
+      return true
+    case "Crash":
+    case "Cancel":
+    case "Disconnect":
+    case "Close":
+      return false
+  }
+}
 
 /** Whether the next call goes wrong, of `calls` calls. */
 const counter = (calls: number) => {
@@ -20,7 +33,7 @@ const counter = (calls: number) => {
 }
 
 export const countFaults = (faults: ReadonlyArray<Fault>): ReadonlyArray<CountedFault> =>
-  faults.flatMap((fault) => fault._tag === "Crash" ? [] : [{ ...fault, takesEffect: counter(fault.calls) }])
+  faults.filter(isOfStep).map((fault) => ({ ...fault, takesEffect: counter(fault.calls) }))
 
 const goneWrong = (step: StepNode, how: ActionFault, once: Opaque, interrupt: Effect.Effect<void>): Opaque => {
   switch (how) {

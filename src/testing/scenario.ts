@@ -1,17 +1,17 @@
 /** Runs a saga once, with the faults of one scenario. */
 import { Cause, Effect, Fiber, Layer, Logger, LogLevel } from "effect"
 import * as Effect3 from "effect"
-import type { OwedToScoped } from "../definition/owed.ts"
 import { programOf } from "../definition/saga.ts"
 import { recorded } from "../engine/inProcess.ts"
 import { sumOf } from "../engine/load.ts"
-import * as Journal from "../Journal.ts"
-import * as Saga from "../Saga.ts"
+import type * as Journal from "../Journal.ts"
+import type * as Saga from "../Saga.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import * as Faults from "./Faults.ts"
 import { annotate, countFaults, injectCounted } from "./injection.ts"
 import * as Ledger from "./Ledger.ts"
-import { type Ended, follows, longest, type ScenarioViolation, violationsOf } from "./violations.ts"
+import { executionId, live, type Lives, untilItEnds } from "./process.ts"
+import { type Ended, follows, type Request, type ScenarioViolation, violationsOf } from "./violations.ts"
 
 /** One run with faults, and its result. */
 export interface Scenario {
@@ -49,77 +49,40 @@ export interface Options<Input, World, Process = never> {
 export type AnyOptions = Options<unknown, unknown, unknown>
 export type AnySaga = Saga.Any | (() => Saga.Any)
 
-const executionId = "explored"
-
-interface Subject {
-  readonly options: AnyOptions
-  readonly faults: ReadonlyArray<Faults.Fault>
-  /** Makes the faulty saga anew for each process. */
-  readonly saga: () => Saga.Any
-  /** Receives an effect that interrupts the run. */
-  readonly interruptible: (interrupt: Effect.Effect<void>) => void
-  /** Receives the events of the commit at which a process crashes. */
-  readonly crashes: (commit: string) => void
+/** A scenario that was run, with what it takes to compare it with another. */
+export interface Explored {
+  readonly scenario: Scenario
+  readonly request: Request | undefined
+  readonly parked: Journal.ExecutionState["parked"]
 }
 
-const turns = 500
+type State = Journal.ExecutionState | undefined
 
-/** Waits until there is an answer, or nothing more happens. */
-const untilItEnds = (run: Effect.Effect<unknown, unknown, any>, { interruptible }: Pick<Subject, "interruptible">) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(Effect.exit(run))
-    interruptible(Fiber.interruptFork(fiber))
-    // First run everything that needs no time: each adjustment of the clock costs a turn of the event loop.
-    for (let turn = 0; turn < turns; turn++) {
-      yield* Effect.yieldNow()
-      if ((yield* Fiber.poll(fiber))._tag === "Some") return
-    }
-    for (let hour = 0; hour < longest; hour++) {
-      yield* Effect3.TestClock.adjust("1 hour")
-      if ((yield* Fiber.poll(fiber))._tag === "Some") return
-    }
-    yield* Fiber.interruptFork(fiber)
-  })
+const stateOf = (store: Checkpoint.Store): Effect.Effect<State> =>
+  Effect.orDie(Effect.flatMap(store.load(executionId), (commits) => sumOf(executionId, commits)))
 
-/** One process: it starts the execution, or resumes it, until it has an answer or dies. */
-const live = (subject: Subject, store: Checkpoint.Store, starts: boolean): Effect.Effect<void, never, any> =>
-  Effect.scoped(Effect.gen(function*() {
-    const service = yield* Effect.orDie(Checkpoint.make(store, { lease: Infinity, shutdown: { grace: 0 } }))
-    const { options } = subject
-    const saga = subject.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
-    const call: Effect.Effect<unknown, unknown, any> = starts
-      ? Saga.execute(saga, options.input, { executionId, onInterrupt: "cancel" })
-      : Saga.resume(saga, executionId, { onInterrupt: "cancel" })
-    const provided = Effect.provideService(call, Checkpoint.Checkpoint, service)
-    yield* untilItEnds(options.process === undefined ? provided : Effect.provide(provided, options.process), subject)
-  }))
-
-/** After a crash the next process resumes the execution; a second crash happens to that one. */
-const stateAfterLives = (subject: Subject) =>
+/** In one process after the other, until it ends. */
+const stateAfterLives = (lives: Lives): Effect.Effect<State, never, any> =>
   Effect.gen(function*() {
     const store = yield* Checkpoint.makeMemory
-    const crashes = subject.faults.filter((fault) => fault._tag === "Crash")
-    let state: Journal.ExecutionState | undefined
-    let lives = 0
-    do {
-      yield* live(subject, storeOf(store, crashes[lives], subject.crashes), lives === 0)
-      state = yield* stateOf(store)
-    } while (++lives < 5 && endOf(state) === "Unfinished")
-    return state
+    yield* live(lives, store, Effect.map(stateOf(store), (state) => endOf(state) !== "Unfinished"))
+    return yield* stateOf(store)
   })
 
-const stateAfterRun = (subject: Subject) =>
-  Effect.flatMap(
-    recorded(programOf(subject.saga()), subject.options.input),
-    ({ run, state }) => Effect.map(untilItEnds(run, subject), (): Journal.ExecutionState | undefined => state())
-  )
-
-const stateOf = (store: Checkpoint.Store) =>
-  Effect.orDie(Effect.flatMap(store.load(executionId), (commits) => sumOf(executionId, commits)))
+/** In process, where nothing is stored. */
+const stateAfterRun = ({ input, interruptible, saga }: Lives): Effect.Effect<State, never, any> =>
+  Effect.gen(function*() {
+    const { run, state } = yield* recorded(programOf(saga()), input)
+    const fiber = yield* Effect.fork(Effect.exit(run))
+    interruptible(Fiber.interruptFork(fiber))
+    yield* untilItEnds(fiber)
+    return state()
+  })
 
 /** Runs a scenario in a fresh world, under a `TestClock`, with logging off. */
 const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effect.Effect<A, E, any>) =>
   effect.pipe(
+    Effect.scoped,
     Effect.provide(Layer.provideMerge(options.layer, Layer.succeed(Ledger.Ledger, ledger))),
     Effect.provide(Effect3.TestContext.TestContext),
     Logger.withMinimumLogLevel(LogLevel.None),
@@ -128,24 +91,27 @@ const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effe
 
 export const sagaOf = (saga: AnySaga): Saga.Any => typeof saga === "function" ? saga() : saga
 
-/** Counts the commits of a run with these faults and a working store. */
-export const countCommits = (saga: AnySaga, options: AnyOptions, faults: ReadonlyArray<Faults.Fault>) =>
+/** The status after each commit of a run with these faults and a working store. */
+export const statusesOf = (
+  saga: AnySaga,
+  options: AnyOptions,
+  faults: ReadonlyArray<Faults.Fault>
+): Effect.Effect<ReadonlyArray<Journal.Status>> =>
   Effect.gen(function*() {
     const store = yield* Checkpoint.makeMemory
-    let commits = 0
-    const counted: Checkpoint.Store = {
+    const statuses: Array<Journal.Status> = []
+    const noted: Checkpoint.Store = {
       ...store,
-      append: (group) => Effect.suspend(() => (commits += group.length, store.append(group)))
+      append: (group) =>
+        Effect.suspend(() => {
+          for (const { status } of group) statuses.push(status)
+          return store.append(group)
+        })
     }
-    const subject = {
-      options,
-      faults,
-      saga: () => Faults.inject(sagaOf(saga), faults),
-      interruptible: () => {},
-      crashes: () => {}
-    }
-    yield* inWorld(options, yield* Ledger.make(), live(subject, counted, true))
-    return commits
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const lives = livesOf(saga, options, faults, yield* Ledger.make(), heard)
+    yield* inWorld(options, yield* Ledger.make(), live(lives, noted, Effect.succeed(true)))
+    return statuses
   })
 
 export const runScenario = (
@@ -153,7 +119,7 @@ export const runScenario = (
   options: AnyOptions,
   faults: ReadonlyArray<Faults.Fault>,
   durable: boolean
-): Effect.Effect<Scenario> =>
+): Effect.Effect<Explored> =>
   Effect.gen(function*() {
     const program = programOf(sagaOf(saga))
     // A step whose compensation is made to fail is passed over by the rest of the unwinding.
@@ -164,48 +130,60 @@ export const runScenario = (
     )
     const ledger = yield* makeLedger
     const outcomes = yield* makeLedger
-    const crashedAt: Array<string> = []
-    const subject = subjectOf(saga, options, faults, outcomes, crashedAt)
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const lives = livesOf(saga, options, faults, outcomes, heard)
     return yield* inWorld(
       options,
       ledger,
       Effect.gen(function*() {
-        const state = yield* (durable ? stateAfterLives : stateAfterRun)(subject)
+        const state = yield* (durable ? stateAfterLives : stateAfterRun)(lives)
         const ended = endOf(state)
         const written = (yield* ledger.calls).length > 0
         const known = written ? ledger : outcomes
         const violations: ReadonlyArray<ScenarioViolation> = [
-          ...violationsOf(ended, state, yield* known.entries, faults),
+          ...violationsOf(ended, state, yield* known.entries, faults, heard.request),
+          ...heard.unanswered.map((message) => ({ _tag: "Unanswered" as const, message })),
           ...yield* known.violations,
           ...yield* brokenInvariant(options, ended)
         ]
-        return {
+        const scenario: Scenario = {
           faults,
           name: nameOf(faults),
-          crashedAt,
+          crashedAt: heard.crashedAt,
           ended,
-          effectsFrom: written ? "Ledger" as const : "Steps" as const,
+          effectsFrom: written ? "Ledger" : "Steps",
           violations: violations.map(({ _tag, message }) => ({ _tag, message }))
         }
+        return { scenario, request: heard.request, parked: state?.parked }
       })
     )
   })
 
-const subjectOf = (
+/** What the processes of a scenario tell. */
+interface Heard {
+  readonly crashedAt: Array<string>
+  request: Request | undefined
+  readonly unanswered: Array<string>
+}
+
+const livesOf = (
   saga: AnySaga,
   options: AnyOptions,
   faults: ReadonlyArray<Faults.Fault>,
   outcomes: Ledger.Service,
-  crashedAt: Array<string>
-): Subject => {
+  heard: Heard
+): Lives => {
   const counted = countFaults(faults)
   let interrupt: Effect.Effect<void> = Effect.void
   return {
-    options,
     faults,
+    input: options.input,
     saga: () => annotate(injectCounted(sagaOf(saga), counted, Effect.suspend(() => interrupt)), outcomes),
+    services: (options.process ?? Layer.empty) as Layer.Layer<any, unknown, any>,
     interruptible: (effect) => interrupt = effect,
-    crashes: (commit) => crashedAt.push(commit)
+    crashes: (commit) => heard.crashedAt.push(commit),
+    requests: (request) => heard.request ??= request,
+    unanswered: (message) => heard.unanswered.push(`a caller that asked again was told: ${message}`)
   }
 }
 
@@ -231,31 +209,6 @@ const brokenInvariant = (
     onSuccess: () => [],
     onFailure: (cause) => [{ _tag: "Invariant" as const, message: Cause.pretty(cause).split("\n", 1)[0] ?? "" }]
   })
-
-/** The store as one process sees it, up to that process's crash. */
-const storeOf = (
-  store: Checkpoint.Store,
-  crash: Extract<Faults.Fault, { readonly _tag: "Crash" }> | undefined,
-  tell: (commit: string) => void
-): Checkpoint.Store => {
-  if (crash === undefined) return store
-  const crashing = Faults.crashAt(store, crash.commit, crash.moment)
-  let commits = 0
-  return {
-    ...crashing,
-    append: (group) =>
-      Effect.suspend(() => {
-        const commit = group[crash.commit - commits]
-        commits += group.length
-        if (commit === undefined) return crashing.append(group)
-        const tellEvents = Effect.map(Effect.orDieWith(Journal.decodeCommit(commit.body), String), (events) =>
-          tell(
-            events.map((event) => "step" in event ? `${event._tag} "${event.step}"` : event._tag).join(", ")
-          ))
-        return Effect.zipRight(tellEvents, crashing.append(group))
-      })
-  }
-}
 
 export const nameOf = (faults: ReadonlyArray<Faults.Fault>): string =>
   faults.length === 0 ? "nothing goes wrong" : faults.map(Faults.describe).join("; ")

@@ -19,6 +19,10 @@ export interface ScenarioViolation {
    * - `Lost`: an effect of a saga that succeeded does not stand
    * - `CannotUndo`: a compensation failed into which no fault was injected
    * - `CannotGoForward`: a Final failed for good after another had taken effect
+   * - `NotCancelled`: it was cancelled before a Final had taken effect, and went forward
+   * - `UndoneAfterCommit`: it was undone although a Final had taken effect when it was cancelled
+   * - `Unanswered`: a caller that asked again, with the same id and input, was not told how it ended
+   * - `Changed`: it ended otherwise, only because a caller hung up, a process closed, or somebody asked too late for its cancellation
    * - `Stuck`: it did not come to an end
    * - `Invariant`: your invariant does not hold
    */
@@ -28,9 +32,21 @@ export interface ScenarioViolation {
     | "Lost"
     | "CannotUndo"
     | "CannotGoForward"
+    | "NotCancelled"
+    | "UndoneAfterCommit"
+    | "Unanswered"
+    | "Changed"
     | "Stuck"
     | "Invariant"
   readonly message: string
+}
+
+/** A request to cancel the execution, which another process has made. */
+export interface Request {
+  /** Whether it was accepted; if not, its sender was told that it comes too late. */
+  readonly isStored: boolean
+  /** What had become of the Finals when the request was made. `Called`: the intent is known, and nothing more. */
+  readonly finals: "NotCalled" | "Called" | "TookEffect"
 }
 
 /** How many hours of test time an execution has. */
@@ -40,7 +56,8 @@ export const violationsOf = (
   ended: Ended,
   state: Journal.ExecutionState | undefined,
   entries: ReadonlyArray<Ledger.Entry>,
-  faults: ReadonlyArray<Faults.Fault>
+  faults: ReadonlyArray<Faults.Fault>,
+  request: Request | undefined
 ): ReadonlyArray<ScenarioViolation> => {
   const violations: Array<ScenarioViolation> = []
   const steps = state === undefined ? [] : Journal.steps(state)
@@ -80,10 +97,30 @@ export const violationsOf = (
         "the Final after it"
     })
   }
+  violations.push(...violationsOfRequest(ended, state, faults, request))
   if (ended === "Unfinished") {
     violations.push({ _tag: "Stuck", message: `it did not come to an end in ${longest} hours of test time` })
   }
   return violations
+}
+
+/** A request that is accepted decides, unless a Final has: a crash may have left it open whether that was called. */
+const violationsOfRequest = (
+  ended: Ended,
+  state: Journal.ExecutionState | undefined,
+  faults: ReadonlyArray<Faults.Fault>,
+  request: Request | undefined
+): ReadonlyArray<ScenarioViolation> => {
+  if (request?.isStored !== true) return []
+  const goesForward = ended === "Succeeded" || state?.parked === "FailedAfterCommit"
+  const isOpen = request.finals === "Called" && faults.some(({ _tag }) => _tag === "Crash")
+  if (request.finals !== "TookEffect" && !isOpen && goesForward) {
+    return [{ _tag: "NotCancelled", message: "it was cancelled before a Final had taken effect, and went forward" }]
+  }
+  if (request.finals === "TookEffect" && ended === "Undone") {
+    return [{ _tag: "UndoneAfterCommit", message: "it was undone, and a Final had taken effect when it was cancelled" }]
+  }
+  return []
 }
 
 export const endedInWords: Record<Ended, string> = {

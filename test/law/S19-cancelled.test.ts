@@ -387,6 +387,32 @@ describe("S21: a request to cancel that is stored", () => {
       }
     }))
 
+  it.effect("while the intent of its first Final is being stored undoes it: the Final is not called any more", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const memory = yield* Checkpoint.makeMemory
+      yield* process(
+        memory,
+        Effect.gen(function*() {
+          const service = yield* Checkpoint.Checkpoint
+          let isSent = false
+          const sending: Checkpoint.Service = {
+            ...service,
+            append: (commit) => {
+              if (isSent || !commit.body.includes(`"charge"`)) return service.append(commit)
+              isSent = true
+              const sent = Effect.provideService(Saga.cancel("1", clerk), Checkpoint.Checkpoint, service)
+              return Effect.zipRight(service.append(commit), Effect.orDie(sent))
+            }
+          }
+          const execution = Saga.execute(paying(world, Effect.void), undefined, { executionId: "1" })
+          const exit = yield* Effect.exit(Effect.provideService(execution, Checkpoint.Checkpoint, sending))
+          expect(failureOf(exit)).toMatchObject(cancelled)
+          expect(world.log).toEqual(["+hotel", "+flight", "-flight", "-hotel"])
+        })
+      )
+    }))
+
   it.effect("for a parked execution in doubt waits for the doubt to be settled, over any number of processes", () =>
     Effect.gen(function*() {
       const store = yield* Checkpoint.makeMemory
