@@ -14,10 +14,11 @@ const floors = [
   ["definition"],
   ["store", "watch"],
   ["sql", "engine"],
-  ["report"],
+  ["report", "durably"],
   ["Saga.ts"],
   ["plan"],
   ["recovery"],
+  ["worker"],
   ["testing"],
   ["index.ts"]
 ]

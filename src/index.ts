@@ -41,3 +41,6 @@ export * as Timeline from "./report/Timeline.ts"
 
 /** Runs the tools that plans name. */
 export * as ToolExecutor from "./plan/ToolExecutor.ts"
+
+/** Drives in the background whatever is enqueued, or was left by another process. */
+export * as Worker from "./worker/Worker.ts"

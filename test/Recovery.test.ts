@@ -1,31 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Cause,
-  Chunk,
-  Context,
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Logger,
-  Schedule,
-  Schema,
-  Scope,
-  Stream,
-  TestClock
-} from "effect"
+import { Cause, Chunk, Deferred, Effect, Fiber, Schema, Stream } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { failingStore, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
-
-/** As `node --expose-gc` would give it. */
-const collectGarbage: () => void = (setFlagsFromString("--expose-gc"), runInNewContext("gc"))
 
 /** Starts an execution and loses its store after the second commit. */
 const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
@@ -241,121 +221,5 @@ describe("Recovery.parked", () => {
           { executionId: "x", saga: "Other", error: undefined }
         ])
       expect(trip.world.log).toEqual(log)
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-})
-
-describe("Recovery.layer", () => {
-  it.scoped("recovers in the background when it is made, and logs what became of each execution", () =>
-    Effect.gen(function*() {
-      const { begin, world } = make("Trip")
-      const reached = yield* Deferred.make<void>()
-      const logged = yield* Deferred.make<void>()
-      const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => {
-        lines.push(String(message))
-        if (lines.length === 1) Deferred.unsafeDone(logged, Effect.void)
-      })
-      const saga = begin.readOnly("look", { action: () => Effect.asVoid(Deferred.succeed(reached, undefined)) }).build()
-      yield* abandon(saga, "1")
-      yield* Layer.build(Recovery.layer([saga])).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-      yield* Deferred.await(reached)
-      yield* Deferred.await(logged)
-      expect(lines).toEqual(["recovered 1 execution: 1 succeeded"])
-      expect(world.standing()).toEqual(["hotel", "flight"])
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-
-  it.effect("closed in the middle, leaves what is not finished", () =>
-    Effect.gen(function*() {
-      const { begin, world } = make("Trip")
-      const inside = yield* Deferred.make<void>()
-      let look: Effect.Effect<void> = Effect.void
-      const saga = begin.readOnly("look", { action: () => look }).build()
-      yield* abandon(saga, "1")
-      look = Effect.andThen(Deferred.succeed(inside, undefined), Effect.never)
-      const scope = yield* Scope.make()
-      const context = yield* Effect.context<Checkpoint.Checkpoint>()
-      yield* Layer.buildWithScope(Recovery.layer([saga]), scope).pipe(Effect.provide(context))
-      yield* Deferred.await(inside)
-      yield* Scope.close(scope, Exit.void)
-      expect(world.standing()).toEqual(["hotel", "flight"])
-      expect(Context.get(context, Checkpoint.Checkpoint).findDriven("1")).toBe(undefined)
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-
-  it.scoped("looks again at every interval for what processes that have died have left, and repeats no warning", () =>
-    Effect.gen(function*() {
-      const { saga, world } = make("Trip")
-      const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      yield* abandon(make("Unheard").saga, "stranger")
-      yield* Layer.build(Recovery.layer([saga], { interval: "10 seconds" })).pipe(
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
-      )
-      yield* TestClock.adjust("1 second")
-      expect(lines).toEqual([
-        "could not recover Unheard stranger: its saga is not registered",
-        "recovered 1 execution: 1 of sagas that are not registered"
-      ])
-      yield* abandon(saga, "1")
-      yield* TestClock.adjust("10 seconds")
-      expect(world.standing()).toEqual(["hotel", "flight", "car"])
-      expect(lines.filter((line) => line.startsWith("could not")).length).toBe(1)
-      expect(lines[lines.length - 1]).toBe("recovered 2 executions: 1 succeeded, 1 of sagas that are not registered")
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-
-  it.scoped("finds the others although one is tried again without end", () =>
-    Effect.gen(function*() {
-      const done: Array<string> = []
-      let broken = true
-      const saga = Saga.make("Trip", { input: Text })
-        .compensatable("hotel", { action: () => Effect.void, compensate: () => Effect.void })
-        .final("email", {
-          action: ({ input }) =>
-            broken || input === "endless" ? Effect.fail("mail is down" as const) : Effect.sync(() => done.push(input)),
-          success: Schema.Number,
-          inDoubt: "retry",
-          retry: { schedule: Schedule.spaced("1 second") },
-          error: "asRecoveredFailure"
-        })
-        .build(() => undefined)
-      for (const executionId of ["endless", "other"]) {
-        const fiber = yield* Effect.fork(Saga.execute(saga, executionId, { executionId, onInterrupt: "suspend" }))
-        yield* TestClock.adjust("2 seconds")
-        yield* Fiber.interrupt(fiber)
-      }
-      broken = false
-      yield* Layer.build(Recovery.layer([saga], { concurrency: 1, interval: "10 seconds" }))
-      yield* TestClock.adjust("9 seconds")
-      expect(done).toEqual([])
-      yield* TestClock.adjust("2 seconds")
-      expect(done).toEqual(["other"])
-    }).pipe(Effect.provide(Checkpoint.layerMemory)))
-
-  it.scoped("keeps nothing of a look once it is over, however often it looks", () =>
-    Effect.gen(function*() {
-      const service = yield* Checkpoint.Checkpoint
-      // The fiber of each look and whatever it was given: a schedule would hand it the fiber of the look before.
-      const given: Array<WeakRef<object>> = []
-      let looks = 0
-      const seen: Checkpoint.Service = {
-        ...service,
-        token: Effect.withFiberRuntime((fiber) =>
-          Effect.flatMap(Effect.context<never>(), ({ unsafeMap }) => {
-            looks++
-            for (const object of [fiber, ...unsafeMap.values()]) given.push(new WeakRef(object))
-            return service.token
-          })
-        )
-      }
-      yield* Layer.build(Recovery.layer([make("Trip").saga], { interval: "1 minute" })).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, seen)
-      )
-      for (let look = 1; look <= 200; look++) yield* TestClock.adjust("1 minute")
-      expect(looks).toBe(201)
-      // A turn of the event loop first: until then weak references count as strong.
-      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      collectGarbage()
-      const kept = new Set(given.flatMap((reference) => reference.deref() ?? []))
-      // The services that all looks share, and perhaps what the last look had.
-      expect(kept.size).toBeLessThan(50)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

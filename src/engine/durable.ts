@@ -8,7 +8,7 @@
  * that had ended before, is {@link Driven}: its status, by the journal, and the exit of the saga. All phases are uninterruptible,
  * but where they wait: an interruption must not replace the exit of a saga.
  */
-import { Effect, Exit, Option } from "effect"
+import { Effect, Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
@@ -25,7 +25,7 @@ import { capture, type Captured } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
-import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, pause } from "./join.ts"
+import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive } from "./join.ts"
 import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
 import { warnParked } from "./unwind.ts"
@@ -110,45 +110,6 @@ export const resume = (
   }
 ): AnyEffect =>
   resumeKnown(program, { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity }, onInterrupt, exitOf)
-
-/** The result of a stored execution, whoever drives it (S26). This neither drives it nor sets it going. */
-export const awaitResult = (program: Program, executionId: string): AnyEffect =>
-  Effect.flatMap(Checkpoint.Checkpoint, (store) => {
-    const look = (turn: number): AnyEffect =>
-      Effect.suspend((): AnyEffect => {
-        const driven = store.findDriven(executionId)
-        if (driven !== undefined) return Effect.zipRight(driven.exit, unlessUnfinished(turn))
-        return unlessUnfinished(turn)
-      })
-    const unlessUnfinished = (turn: number): AnyEffect =>
-      Effect.flatMap(
-        recordedResult(store, program, executionId),
-        (recorded): AnyEffect => recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1)) : recorded.exit
-      )
-    return look(0)
-  })
-
-/** The result of a stored execution if it has one: one that is parked has the error that says why. */
-export const pollResult = (
-  program: Program,
-  executionId: string
-): AnyEffect<Option.Option<Exit.Exit<unknown, unknown>>> =>
-  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
-    Effect.map(
-      recordedResult(store, program, executionId),
-      (recorded) => Option.map(Option.fromNullable(recorded), ({ exit }) => exit)
-    ))
-
-const recordedResult = (
-  store: Checkpoint.Service,
-  program: Program,
-  executionId: string
-): Effect.Effect<Driven | undefined, DrivingError> =>
-  Effect.flatMap(
-    loadKnown(store, program, executionId),
-    (loaded): Effect.Effect<Driven | undefined> =>
-      asRecorded(program, loaded, { executionId }, false) ?? Effect.succeed(undefined)
-  )
 
 const exitOf = ({ exit }: Driven): Effect.Effect<unknown, unknown> => exit
 
@@ -273,7 +234,7 @@ const driveClaimed = (
 }
 
 /** What is known of an execution that this call must not drive; undefined where it is to be driven. */
-const asRecorded = (
+export const asRecorded = (
   program: Program,
   { input, past }: Loaded,
   { executionId }: Pick<Resume, "executionId">,

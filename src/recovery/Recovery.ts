@@ -1,15 +1,13 @@
 /**
  * After a restart: finds the executions that an earlier process left unfinished, and finishes them, forward or backward.
  */
-import { Cause, Duration, Effect, Layer, Stream } from "effect"
-import type { NotBuilt } from "../definition/messages.ts"
-import type { OwedToScoped, ReadyToExecute } from "../definition/owed.ts"
+import { Cause, type Duration, Effect, Stream } from "effect"
 import { programOf } from "../definition/saga.ts"
 import * as durable from "../engine/durable.ts"
 import { failIfParked } from "../engine/load.ts"
-import * as Plan from "../plan/Plan.ts"
+import type * as Plan from "../plan/Plan.ts"
 import type { ToolExecutor } from "../plan/ToolExecutor.ts"
-import * as Saga from "../Saga.ts"
+import type * as Saga from "../Saga.ts"
 import {
   type CheckpointError,
   type DefinitionChanged,
@@ -23,10 +21,12 @@ import {
 } from "../SagaError.ts"
 import { Checkpoint, type Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
 import { checkCount, checkDuration, checkOneOf } from "../store/options.ts"
-import { counterOf, isParked, log, type Warn, wordsFor } from "./log.ts"
+import { counterOf, log, type Warn, wordsFor } from "./log.ts"
 import { becameOf, type Recovered, type Summary } from "./outcome.ts"
+import { definitionOf, type Durable, type HasPlans, type Registered } from "./registered.ts"
 
 export type { Recovered, Summary } from "./outcome.ts"
+export type { Registered } from "./registered.ts"
 
 /** A parked execution, and why it is. */
 export interface Parked {
@@ -75,12 +75,6 @@ export interface Options {
   readonly leaseWait?: Duration.DurationInput
 }
 
-/** How recovery goes about it in the background. */
-export interface LayerOptions extends Options {
-  /** How often it looks again, for what processes that have died since have left. Every minute by default. */
-  readonly interval?: Duration.DurationInput
-}
-
 /** The options with their defaults, or the error that says why one cannot be followed. */
 const checked = (options: Options | undefined) =>
   Effect.all({
@@ -89,21 +83,6 @@ const checked = (options: Options | undefined) =>
     maxClaims: checkCount("maxClaims", options?.maxClaims ?? durable.defaultMaxClaims),
     longestWait: checkDuration("leaseWait", options?.leaseWait ?? "1 minute", "zero or longer")
   })
-
-/** A saga that may be run durably, or every plan. */
-type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
-
-/** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
-export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ?
-  unknown
-  : { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
-
-type Registrable<S> = S extends Durable ? unknown
-  : S extends Saga.Saga<any, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
-  : NotBuilt
-
-type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ? never
-  : Yes
 
 /**
  * Finishes every execution of these sagas that was left running or unwinding, and tells what becomes of each as it happens.
@@ -202,22 +181,6 @@ export const run = <const Sagas extends ReadonlyArray<unknown>>(
   Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
 > => runAndLog(sagas as ReadonlyArray<Durable>, options, Effect.logWarning)
 
-/**
- * What started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
- * A plan may have the name of a saga.
- */
-const definitionOf = (
-  sagas: ReadonlyArray<Durable>,
-  { executionId, saga: name, version }: UnfinishedExecution
-): Effect.Effect<Saga.Any | undefined, CheckpointError | JournalCorrupt | Plan.InvalidPlan, any> => {
-  const coded = sagas.filter((saga) => saga !== Plan.stored) as ReadonlyArray<Saga.Any>
-  const found = coded.find((saga) => saga.name === name && saga.version === version) ??
-    coded.find((saga) => saga.name === name)
-  return coded.length === sagas.length
-    ? Effect.succeed(found)
-    : Effect.map(Plan.ofExecution(executionId), (plan) => plan ?? found)
-}
-
 const recover = (
   sagas: ReadonlyArray<Durable>,
   execution: UnfinishedExecution,
@@ -276,56 +239,6 @@ export const parked = <const Sagas extends ReadonlyArray<unknown>>(
         })
       }))
   ) as Stream.Stream<Parked, CheckpointError, any>
-
-/**
- * Recovers in the background from when the layer is made, and again at every interval, for what other processes that died
- * since have left; logs what {@link run} logs, and at the start which executions are parked. Closing the layer leaves what is
- * not finished for the next start.
- *
- * @example
- * ```ts prelude=trip
- * const main = Layer.launch(Layer.provide(Recovery.layer([trip], { interval: "10 seconds" }), Checkpoint.layerMemory))
- * await Effect.runPromise(Effect.timeoutOption(main, "10 millis")) // a service would run it until it ends
- * ```
- */
-export const layer = <const Sagas extends ReadonlyArray<unknown>>(
-  sagas: Sagas & Registered<Sagas>,
-  options?: LayerOptions
-): Layer.Layer<
-  never,
-  CheckpointError,
-  Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
-> =>
-  Layer.scopedDiscard(Effect.gen(function*() {
-    const interval = yield* checkDuration("interval", options?.interval ?? "1 minute", "longer than zero")
-    yield* checked(options)
-    const said = new Set<string>()
-    // What was said of an execution is not said again at every interval.
-    const warnOnce: Warn = (message, cause) => {
-      const known = said.has(message)
-      // Forgotten one day, so that they do not fill the memory of a process that lives long.
-      if (said.size >= mostRemembered) said.clear()
-      said.add(message)
-      const line = cause === undefined ? [message] : [message, cause]
-      return known ? Effect.logDebug(...line) : Effect.logWarning(...line)
-    }
-    const logged = Effect.catchAllCause(
-      runAndLog(sagas as ReadonlyArray<Durable>, options, warnOnce),
-      (cause) => Effect.logError("recovery stopped; it starts again after its interval", cause)
-    )
-    const logParked = Stream.runForEach(
-      Stream.take(parked(sagas as ReadonlyArray<Durable>), mostParked),
-      ({ error, executionId, saga }) => warnOnce(isParked(saga, executionId, error?.message))
-    ).pipe(Effect.catchAllCause((cause) => Effect.logWarning("parked executions could not be listed", cause)))
-    // An execution that is tried again without end must not keep the next look from happening.
-    const look = Effect.forkScoped(logged)
-    yield* Effect.forkScoped(Effect.zipRight(logParked, look))
-    // No schedule: each of its fibers would keep the one before alive through what the schedule says of its iteration.
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(interval), look)))
-  }))
-
-const mostParked = 100
-const mostRemembered = 10_000
 
 const runAndLog = (
   sagas: ReadonlyArray<Durable>,

@@ -89,12 +89,12 @@ export const claim = ({ dialect: { now }, perform }: Database): Store["claim"] =
 
 export const claimNext = ({ dialect, perform }: Database): Store["claimNext"] => (wanted, token) =>
   Effect.map(perform("lease", dialect.claimNext(wanted, token)), (rows) =>
-    rows.map((row) => ({
-      number: Number(row.execution),
-      executionId: row.execution_id as string,
-      saga: row.saga as string,
+    // The databases return them in any order.
+    [...rows].sort((a, b) => Number(a.execution) - Number(b.execution)).map((row): ClaimedExecution => ({
+      executionId: row.execution_id,
+      saga: row.saga,
       version: Number(row.version),
       isPlan: Boolean(row.is_plan),
-      status: row.status as ClaimedExecution["status"],
+      status: row.status,
       fence: Number(row.fence)
-    })).sort((a, b) => a.number - b.number).map(({ number: _, ...claimed }): ClaimedExecution => claimed))
+    })))

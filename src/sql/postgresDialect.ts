@@ -182,7 +182,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     parameters: [executionId, saga, version, isPlan, body]
   }),
   // Who asks at the same time passes over what is being claimed.
-  claimNext: ({ limit, plans, sagas }, token) => ({
+  claimNext: ({ except, limit, plans, sagas }, token) => ({
     text: `WITH free AS MATERIALIZED (
         SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan
         FROM effect_saga_unfinished AS unfinished
@@ -192,6 +192,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
             SELECT 1 FROM effect_saga_lease AS holder
             WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
           ))
+          AND execution.execution_id <> ALL(?::text[])
           AND CASE WHEN execution.is_plan THEN ?
             ELSE (execution.saga, execution.version) IN (SELECT * FROM unnest(?::text[], ?::bigint[])) END
         ORDER BY unfinished.execution LIMIT ? FOR UPDATE OF unfinished SKIP LOCKED
@@ -202,7 +203,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
         AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
       RETURNING unfinished.execution, unfinished.status, unfinished.fence,
         free.execution_id, free.saga, free.version, free.is_plan`,
-    parameters: [plans, sagas.map(({ name }) => name), sagas.map(({ version }) => version), limit, token, token]
+    parameters: [except, plans, sagas.map(({ name }) => name), sagas.map(({ version }) => version), limit, token, token]
   }),
   // Locks the execution first: its messages are numbered in the order in which they can be seen, and it cannot finish meanwhile.
   send: `WITH held AS MATERIALIZED (

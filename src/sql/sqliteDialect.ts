@@ -195,7 +195,7 @@ export const sqlite: Dialect = {
       ON CONFLICT DO NOTHING RETURNING id`,
     parameters: [executionId, saga, version, isPlan ? 1 : 0, body]
   }),
-  claimNext: ({ limit, plans, sagas }, token) => ({
+  claimNext: ({ except, limit, plans, sagas }, token) => ({
     text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
       WHERE execution IN (
         SELECT unfinished.execution FROM effect_saga_unfinished AS unfinished
@@ -205,6 +205,7 @@ export const sqlite: Dialect = {
             SELECT 1 FROM effect_saga_lease AS holder
             WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
           ))
+          AND execution.execution_id NOT IN (SELECT value FROM json_each(?))
           AND CASE WHEN execution.is_plan THEN ? ELSE ${
       sagas.length === 0
         ? "0"
@@ -217,7 +218,14 @@ export const sqlite: Dialect = {
         (SELECT saga FROM effect_saga_execution WHERE id = execution) AS saga,
         (SELECT version FROM effect_saga_execution WHERE id = execution) AS version,
         (SELECT is_plan FROM effect_saga_execution WHERE id = execution) AS is_plan`,
-    parameters: [token, plans ? 1 : 0, ...sagas.flatMap(({ name, version }) => [name, version]), limit, token]
+    parameters: [
+      token,
+      JSON.stringify(except),
+      plans ? 1 : 0,
+      ...sagas.flatMap(({ name, version }) => [name, version]),
+      limit,
+      token
+    ]
   }),
   send: `INSERT INTO effect_saga_message (execution, sent_at, body)
     SELECT execution, ${now}, ? FROM effect_saga_unfinished WHERE execution = ${numberOf}

@@ -124,7 +124,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
           execution.token === token && execution.messages.length > 0 ? [executionId] : []
         )
       ),
-    claimNext: ({ limit, plans, sagas }, token) =>
+    claimNext: ({ except, limit, plans, sagas }, token) =>
       Effect.sync(() => {
         const claimed: Array<ClaimedExecution> = []
         if (lastsFor(token) === 0) return claimed
@@ -132,7 +132,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
           if (claimed.length >= limit) break
           const { isPlan, messages, saga, status, version } = execution
           const isWanted = isPlan ? plans : sagas.some((known) => known.name === saga && known.version === version)
-          if (isFinished(status) || !isWanted || lastsFor(execution.token) > 0) continue
+          if (isFinished(status) || !isWanted || except.includes(executionId) || lastsFor(execution.token) > 0) continue
           if (status === "Parked" && messages.length === 0) continue
           execution.token = token
           claimed.push({ executionId, saga, version, isPlan, status, fence: ++execution.fence })

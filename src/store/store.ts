@@ -48,6 +48,8 @@ export interface Wanted {
   readonly sagas: ReadonlyArray<{ readonly name: string; readonly version: number }>
   /** Whether it drives those of plans too, whatever their names. */
   readonly plans: boolean
+  /** Executions that it leaves to others. */
+  readonly except: ReadonlyArray<string>
   /** How many at the most. */
   readonly limit: number
 }

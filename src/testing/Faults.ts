@@ -131,6 +131,9 @@ export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before
         if (!dead) return store.append(group)
         return moment === "before" ? gone : Effect.zipRight(store.append(group), gone)
       }),
+    enqueue: (start) => alive(store.enqueue(start)),
+    claimNext: (wanted, token) => alive(store.claimNext(wanted, token)),
+    arrivals: store.arrivals,
     load: (executionId) => alive(store.load(executionId)),
     release: store.release,
     claim: (executionId, token) => alive(store.claim(executionId, token)),
