@@ -379,6 +379,25 @@ describe("the laws of a store", () => {
     }),
     "lists none that have messages": () => ({ withMessages: () => Effect.succeed([]) }),
     "lists parked ones without messages": (store) => ({ unfinished: ({ parked }) => store.unfinished({ parked }) }),
+    "enqueues again what is there": (store) => ({ enqueue: (start) => Effect.as(store.enqueue(start), undefined) }),
+    "enqueues as if somebody drove it": (store) => ({
+      enqueue: (start) =>
+        Effect.tap(
+          store.enqueue(start),
+          () =>
+            Effect.flatMap(store.acquire({ milliseconds: 3_600_000 }), (token) => store.claim(start.executionId, token))
+        )
+    }),
+    "gives a worker more than it wants": (store) => ({
+      claimNext: (wanted, token) => store.claimNext({ ...wanted, limit: 1000 }, token)
+    }),
+    "gives a worker what it leaves to others": (store) => ({
+      claimNext: (wanted, token) => store.claimNext({ ...wanted, except: [] }, token)
+    }),
+    "gives a worker plans that it does not want": (store) => ({
+      claimNext: (wanted, token) => store.claimNext({ ...wanted, plans: true }, token)
+    }),
+    "gives a worker nothing": () => ({ claimNext: () => Effect.succeed([]) }),
     "prunes nothing": () => ({ prune: () => Effect.succeed(0) }),
     "prunes everything": (store) => ({ prune: () => store.prune({ milliseconds: -1000 }) })
   }

@@ -73,9 +73,9 @@ const withInput = <A>(
           (loaded): Driving =>
             loaded === undefined
               ? begin(store, driven, program, { executionId, input: value, encoded, storesFirst })
-              : Effect.zipRight(
+              : Effect.flatMap(
                 checkInput(program, executionId, loaded, call.input),
-                resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
+                () => resumeStored(store, driven, program, loaded, { ...asItIs, executionId })
               )
         )
     )

@@ -7,6 +7,7 @@ import type { CheckpointError } from "../SagaError.ts"
 import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
 import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from "./law.ts"
 import { messageLaws } from "./messageLaws.ts"
+import { workLaws } from "./workLaws.ts"
 
 export { type Law, LawBroken } from "./law.ts"
 
@@ -218,6 +219,7 @@ export const laws: ReadonlyArray<Law> = [
       yield* same(yield* store.claim("unknown", token), undefined)
     })),
   ...messageLaws,
+  ...workLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)
