@@ -87,6 +87,19 @@ describe("a saga that is right", () => {
       const twice = "crash after commit 1 is stored; crash after commit 2 is stored"
       const { scenarios: [crashed] } = yield* SagaTest.explore(trip, { ...options, only: [twice] })
       expect(crashed).toMatchObject({ ended: "Succeeded", crashedAt: [expect.anything(), expect.anything()] })
+      // Commit 3 holds the intent of the Final, and commit 4 its effect.
+      const endOf = (wanted: string) => scenarios.find(({ name }) => name === wanted)?.ended
+      expect([0, 1, 2, 3, 4].map((commit) => endOf(`cancel after commit ${commit} is stored`))).toEqual(
+        ["Undone", "Undone", "Undone", "Undone", "Succeeded"]
+      )
+      expect([1, 2, 3, 4, 5].map((commit) => endOf(`cancel before commit ${commit} is stored`))).toEqual(
+        ["Undone", "Undone", "Undone", "Succeeded", "Succeeded"]
+      )
+      for (const commit of [0, 1, 2, 3, 4]) {
+        expect(endOf(`disconnect after commit ${commit} is stored`)).toBe("Succeeded")
+        expect(endOf(`close after commit ${commit} is stored`)).toBe("Succeeded")
+      }
+      expect(endOf(`action of "charge" dies; close after commit 5 is stored`)).toBe("Undone")
       expect(new Set(scenarios.map(({ ended }) => ended))).toEqual(
         new Set(["Succeeded", "Undone", "Parked", "NotStarted"])
       )
@@ -175,6 +188,112 @@ describe("a bug in a saga is found, and its first scenario is the shortest that 
       expect(first.violations).toEqual([
         expect.stringMatching(/^CannotGoForward: "email" failed for good after a Final/)
       ])
+    }))
+})
+
+describe("a bug that shows only when an execution and its callers go ways of their own:", () => {
+  const room = book("room")
+  const pay = { success: Schema.String, action: charge.action, inDoubt: "retry" as const }
+  const firstOf = ({ violations: [first] }: SagaTest.Exploration) => ({
+    name: first?.name,
+    violations: first?.violations.map(({ _tag, message }) => `${_tag}: ${message}`)
+  })
+  const pairs = { limits: { pairs: 0 } }
+
+  it.effect("a function given to build that tells the customer: the execution can still be cancelled", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const saga = Saga.make("Telling").compensatable("room", room).build(({ outputs }) => {
+        told.push(outputs.room)
+        return outputs.room
+      })
+      const exploration = yield* SagaTest.explore(saga, {
+        ...pairs,
+        input: undefined,
+        layer: Layer.tap(Booking.layer, () => Effect.sync(() => told.length = 0)),
+        invariant: (ended) =>
+          ended === "Undone" && told.length > 0 ? Effect.fail("told of a room that is not booked") : Effect.void
+      })
+      expect(firstOf(exploration)).toEqual({
+        name: "cancel before commit 1 is stored",
+        violations: ["Invariant: Error: told of a room that is not booked"]
+      })
+    }))
+
+  it.effect("an input that is enciphered anew for each call: a caller that asks again is refused", () =>
+    Effect.gen(function*() {
+      let salt = 0
+      const Enciphered = Schema.transform(Schema.String, Schema.String, {
+        strict: true,
+        encode: (text) => `${++salt} ${text}`,
+        decode: (text) => text.slice(text.indexOf(" ") + 1)
+      })
+      const saga = Saga.make("Enciphered", { input: Enciphered }).compensatable("room", room).final("charge", pay)
+        .build()
+      const exploration = yield* SagaTest.explore(saga, { ...pairs, input: "card 4711", layer: Booking.layer })
+      expect(firstOf(exploration)).toEqual({
+        name: "disconnect after commit 0 is stored",
+        violations: [
+          "Unanswered: a caller that asked again was told: execution explored of Enciphered was started with another input: " +
+          "choose another executionId"
+        ]
+      })
+    }))
+
+  it.effect("an action that needs what an earlier one left in memory: the next process undoes what this one had begun", () =>
+    Effect.gen(function*() {
+      const make = () => {
+        let session: string | undefined
+        return Saga.make("Session")
+          .readOnly("login", { action: () => Effect.sync(() => void (session = "open")) })
+          .compensatable("flight", book("flight"))
+          .compensatable("room", {
+            ...room,
+            action: (context) =>
+              Effect.suspend(() => session === undefined ? Effect.dieMessage("not logged in") : room.action(context))
+          })
+          .final("charge", pay)
+          .build()
+      }
+      const exploration = yield* SagaTest.explore(make, { ...pairs, input: undefined, layer: Booking.layer })
+      expect(firstOf(exploration)).toEqual({
+        name: "close after commit 0 is stored",
+        violations: ["Changed: it ended Undone, and without this it ends Succeeded"]
+      })
+    }))
+
+  it.effect("a service that gives back what is open when its process closes", () =>
+    Effect.gen(function*() {
+      class Holds extends Context.Tag("Holds")<Holds, Set<string>>() {
+        static readonly layer = Layer.scoped(
+          this,
+          Effect.flatMap(Booking, ({ cancel }) =>
+            Effect.acquireRelease(
+              Effect.sync(() => new Set<string>()),
+              (holds) => Effect.forEach(holds, (id) => cancel(id), { discard: true })
+            ))
+        )
+      }
+      const saga = Saga.make("Holding")
+        .compensatable("room", {
+          ...room,
+          action: (context) => Effect.tap(room.action(context), (id) => Effect.map(Holds, (holds) => holds.add(id))),
+          compensate: ({ output }) =>
+            Effect.zipRight(Effect.map(Holds, (holds) => holds.delete(output)), room.compensate({ output }))
+        })
+        .final("charge", {
+          ...pay,
+          action: (context: Keyed) => Effect.tap(pay.action(context), () => Effect.map(Holds, (holds) => holds.clear()))
+        })
+        .build()
+      const world = { ...pairs, input: undefined, layer: Booking.layer, process: Holds.layer }
+      const exploration = yield* SagaTest.explore(saga, world)
+      expect(firstOf(exploration)).toEqual({
+        name: "close after commit 0 is stored",
+        violations: [`Lost: "room", of step "room", was undone, although the saga succeeded`]
+      })
+      // A process that crashes gives nothing back.
+      expect(exploration.violations.filter(({ name }) => name.startsWith("crash"))).toEqual([])
     }))
 })
 
@@ -329,6 +448,46 @@ describe("faults, by hand", () => {
       expect((yield* store.load("1")).length).toBe(2)
       expect(yield* Effect.provide(Recovery.run([trip]), service(store))).toMatchObject({ succeeded: 1 })
     }).pipe(Effect.provide(Booking.layer), once))
+})
+
+describe("a process that has crashed", () => {
+  it.effect("calls its store no more, but its lease runs out", () =>
+    Effect.gen(function*() {
+      const memory = yield* Checkpoint.makeMemory
+      const store = Faults.crashAt(memory, 0, "after")
+      const token = yield* store.acquire({ milliseconds: 60_000 })
+      const commit = {
+        executionId: "1",
+        saga: "Trip",
+        version: 1,
+        sequence: 0,
+        status: "Running" as const,
+        body: "{}",
+        taken: 0,
+        token,
+        fence: 0
+      }
+      yield* Effect.exit(store.append([commit]))
+      expect((yield* memory.load("1")).length).toBe(1)
+      const calls: Record<Exclude<keyof Checkpoint.Store, "release">, Effect.Effect<unknown, unknown>> = {
+        append: store.append([{ ...commit, sequence: 1 }]),
+        load: store.load("1"),
+        unfinished: Stream.runCollect(store.unfinished({ parked: false })),
+        acquire: store.acquire({ milliseconds: 1 }),
+        renew: store.renew(token),
+        claim: store.claim("1", token),
+        send: store.send({ executionId: "1", body: "late" }),
+        messages: store.messages("1"),
+        withMessages: store.withMessages(token),
+        prune: store.prune({ milliseconds: -1000 })
+      }
+      for (const [call, effect] of Object.entries(calls)) {
+        expect([call, (yield* Effect.exit(effect))._tag]).toEqual([call, "Failure"])
+      }
+      expect(yield* memory.messages("1")).toEqual([])
+      yield* store.release(token)
+      expect(yield* memory.renew(token)).toBe(false)
+    }))
 })
 
 describe("the laws of a store", () => {

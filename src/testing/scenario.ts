@@ -34,7 +34,7 @@ export interface Options<Input, World, Process = never> {
    * crash. It is made anew for each scenario.
    */
   readonly layer: Layer.Layer<World, unknown, Ledger.Ledger>
-  /** Services whose memory a crash loses. They are made anew for each process. */
+  /** Services whose memory a crash loses. They are made anew for each process, and released by one that closes. */
   readonly process?: Layer.Layer<Process, unknown, World | Ledger.Ledger>
   /** A condition on the world after each scenario. Its failure is the message of the violation. */
   readonly invariant?: (ended: Ended) => Effect.Effect<unknown, unknown, World | Ledger.Ledger>

@@ -25,6 +25,7 @@ const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
+const testkit = "test/testkit.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
 const unwind = "src/engine/unwind.ts"
@@ -965,9 +966,16 @@ export const mutants = [
   {
     says: "interrupts an execution while a Final is called",
     file: action,
-    text: "if (classifications[classification].commits) this.hold()",
-    replacement: "",
+    text: "waits for that to be known.\n    this.hold()",
+    replacement: "waits for that to be known.",
     tests: [cancelled]
+  },
+  {
+    says: "calls a Final that was cancelled while its intent was being stored",
+    file: action,
+    text: "const mayStop = owner.recorder?.durable === true && owner.committed.length === 0",
+    replacement: "const mayStop = owner.recorder === undefined",
+    tests: [cancelled, testkit]
   },
   {
     says: "forgets a request that came while something could not be interrupted",

@@ -7,7 +7,7 @@
 import { createWriteStream } from "node:fs"
 import { createServer, type Socket } from "node:net"
 import { createInterface } from "node:readline"
-import type { Answer, Call, Message, Note, Peek } from "./messages.ts"
+import type { Answer, Call, Message, Note, Peek, Which } from "./messages.ts"
 import { chanceOf } from "./random.ts"
 
 /** One line of the ledger. Lines are numbered in the order in which they arrived. */
@@ -53,6 +53,8 @@ export class Bank {
   private readonly calls = new Map<string, number>()
   /** The highest claim of each execution that the bank has heard of. */
   private readonly fences = new Map<string, number>()
+  /** The executions that it has heard of, oldest first. */
+  private readonly executions = new Set<string>()
   private readonly sockets = new Set<Socket>()
   private readonly log
   private readonly server
@@ -85,6 +87,8 @@ export class Bank {
           return
         case "Peek":
           return reply(socket, message, this.peek(message.key))
+        case "Which":
+          return reply(socket, message, this.which(message.chance))
         case "Call":
           return this.handle(socket, process, message)
         case "Claimed":
@@ -92,6 +96,9 @@ export class Bank {
           break
         case "Ended":
         case "Recovered":
+        case "Begun":
+        case "Asking":
+        case "Asked":
           break
       }
       this.write(process, message)
@@ -111,8 +118,15 @@ export class Bank {
       : { _tag: "Done", receipt: effect.receipt }
   }
 
+  private which(chance: number): Answer {
+    const { size } = this.executions
+    const receipt = Array.from(this.executions)[Math.floor(size * (1 - chance ** 4))]
+    return receipt === undefined ? { _tag: "None" } : { _tag: "Done", receipt }
+  }
+
   private handle(socket: Socket, process: number, call: Call) {
     const line = this.write(process, call)
+    this.executions.add(call.executionId)
     const late = (this.fences.get(call.executionId) ?? 0) > call.fence
     const count = (this.calls.get(call.key + call.role) ?? 0) + 1
     this.calls.set(call.key + call.role, count)
@@ -185,6 +199,6 @@ const parse = (text: string): Message | undefined => {
   }
 }
 
-const reply = (socket: Socket, { id }: Call | Peek, answer: Answer) => {
+const reply = (socket: Socket, { id }: Call | Peek | Which, answer: Answer) => {
   if (!socket.destroyed) socket.write(JSON.stringify({ id, answer }) + "\n")
 }

@@ -42,17 +42,34 @@ type StepStatus =
 interface StepFacts {
   status: StepStatus
   output?: unknown
+  readonly isFinal: boolean
   readonly startedAt: number
   undoStartedAt?: number
+}
+
+interface Cancellation {
+  readonly isRefused: boolean
+  readonly by: string
+  readonly why: string | undefined
+  /** Whether it came as a message; if not, a call of the driver's process has asked for it. */
+  readonly isMessage: boolean
+  /** Whether a Final had taken effect, or it was being unwound, by the events before it. */
+  readonly isCommitted: boolean
+  readonly isBack: boolean
 }
 
 interface Facts {
   readonly amount: number
   readonly steps: Map<string, StepFacts>
   readonly parkedAs: Set<string>
+  /** What drivers have done of requests to cancel it. */
+  readonly cancellations: Array<Cancellation>
+  /** When a Final had taken effect. */
+  committedAt?: number
   status: string
   parked?: string | undefined
   decidedAt?: number
+  finishedAt?: number
 }
 
 const statusAfter: Record<string, StepStatus> = {
@@ -70,6 +87,7 @@ const addUp = (events: ReadonlyArray<Event>): Facts => {
     amount: (first?.input as { amount: number } | undefined)?.amount ?? NaN,
     steps: new Map(),
     parkedAs: new Set(),
+    cancellations: [],
     status: "Running"
   }
   for (const event of events) {
@@ -81,6 +99,7 @@ const addUp = (events: ReadonlyArray<Event>): Facts => {
       case "StepSkipped":
         facts.steps.set(path, {
           status: _tag === "StepStarted" ? "Started" : "Skipped",
+          isFinal: event.classification === "Final",
           startedAt: step?.startedAt ?? at
         })
         break
@@ -97,14 +116,29 @@ const addUp = (events: ReadonlyArray<Event>): Facts => {
         facts.status = facts.decidedAt === undefined ? "Running" : "Unwinding"
         facts.parked = undefined
         break
+      case "CancellationRequested":
+      case "CancellationRefused":
+        facts.cancellations.push({
+          isRefused: _tag === "CancellationRefused",
+          by: String(event.by),
+          why: typeof event.why === "string" ? event.why : undefined,
+          isMessage: event.message !== undefined,
+          isCommitted: facts.committedAt !== undefined,
+          isBack: facts.decidedAt !== undefined
+        })
+        break
       case "Finished":
         facts.status = String(event.result)
+        facts.finishedAt = at
         break
       default: {
         const status = statusAfter[_tag]
         if (status === undefined || step === undefined) break
         step.status = status
-        if (_tag === "StepSucceeded") step.output = event.output
+        if (_tag === "StepSucceeded") {
+          step.output = event.output
+          if (step.isFinal) facts.committedAt ??= at
+        }
         if (_tag === "CompensationStarted") step.undoStartedAt ??= at
       }
     }
@@ -183,6 +217,109 @@ const checkWriters = (execution: Execution) => {
       )
     }
     next = index + 1
+  }
+}
+
+/** What became of the requests to cancel it: of each that is acknowledged exactly one thing, and nothing of one that is refused. */
+const checkCancellations = (execution: Execution) => {
+  const { facts, lines, stored } = execution
+  const isFinished = stored.status === "Succeeded" || stored.status === "Undone"
+  const asked = new Set<string>()
+  for (const line of lines) {
+    if (line.said._tag === "Asking") asked.add(line.said.name)
+    if (line.said._tag !== "Asked") continue
+    const { answer, name } = line.said
+    const taken = facts.cancellations.filter(({ by }) => by === name)
+    switch (answer._tag) {
+      case "Stored":
+        if (isFinished && taken.length !== 1) {
+          execution.found("Cancellation", `that of ${name} is acknowledged, and was taken ${taken.length} times`)
+        }
+        if (taken.every(({ isRefused }) => isRefused)) break
+        if (stored.status === "Succeeded" || facts.parked === "FailedAfterCommit") {
+          execution.found("Cancellation", `that of ${name} was taken, and it went forward`)
+        }
+        break
+      case "Refused":
+        if (taken.length > 0) execution.found("Cancellation", `that of ${name} was refused, and taken all the same`)
+        if (!isRefusable(execution, line, answer.reason, name)) {
+          execution.found(
+            "Cancellation",
+            `that of ${name} was refused, because it was ${answer.reason}, which it was not`
+          )
+        }
+        break
+      case "NotFound":
+        if (lines.some(({ said, sequence }) => said._tag === "Begun" && sequence < begunToAsk(execution, name))) {
+          execution.found("Cancellation", `that of ${name} did not find it, and its start was acknowledged`)
+        }
+        if (taken.length > 0) execution.found("Cancellation", `that of ${name} did not find it, and was taken`)
+        break
+      case "Unsure":
+        break
+      case "Failed":
+        execution.found("Cancellation", `that of ${name} failed: ${answer.message}`)
+    }
+  }
+  for (const { by, isBack, isCommitted, isMessage, isRefused, why } of facts.cancellations) {
+    if (isMessage !== asked.has(by)) {
+      execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
+    }
+    if (facts.cancellations.filter((other) => other.by === by && isMessage).length > 1) {
+      execution.found("Cancellation", `that of ${by} was taken twice`)
+    }
+    const isDue = why === "Committed" ? isCommitted : why === "Unwinding" ? isBack : why === "Requested"
+    if (isRefused ? !isDue : isCommitted || isBack) {
+      const words = isRefused ? `refused as ${why}` : "accepted"
+      execution.found("Cancellation", `that of ${by} was ${words} by its driver, against its journal`)
+    }
+  }
+}
+
+const begunToAsk = ({ lines }: Execution, name: string): number =>
+  lines.find(({ said }) => said._tag === "Asking" && said.name === name)?.sequence ?? 0
+
+/** Whether the journal, or another request, gives this reason to refuse a request. */
+const isRefusable = ({ facts, lines }: Execution, { at }: Line, reason: string, name: string): boolean => {
+  const isBy = (time: number | undefined) => time !== undefined && time <= at + tick
+  switch (reason) {
+    case "Finished":
+      return isBy(facts.finishedAt)
+    case "Committed":
+      return isBy(facts.committedAt)
+    case "Unwinding":
+      return isBy(facts.decidedAt)
+    case "Requested":
+      return facts.cancellations.some(({ isRefused }) => !isRefused) ||
+        lines.some(({ said }) => said._tag === "Asking" && said.name !== name)
+    default:
+      return false
+  }
+}
+
+/** Between the arrival of two lines of different processes. */
+const margin = 200
+
+/**
+ * Whoever claims an execution takes its messages before anything else: under a claim that comes after an acknowledged request no
+ * step begins, unless a Final has taken effect.
+ */
+const checkTakenFirst = (execution: Execution) => {
+  const { calls, lines } = execution
+  const stored = lines.find(({ said }) => said._tag === "Asked" && said.answer._tag === "Stored")
+  if (stored === undefined) return
+  const claim = lines.find(({ at, said }) => said._tag === "Claimed" && at > stored.at + margin)
+  if (claim?.said._tag !== "Claimed") return
+  const { fence } = claim.said
+  const seen = new Set<string>()
+  for (const { came, said, sequence } of calls) {
+    if (said.role !== "do") continue
+    const kind = execution.shape.steps.find(({ path }) => path === said.step)?.kind
+    if (sequence > claim.sequence && said.fence >= fence && !seen.has(said.step)) {
+      execution.found("NotTaken", `${said.step} was begun under claim ${fence}, and it had been cancelled before`)
+    }
+    seen.add(said.step)
+    if (kind === "Final" && (came?.effect === "took" || came?.effect === "known")) return
   }
 }
 
@@ -357,6 +494,9 @@ const checkParked = (execution: Execution, error: Inspected["error"]) => {
   }
 }
 
+/** A call that does not drive: that another process does is nothing to it. */
+const isReading = (by: string): boolean => by === "await" || by === "poll"
+
 /** What the library has answered, against what it has stored. */
 const checkAnswers = (execution: Execution) => {
   const { facts, stored } = execution
@@ -396,8 +536,13 @@ const checkAnswers = (execution: Execution) => {
           case "StepNotInDoubt":
             return
           case "ExecutionConflict":
-            if (reason !== "OtherDriver" && reason !== "LeaseLost") execution.found("Answer", answer)
+            if (isReading(by) || (reason !== "OtherDriver" && reason !== "LeaseLost")) execution.found("Answer", answer)
             return
+          case "Cancelled":
+            if (!facts.cancellations.some(({ isRefused }) => !isRefused)) {
+              execution.found("Answer", `${answer}: nobody has cancelled it`)
+            }
+            return says(answer, "Undone")
           case "refused":
           case "busy":
           case "too late":
@@ -479,6 +624,29 @@ export const checkLate = (lines: ReadonlyArray<Line>, pauses: ReadonlyArray<Paus
   return { refused, violations }
 }
 
+/** Whether this can only be said of an execution that is stored. */
+const isOfStored = (said: Line["said"]): boolean => {
+  switch (said._tag) {
+    case "Ended": {
+      const { outcome } = said
+      if (outcome._tag !== "Failed") return outcome._tag !== "Interrupted"
+      const { tag } = outcome
+      return tag !== "CheckpointError" && tag !== "ExecutionConflict" &&
+        !(isReading(said.by) && tag === "ExecutionNotFound")
+    }
+    case "Asked":
+      return said.answer._tag === "Stored" || said.answer._tag === "Refused"
+    case "Begun":
+    case "Recovered":
+      return true
+    case "Call":
+    case "Ready":
+    case "Claimed":
+    case "Asking":
+      return false
+  }
+}
+
 export const check = (evidence: Evidence): ReadonlyArray<Violation> => {
   const linesOf = new Map<string, Array<Line>>()
   for (const line of evidence.lines) {
@@ -503,10 +671,7 @@ export const check = (evidence: Evidence): ReadonlyArray<Violation> => {
   for (const [executionId, lines] of linesOf) {
     if (known.has(executionId)) continue
     for (const { said } of lines) {
-      const isAnswer = said._tag === "Ended" && said.outcome._tag !== "Interrupted" &&
-        !(said.outcome._tag === "Failed" &&
-          (said.outcome.tag === "CheckpointError" || said.outcome.tag === "ExecutionConflict"))
-      if (isAnswer || said._tag === "Recovered") {
+      if (isOfStored(said)) {
         violations.push({
           kind: "Lost",
           executionId,
@@ -529,6 +694,8 @@ export const check = (evidence: Evidence): ReadonlyArray<Violation> => {
     checkSteps(execution)
     checkInspected(execution, inspectedOf.get(executionId))
     checkAnswers(execution)
+    checkCancellations(execution)
+    checkTakenFirst(execution)
     violations.push(...execution.violations)
   }
   return violations

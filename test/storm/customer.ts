@@ -136,7 +136,14 @@ export const openBank = async (socketPath: string) => {
       (answer) => answer._tag === "Done" ? Option.some(answer.receipt) : Option.none()
     )
 
-  return { act, actOrDoubt, undo, verify, peek, note }
+  /** The id of some execution, of whatever process. */
+  const which = (chance: number) =>
+    Effect.map(
+      ask((id) => ({ _tag: "Which", id, chance })),
+      (answer) => answer._tag === "Done" ? answer.receipt : undefined
+    )
+
+  return { act, actOrDoubt, undo, verify, peek, which, note }
 }
 
 export type Customer = Awaited<ReturnType<typeof openBank>>

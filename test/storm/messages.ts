@@ -61,16 +61,36 @@ export type Note =
   | { readonly _tag: "Claimed"; readonly executionId: string; readonly fence: number; readonly token: number }
   | {
     readonly _tag: "Ended"
-    readonly by: "execute" | "resume"
+    readonly by: "execute" | "start" | "resume" | "await" | "poll"
     readonly executionId: string
     readonly outcome: Outcome
   }
+  /** A start was acknowledged. */
+  | { readonly _tag: "Begun"; readonly executionId: string }
+  /** A cancellation is about to be asked for, in a name that nobody else has. */
+  | { readonly _tag: "Asking"; readonly executionId: string; readonly name: string }
+  /** The answer to that: it is stored, it is refused for this reason, or this error came. */
+  | { readonly _tag: "Asked"; readonly executionId: string; readonly name: string; readonly answer: CancelAnswer }
   | {
     readonly _tag: "Recovered"
     readonly executionId: string
     readonly as: "Succeeded" | "Undone" | "Parked" | "LeftAsItWas" | "Elsewhere" | "Unregistered"
     readonly outcome: Outcome | undefined
   }
+
+/** `Unsure`: the store could not say whether it has stored the request. */
+export type CancelAnswer =
+  | { readonly _tag: "Stored" | "NotFound" | "Unsure" }
+  | { readonly _tag: "Refused"; readonly reason: string }
+  | { readonly _tag: "Failed"; readonly message: string }
+
+/** A question for the id of some execution that the bank has heard of: the more recent, the more probable. */
+export interface Which {
+  readonly _tag: "Which"
+  readonly id: number
+  /** From 0 to 1. */
+  readonly chance: number
+}
 
 /** A question of a person about one key. */
 export interface Peek {
@@ -79,7 +99,7 @@ export interface Peek {
   readonly key: string
 }
 
-export type Message = Call | Note | Peek
+export type Message = Call | Note | Peek | Which
 
 export interface Reply {
   readonly id: number

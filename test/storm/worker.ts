@@ -1,8 +1,8 @@
 /**
  * A process of the storm. Its argument is its task, as JSON; its input says what to do, a word a line, and when that ends it ends.
  *
- * - `work`: until it reads `stop` it starts executions, joins those of others, interrupts some, recovers what others have left,
- *   and settles what is parked
+ * - `work`: until it reads `stop` it starts executions, joins those of others, interrupts some, cancels some of its own and of others
+ *   and asks for their ends, recovers what others have left, and settles what is parked
  * - `recover`, `inspect`, `settle`: after the storm it recovers everything, writes what the library says of each execution, or
  *   settles everything that is parked; it says the word when it has done so
  */
@@ -14,7 +14,7 @@ import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { openBank } from "./customer.ts"
-import type { Inspected, Outcome, Task } from "./messages.ts"
+import type { CancelAnswer, Inspected, Outcome, Task } from "./messages.ts"
 import { chanceOf, chances } from "./random.ts"
 import { type Sagas, sagasOf } from "./sagas.ts"
 import { shapeNames } from "./shapes.ts"
@@ -61,16 +61,72 @@ const answerOf: (exit: Exit.Exit<unknown, unknown>) => Outcome = Exit.match({
   onFailure: outcomeOf
 })
 
-type Called = Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>
+type Called<A = unknown> = Effect.Effect<A, unknown, Checkpoint.Checkpoint>
 
-/** What an execution is, is told by its id: whoever starts it starts the same. */
-const start = (executionId: string, onInterrupt: Saga.ExecuteOptions["onInterrupt"]): Called => {
-  const saga = sagas.all[shapeNames[Math.floor(shapeNames.length * chanceOf(`shape ${executionId}`))]!]
-  const input = { amount: Math.floor(1000 * chanceOf(`amount ${executionId}`)) }
-  return Saga.execute(saga as Sagas["all"]["Order"], input, {
-    executionId,
-    ...(onInterrupt === undefined ? {} : { onInterrupt })
+const definitionOf = (executionId: string): Sagas["all"]["Order"] =>
+  sagas.all[shapeNames[Math.floor(shapeNames.length * chanceOf(`shape ${executionId}`))]!] as Sagas["all"]["Order"]
+
+/** What an execution is, is told by its id: whoever begins it begins the same. */
+const inputOf = (executionId: string) => ({ amount: Math.floor(1000 * chanceOf(`amount ${executionId}`)) })
+
+const tell = (
+  by: "execute" | "start" | "resume" | "await" | "poll",
+  executionId: string,
+  exit: Exit.Exit<unknown, unknown>
+) => bank.note({ _tag: "Ended", by, executionId, outcome: answerOf(exit) })
+
+/** A call whose caller goes away now and then; its exit. */
+const callAndLeave = (call: Called, leaves: boolean): Called<Exit.Exit<unknown, unknown>> =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(call)
+    if (leaves) {
+      yield* Effect.sleep(60 * next())
+      yield* Fiber.interrupt(fiber)
+    }
+    return yield* Fiber.await(fiber)
   })
+
+const execute = (executionId: string): Called<Exit.Exit<unknown, unknown>> =>
+  Effect.gen(function*() {
+    const leaves = next()
+    const onInterrupt = leaves < 0.03 ? "suspend" as const : leaves < 0.07 ? "cancel" as const : undefined
+    const options = { executionId, ...(onInterrupt === undefined ? {} : { onInterrupt }) }
+    const call = Saga.execute(definitionOf(executionId), inputOf(executionId), options)
+    const exit = yield* callAndLeave(call, leaves < 0.1)
+    tell("execute", executionId, exit)
+    return exit
+  })
+
+const awaitEnd = (executionId: string, leaves: boolean): Called<Exit.Exit<unknown, unknown>> =>
+  Effect.tap(
+    callAndLeave(Saga.await(definitionOf(executionId), executionId), leaves),
+    (exit) => Effect.sync(() => tell("await", executionId, exit))
+  )
+
+const startAndAwait = (executionId: string): Called<Exit.Exit<unknown, unknown>> =>
+  Effect.gen(function*() {
+    const started = yield* Effect.exit(Saga.start(definitionOf(executionId), inputOf(executionId), { executionId }))
+    if (Exit.isFailure(started)) {
+      tell("start", executionId, started)
+      return started
+    }
+    bank.note({ _tag: "Begun", executionId })
+    if (next() < 0.1) {
+      yield* Effect.sleep(40 * next())
+      yield* cancel(executionId)
+    }
+    return yield* awaitEnd(executionId, next() < 0.1)
+  })
+
+/** The ways in which an execution begins, each with its share. */
+const ways: ReadonlyArray<readonly [share: number, begin: typeof execute]> = [
+  [0.6, execute],
+  [0.4, startAndAwait]
+]
+
+const wayOf = (chance: number): typeof execute => {
+  let sum = 0
+  return ways.find(([share]) => chance < (sum += share))![1]
 }
 
 let begun = 0
@@ -78,16 +134,51 @@ const startOne = Effect.gen(function*() {
   // Of a name that other processes come to at the same time.
   const isShared = next() < 0.15
   const executionId = isShared ? `shared-${Math.floor(Date.now() / 250)}` : `${task.name}-${begun++}`
-  const interrupted = next()
-  const onInterrupt = interrupted < 0.03 ? "suspend" : interrupted < 0.07 ? "cancel" : undefined
-  const fiber = yield* Effect.fork(start(executionId, onInterrupt))
-  if (interrupted < 0.1) {
-    yield* Effect.sleep(60 * next())
-    yield* Fiber.interrupt(fiber)
-  }
-  const exit = yield* Fiber.await(fiber)
-  bank.note({ _tag: "Ended", by: "execute", executionId, outcome: answerOf(exit) })
+  const exit = yield* wayOf(next())(executionId)
   yield* Effect.sleep(Exit.isFailure(exit) ? 20 + 20 * next() : 10 * next())
+})
+
+let requests = 0
+const cancel = (executionId: string): Called<void> =>
+  Effect.gen(function*() {
+    const name = `${task.name}/${requests++}`
+    bank.note({ _tag: "Asking", executionId, name })
+    const answer = yield* Effect.matchCause(Saga.cancel(executionId, { by: name }), {
+      onSuccess: (): CancelAnswer => ({ _tag: "Stored" }),
+      onFailure: (cause): CancelAnswer => {
+        const message = Cause.pretty(cause).slice(0, 600)
+        const error = Option.getOrUndefined(Cause.failureOption(cause))
+        switch (error?._tag) {
+          case "CancellationRefused":
+            return { _tag: "Refused", reason: error.reason }
+          case "ExecutionNotFound":
+            return { _tag: "NotFound" }
+          case "CheckpointError":
+            return { _tag: "Unsure" }
+          case "JournalCorrupt":
+          case undefined:
+            return { _tag: "Failed", message }
+        }
+      }
+    })
+    bank.note({ _tag: "Asked", executionId, name, answer })
+  })
+
+/** Somebody who has not begun it cancels an execution, or asks for its end; sometimes one that nobody has begun. */
+const meddle = Effect.gen(function*() {
+  const executionId = next() < 0.05 ? `nobody-${begun}` : yield* bank.which(next())
+  if (executionId === undefined) return
+  const chance = next()
+  if (chance < 0.5) return yield* cancel(executionId)
+  if (chance < 0.8) {
+    const exit = yield* Effect.exit(Effect.timeout(Saga.await(definitionOf(executionId), executionId), "2 seconds"))
+    const isLate = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), Cause.isTimeoutException)
+    if (!isLate) tell("await", executionId, exit)
+    return
+  }
+  const polled = yield* Effect.exit(Saga.poll(definitionOf(executionId), executionId))
+  if (Exit.isFailure(polled)) tell("poll", executionId, polled)
+  else if (Option.isSome(polled.value)) tell("poll", executionId, polled.value.value)
 })
 
 /** As `Recovery.run` does, but the bank hears of each. */
@@ -123,17 +214,18 @@ const settle = ({ error, executionId, saga }: Recovery.Parked): Effect.Effect<vo
       })
       : undefined
     const exit = yield* Effect.exit(Saga.resume(definition, executionId, found === undefined ? {} : { found }))
-    bank.note({ _tag: "Ended", by: "resume", executionId, outcome: answerOf(exit) })
+    tell("resume", executionId, exit)
   })
 
 const settleSome = Effect.gen(function*() {
   // The oldest only: to list a parked execution its journal is read.
   const parked = Array.from(yield* Stream.runCollect(Stream.take(Recovery.parked(sagas.recovered), 8)))
-  yield* Effect.forEach(parked.filter(() => next() < 0.3), settle, { concurrency: 4, discard: true })
+  const act = (execution: Recovery.Parked) => next() < 0.3 ? cancel(execution.executionId) : settle(execution)
+  yield* Effect.forEach(parked.filter(() => next() < 0.3), act, { concurrency: 4, discard: true })
 })
 
 /** Whatever the store cannot do at this moment it may do at the next. */
-const again = <E>(effect: Effect.Effect<void, E, Checkpoint.Checkpoint>, pause: number) =>
+const again = <E>(effect: Effect.Effect<unknown, E, Checkpoint.Checkpoint>, pause: number) =>
   Effect.forever(Effect.zipRight(
     Effect.catchAllCause(effect, (cause) => Effect.logDebug("again", cause)),
     Effect.suspend(() => Effect.sleep(pause * (0.5 + next())))
@@ -142,6 +234,7 @@ const again = <E>(effect: Effect.Effect<void, E, Checkpoint.Checkpoint>, pause: 
 const work = Effect.all(
   [
     ...Array.from({ length: 8 }, () => Effect.forever(startOne)),
+    ...Array.from({ length: 3 }, () => again(meddle, 60)),
     again(Effect.asVoid(recover), 400),
     again(settleSome, 1000)
   ],
