@@ -8,8 +8,7 @@ import { fileURLToPath } from "node:url"
 
 // The lowest first. Rooms of one floor do not see each other.
 const floors = [
-  ["values"],
-  ["errors"],
+  ["values", "errors"],
   ["SagaError.ts", "journal"],
   ["Journal.ts"],
   ["definition"],

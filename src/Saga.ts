@@ -236,6 +236,9 @@ export {
    * output, with its error where it was undone, or with the error that says why it is parked. It needs none of the saga's
    * services, and neither drives the execution nor sets it going: one that no process drives is waited for until one does.
    * An execution of this process is heard of at once, one of another process within a second.
+   *
+   * A finished execution is read whichever version of the saga has run it, if it was undone, or if both that version and the one that
+   * asks have a `success` schema ({@link BuildOptions}).
    */
   awaitResult as await
 }

@@ -81,6 +81,11 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.NotStorable({ ...whose, value: "the input", problem: "it is odd" }),
       "the input cannot be stored: it is odd. The journal of execution 7 of Trip is as it was"
     ],
+    "NotStorable of a saga's output": [
+      new SagaError.NotStorable({ ...whose, value: "the output", problem: "it is odd", everyStepDone: true }),
+      "the output cannot be stored: it is odd. All steps of execution 7 of Trip have happened, and their outcomes are stored; the " +
+      "execution is not finished: the author of the success schema that build() was given must act, then Saga.resume finishes it"
+    ],
     "StepNotInDoubt": [
       new SagaError.StepNotInDoubt({ ...whose, step: "charge" }),
       `step "charge" of execution 7 of Trip is not in doubt: there is nothing to settle, and nothing was done`

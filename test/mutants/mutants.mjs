@@ -21,6 +21,7 @@ const started = "test/law/S18-started.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
+const readable = "test/law/S26-readable.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
@@ -33,6 +34,8 @@ const codec = "src/engine/codec.ts"
 const endings = "src/engine/endings.ts"
 const durable = "src/engine/durable.ts"
 const join = "src/engine/join.ts"
+const load = "src/engine/load.ts"
+const finding = "src/engine/finding.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const statuses = "src/journal/statuses.ts"
 const transition = "src/journal/transition.ts"
@@ -264,9 +267,9 @@ export const mutants = [
   // Executions and their journals.
   {
     says: "ignores the recorded input on a second execute",
-    file: durable,
-    text: "if (canonical(loaded.past.state.input) !== call.input)",
-    replacement: "if (false)",
+    file: load,
+    text: "if (canonical(stored) === asked) return Effect.void",
+    replacement: "if (true) return Effect.void",
     tests: [sameId]
   },
   {
@@ -307,14 +310,14 @@ export const mutants = [
   },
   {
     says: "goes on with a journal of another definition",
-    file: "src/engine/load.ts",
-    text: "if (changed !== undefined)",
+    file: load,
+    text: "if (changed !== undefined && end === undefined)",
     replacement: "if (false)",
     tests: [doesNotFit]
   },
   {
     says: "takes what was found out about a step that is not in doubt",
-    file: durable,
+    file: finding,
     text: "|| !Journal.isInDoubt(recorded)",
     replacement: "",
     tests: [inDoubt]
@@ -832,7 +835,7 @@ export const mutants = [
   },
   {
     says: "takes a finding about an execution that goes back",
-    file: durable,
+    file: finding,
     text: "state.direction === \"Back\" || ",
     replacement: "",
     tests: [inDoubt]
@@ -1349,5 +1352,48 @@ export const mutants = [
     text: "return visible(`tool \"${this.tool}\" failed: ${this.reason}`)",
     replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
     tests: ["test/hostileNames.test.ts"]
+  },
+  // What is finished.
+  {
+    says: "ends an execution without the output that its saga says how to store",
+    file: interpreter,
+    text: "output: { value: encoded }, at",
+    replacement: "at",
+    tests: [readable]
+  },
+  {
+    says: "forgets what the last step did where the output cannot be stored",
+    file: interpreter,
+    text: "onFailure: (halt) => recorder.commit(() => Effect.fail(halt))",
+    replacement: "onFailure: (halt) => Effect.fail(halt)",
+    tests: [readable]
+  },
+  {
+    says: "takes an input that it cannot read for the one that it was asked with",
+    file: load,
+    text: "onFailure: () => Effect.fail(other)",
+    replacement: "onFailure: () => Effect.void",
+    tests: [readable]
+  },
+  {
+    says: "gives one plan the end of another of the same name",
+    file: load,
+    text: "if (changed !== undefined && isPlan) return",
+    replacement: "if (changed !== undefined && isPlan && state.plan === undefined) return",
+    tests: [readable]
+  },
+  {
+    says: "tells listeners the output of a saga",
+    file: "src/watch/observer.ts",
+    text: "case \"Finished\": {\n      const { output: _, ...said } = event",
+    replacement: "case \"Finished\": {\n      const { ...said } = event",
+    tests: [readable]
+  },
+  {
+    says: "takes a misspelt way to stop an execution for a cancellation",
+    file: join,
+    text: "onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)",
+    replacement: "onInterrupt === undefined || true",
+    tests: ["test/options.test.ts"]
   }
 ]
