@@ -5,6 +5,7 @@
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
+import { statuses } from "./errors/httpStatus.ts"
 import { sayConflict, sayUnknown } from "./errors/sentences.ts"
 import { oneLine } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
@@ -358,6 +359,18 @@ export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeU
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */
 export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure
+
+/** Each error has a status, for each of its reasons: one that has none does not compile. */
+const statusOf: { readonly [Tag in DurableError["_tag"]]: (error: Extract<DurableError, { _tag: Tag }>) => number } =
+  statuses
+
+/**
+ * The HTTP status with which a server answers when a durable run, or a look at one, has ended with this error: 400, 404, 409 or 422 where
+ * the caller can act, 503 where the same request may succeed later, 500 where a person has to act first. The errors of a saga's own
+ * steps have the statuses that their author gives them.
+ */
+export const httpStatus = (error: DurableError): number =>
+  (statusOf[error._tag] as (error: DurableError) => number)(error)
 
 /** The `_tag` of any value, also of one whose getter throws. */
 const tagOf = (value: unknown): unknown => {

@@ -125,3 +125,53 @@ describe("every message says what is true now and who must act", () => {
     it(what, () => expect(error.message).toBe(message))
   }
 })
+
+describe("the HTTP status of an error says who can act", () => {
+  const conflict = (reason: SagaError.ExecutionConflict["reason"]) =>
+    new SagaError.ExecutionConflict({ ...whose, reason })
+  const ofStore = (reason: SagaError.CheckpointError["reason"]) =>
+    new SagaError.CheckpointError({ reason, operation: "load", detail: "" })
+  const notStorable = { ...whose, value: "", problem: "" }
+  const standing = { ...whose, cause: Cause.empty, stands: [], parked: true }
+  const statuses: Record<string, readonly [number, ReadonlyArray<SagaError.DurableError>]> = {
+    "the caller, with another key or another request": [400, [
+      new SagaError.InvalidExecutionId({ saga: "Trip", executionId: "" })
+    ]],
+    "the caller, who asks for what is not there": [404, [new SagaError.ExecutionNotFound(whose)]],
+    "the caller, who looks again": [409, [
+      conflict("OtherDriver"),
+      new SagaError.StepNotInDoubt({ ...whose, step: "charge" })
+    ]],
+    "the caller, whose value or key is not fit for it": [422, [
+      conflict("OtherInput"),
+      conflict("OtherSaga"),
+      ofStore("Rejected"),
+      new SagaError.NotStorable(notStorable)
+    ]],
+    "nobody: the same request may succeed later": [503, [
+      conflict("LeaseLost"),
+      ofStore("Unavailable"),
+      ofStore("Locked"),
+      ofStore("ReadOnly"),
+      ofStore("Full"),
+      ofStore("NotADatabase"),
+      new SagaError.DefinitionChanged({ ...whose, difference: "" })
+    ]],
+    "a person behind the server": [500, [
+      conflict("WaitsForItself"),
+      ofStore("InTransaction"),
+      ofStore("InvalidOption"),
+      new SagaError.NotStorable({ ...notStorable, step: "charge" }),
+      new SagaError.NotStorable({ ...notStorable, everyStepDone: true }),
+      new SagaError.JournalCorrupt({ executionId: "7", problem: "" }),
+      new SagaError.PartlyUndone({ ...whose, cause: Cause.empty, undone: [], failed: [], notTried: [], parked: true }),
+      new SagaError.FailedAfterCommit({ ...standing, step: "email" }),
+      new SagaError.OutcomeUnknown({ reason: "" }),
+      new SagaError.KeepsFailing({ ...whose, claims: 11, stands: [] }),
+      new SagaError.RecoveredFailure({ tag: "", detail: "" })
+    ]]
+  }
+  for (const [who, [status, errors]] of Object.entries(statuses)) {
+    it(`${status}: ${who}`, () => expect(errors.map(SagaError.httpStatus)).toEqual(errors.map(() => status)))
+  }
+})

@@ -10,7 +10,7 @@ interface Unknown {
   readonly happened?: false | undefined
 }
 
-interface Conflict {
+export interface Conflict {
   readonly reason: "OtherSaga" | "OtherInput" | "OtherDriver" | "WaitsForItself" | "LeaseLost"
   readonly saga: string
   readonly executionId: string
