@@ -1,15 +1,21 @@
 /** The saga: reserve the item, charge the card, ship. Nobody pays for what is not shipped. */
 import { type Error as PlatformError, FileSystem } from "@effect/platform"
 import { Context, Effect, Layer, Schema } from "effect"
-import { Saga, SagaError } from "effect-saga"
+import { Saga, SagaError, type Step } from "effect-saga"
 import { CardDeclined, Order, OutOfStock, Receipt } from "./api.ts"
+
+/** What a service is told of a call. */
+interface Call {
+  readonly executionId: string
+  readonly idempotencyKey: Step.IdempotencyKey
+}
 
 /**
  * The stock, the bank and the carrier, as the saga's steps see them. These ones keep their books as files of one folder, named by the
  * idempotency key, so that they outlive the server and do nothing twice under one key.
  */
 export class Services extends Context.Tag("checkout/Services")<Services, {
-  readonly enter: (book: string, key: string) => Effect.Effect<string, SagaError.OutcomeUnknown>
+  readonly enter: (book: string, call: Call) => Effect.Effect<string, SagaError.OutcomeUnknown>
   readonly strike: (book: string, key: string) => Effect.Effect<void, PlatformError.PlatformError>
   /** How long the bank takes to answer, after it has charged the card. */
   readonly bankTakes: number
@@ -23,14 +29,14 @@ export class Services extends Context.Tag("checkout/Services")<Services, {
         const fileOf = (book: string, key: string) => `${options.books}/${book} ${encodeURIComponent(key)}`
         return {
           bankTakes: options.bankTakes,
-          enter: (book: string, key: string) =>
-            fs.writeFileString(fileOf(book, key), "", { flag: "wx" }).pipe(
+          enter: (book: string, { executionId, idempotencyKey }: Call) =>
+            fs.writeFileString(fileOf(book, idempotencyKey), "", { flag: "wx" }).pipe(
               Effect.catchIf(
                 (error) => error._tag === "SystemError" && error.reason === "AlreadyExists",
                 () => Effect.void
               ),
               Effect.mapBoth({
-                onSuccess: () => `${book} of ${key.split("/", 1)[0]}`,
+                onSuccess: () => `${book} of ${executionId}`,
                 // Nobody knows what a disk that fails has written.
                 onFailure: ({ message }) => new SagaError.OutcomeUnknown({ reason: message })
               })
@@ -41,15 +47,15 @@ export class Services extends Context.Tag("checkout/Services")<Services, {
     )
 }
 
-const enter = (book: string, key: string) => Effect.flatMap(Services, (services) => services.enter(book, key))
+const enter = (book: string, call: Call) => Effect.flatMap(Services, (services) => services.enter(book, call))
 const strike = (book: string, key: string) => Effect.flatMap(Services, (services) => services.strike(book, key))
 
 export const checkout = Saga.make("Checkout", { input: Order, defaults: { compensationRetry: { times: 3 } } })
   .compensatable("reserve", {
     success: Schema.String,
     error: Schema.Union(OutOfStock, SagaError.OutcomeUnknown),
-    action: ({ idempotencyKey, input }) =>
-      input.item === "unicorn" ? Effect.fail(new OutOfStock(input)) : enter("stock", idempotencyKey),
+    action: ({ input, ...call }) =>
+      input.item === "unicorn" ? Effect.fail(new OutOfStock(input)) : enter("stock", call),
     compensate: ({ actionIdempotencyKey }) => strike("stock", actionIdempotencyKey),
     // The services honour the key: asked again, they do nothing twice.
     inDoubt: "retry"
@@ -57,11 +63,11 @@ export const checkout = Saga.make("Checkout", { input: Order, defaults: { compen
   .compensatable("charge", {
     success: Schema.String,
     error: Schema.Union(CardDeclined, SagaError.OutcomeUnknown),
-    action: ({ idempotencyKey, input }) =>
+    action: ({ input, ...call }) =>
       input.card === "empty"
         ? Effect.fail(new CardDeclined(input))
         : Effect.zipLeft(
-          enter("charge", idempotencyKey),
+          enter("charge", call),
           Effect.flatMap(Services, ({ bankTakes }) => Effect.sleep(bankTakes))
         ),
     compensate: ({ actionIdempotencyKey }) => strike("charge", actionIdempotencyKey),
@@ -69,7 +75,7 @@ export const checkout = Saga.make("Checkout", { input: Order, defaults: { compen
   })
   .final("ship", {
     success: Schema.String,
-    action: ({ idempotencyKey }) => enter("shipment", idempotencyKey),
+    action: (call) => enter("shipment", call),
     inDoubt: "retry"
   })
   .build(({ outputs }) => ({ charge: outputs.charge, shipment: outputs.ship }), { success: Receipt })
