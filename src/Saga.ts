@@ -24,7 +24,8 @@ export type { Any, BuildOptions, Error, Output, Requirements, Saga } from "./def
 export { type Defaults, make, type Options } from "./definition/make.ts"
 export { isSaga } from "./definition/saga.ts"
 export {
-  await,
+  // A bundler that makes two statements of this could not name it by itself.
+  awaitResult as await,
   cancel,
   type CancelOptions,
   enqueue,

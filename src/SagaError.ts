@@ -5,11 +5,13 @@
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
 import { type Cause, Data, Schema } from "effect"
+import { statuses } from "./errors/httpStatus.ts"
 import { sayUnknown } from "./errors/sentences.ts"
 import { oneLine, sayCancelled } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
 
 import type {
+  CancellationRefused,
   CheckpointError,
   DefinitionChanged,
   ExecutionConflict,
@@ -214,6 +216,19 @@ export type StandingError<E> = PartlyUndone<E> | FailedAfterCommit<E> | OutcomeU
 
 /** Every error of this library with which a durable run can end, besides the own errors of its steps. */
 export type DurableError<E = unknown> = DrivingError | StandingError<E> | RecoveredFailure
+
+/** Each error has a status, for each of its reasons: one that has none does not compile. */
+const statusOf: { readonly [Tag in Answered["_tag"]]: (error: Extract<Answered, { _tag: Tag }>) => number } = statuses
+
+type Answered = DurableError | CancellationRefused
+
+/**
+ * The HTTP status with which a server answers when a durable run, or a look at one, has ended with this error: 400, 404, 409 or 422 where
+ * the caller can act, 503 where the same request may succeed later, 500 where a person has to act first. The errors of a saga's own
+ * steps have the statuses that their author gives them.
+ */
+export const httpStatus = (error: DurableError | CancellationRefused): number =>
+  (statusOf[error._tag] as (error: Answered) => number)(error)
 
 /** The `_tag` of any value, also of one whose getter throws. */
 const tagOf = (value: unknown): unknown => {

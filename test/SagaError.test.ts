@@ -81,6 +81,11 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.NotStorable({ ...whose, value: "the input", problem: "it is odd" }),
       "the input cannot be stored: it is odd. The journal of execution 7 of Trip is as it was"
     ],
+    "NotStorable of a saga's output": [
+      new SagaError.NotStorable({ ...whose, value: "the output", problem: "it is odd", everyStepDone: true }),
+      "the output cannot be stored: it is odd. All steps of execution 7 of Trip have happened, and their outcomes are stored; the " +
+      "execution is not finished: the author of the success schema that build() was given must act, then Saga.resume finishes it"
+    ],
     "StepNotInDoubt": [
       new SagaError.StepNotInDoubt({ ...whose, step: "charge" }),
       `step "charge" of execution 7 of Trip is not in doubt: there is nothing to settle, and nothing was done`
@@ -96,6 +101,22 @@ describe("every message says what is true now and who must act", () => {
     "ExecutionConflict, OtherSaga": [
       new SagaError.ExecutionConflict({ ...whose, reason: "OtherSaga" }),
       "execution 7 belongs to another saga than Trip: choose another executionId"
+    ],
+    "ExecutionConflict, HasMessages": [
+      new SagaError.ExecutionConflict({ ...whose, reason: "HasMessages" }),
+      "a message for execution 7 of Trip came before its end could be stored: its driver takes the message and goes on"
+    ],
+    "Cancelled": [
+      new SagaError.Cancelled({ ...whose, by: "clerk 4", reason: "the customer called" }),
+      "Trip (7) was cancelled by clerk 4: the customer called"
+    ],
+    "CancellationRefused": [
+      new SagaError.CancellationRefused({ executionId: "7", reason: "Committed" }),
+      "execution 7 was not cancelled: it has passed its point of no return, and only goes forward. Wait for its end with Saga.await"
+    ],
+    "CheckpointError of a message": [
+      new SagaError.CheckpointError({ reason: "Locked", operation: "send", executionId: "7", detail: "busy" }),
+      "the store could not store the message of execution 7 (Locked): busy. Whether it was stored is not known: ask again"
     ],
     "InvalidExecutionId": [
       new SagaError.InvalidExecutionId({ saga: "Trip", executionId: "" }),
@@ -118,5 +139,64 @@ describe("every message says what is true now and who must act", () => {
   }
   for (const [what, [error, message]] of Object.entries(messages)) {
     it(what, () => expect(error.message).toBe(message))
+  }
+})
+
+describe("the HTTP status of an error says who can act", () => {
+  const conflict = (reason: SagaError.ExecutionConflict["reason"]) =>
+    new SagaError.ExecutionConflict({ ...whose, reason })
+  const refused = (reason: SagaError.CancellationRefused["reason"]) =>
+    new SagaError.CancellationRefused({ reason, executionId: "7" })
+  const ofStore = (reason: SagaError.CheckpointError["reason"]) =>
+    new SagaError.CheckpointError({ reason, operation: "load", detail: "" })
+  const notStorable = { ...whose, value: "", problem: "" }
+  const standing = { ...whose, cause: Cause.empty, stands: [], parked: true }
+  const statuses: Record<string, readonly [number, ReadonlyArray<Parameters<typeof SagaError.httpStatus>[0]>]> = {
+    "the caller, with another key or another request": [400, [
+      new SagaError.InvalidExecutionId({ saga: "Trip", executionId: "" }),
+      refused("Unnamed")
+    ]],
+    "the caller, who asks for what is not there": [404, [new SagaError.ExecutionNotFound(whose)]],
+    "the caller, who looks again": [409, [
+      conflict("OtherDriver"),
+      refused("Finished"),
+      refused("Committed"),
+      refused("Unwinding"),
+      refused("Requested"),
+      new SagaError.Cancelled({ ...whose, by: "clerk" }),
+      new SagaError.StepNotInDoubt({ ...whose, step: "charge" })
+    ]],
+    "the caller, whose value or key is not fit for it": [422, [
+      conflict("OtherInput"),
+      conflict("OtherSaga"),
+      ofStore("Rejected"),
+      new SagaError.NotStorable(notStorable)
+    ]],
+    "nobody: the same request may succeed later": [503, [
+      conflict("LeaseLost"),
+      conflict("HasMessages"),
+      ofStore("Unavailable"),
+      ofStore("Locked"),
+      ofStore("ReadOnly"),
+      ofStore("Full"),
+      ofStore("NotADatabase"),
+      new SagaError.DefinitionChanged({ ...whose, difference: "" })
+    ]],
+    "a person behind the server": [500, [
+      conflict("WaitsForItself"),
+      ofStore("InTransaction"),
+      ofStore("InvalidOption"),
+      new SagaError.NotStorable({ ...notStorable, step: "charge" }),
+      new SagaError.NotStorable({ ...notStorable, everyStepDone: true }),
+      new SagaError.JournalCorrupt({ executionId: "7", problem: "" }),
+      new SagaError.PartlyUndone({ ...whose, cause: Cause.empty, undone: [], failed: [], notTried: [], parked: true }),
+      new SagaError.FailedAfterCommit({ ...standing, step: "email" }),
+      new SagaError.OutcomeUnknown({ reason: "" }),
+      new SagaError.KeepsFailing({ ...whose, claims: 11, stands: [] }),
+      new SagaError.RecoveredFailure({ tag: "", detail: "" })
+    ]]
+  }
+  for (const [who, [status, errors]] of Object.entries(statuses)) {
+    it(`${status}: ${who}`, () => expect(errors.map(SagaError.httpStatus)).toEqual(errors.map(() => status)))
   }
 })

@@ -9,7 +9,7 @@ const lost = () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply"
 
 /** A tool `pay` that somebody owns, and `ask`, which says that nothing happened. */
 const owned = (
-  said: { readonly inDoubt?: "retry" | "park"; readonly limits?: Partial<ToolExecutor.Limits> },
+  said: Pick<Parameters<typeof ToolExecutor.tool>[0], "inDoubt" | "limits" | "readOnly">,
   host: ToolExecutor.Options = {},
   run: () => Effect.Effect<void, unknown> = lost
 ) => {
@@ -416,6 +416,13 @@ describe("times that are none", () => {
     })
     const plan = Plan.decode(planOf(readOnly("a", "any", {}, { retry: { times: 1 } })))
     expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow(`the inDoubt of tool "any" is "foo"`)
+  })
+
+  it("are refused, and so is a word in the place of whether a tool only reads: it would be believed to", () => {
+    expect(() => owned({ readOnly: "no" as never })).toThrow(
+      `the readOnly of tool "pay" is "no", and neither true nor false`
+    )
+    for (const readOnly of [true, false]) expect(() => owned({ readOnly })).not.toThrow()
   })
 
   it("are refused as limits where those of a tool's owner and of the host leave it no time together", () => {

@@ -165,6 +165,80 @@ describe("build() refuses a policy that it does not know, as code without types 
   })
 })
 
+describe("build() refuses what is of another kind, as code without types may give it", () => {
+  const action = () => Effect.void
+  const compensate = () => Effect.void
+  const wrong: Record<string, readonly [() => unknown, string]> = {
+    "a retry that is null": [
+      () => saga({ retry: null as never }).build(),
+      `the retry of step "hotel" cannot be followed: null is no object with times or a schedule`
+    ],
+    "a retry that is a number": [
+      () => saga({ compensationRetry: 3 as never }).build(),
+      `the retry of step "hotel" cannot be followed: 3 is no object with times or a schedule`
+    ],
+    "a retry among the defaults that is null": [
+      () => Saga.make("Pay", { defaults: { retry: null as never } }).readOnly("a", { action }).build(),
+      "the retry of the defaults of this saga cannot be followed: null is no object with times or a schedule"
+    ],
+    "a schedule that is text": [
+      () => saga({ retry: { schedule: "1 second" as never } }).build(),
+      `the retry of step "hotel" cannot be followed: schedule "1 second" is no Schedule`
+    ],
+    "a condition of a retry that is a boolean": [
+      () => saga({ retry: { times: 1, while: true as never } }).build(),
+      `the retry of step "hotel" cannot be followed: while true is no function`
+    ],
+    "an action that is missing": [
+      () => Saga.make("Pay").readOnly("a", { action: undefined as never }).build(),
+      `the action of step "a" must be a function, and is undefined`
+    ],
+    "an action that is an effect": [
+      () => Saga.make("Pay").readOnly("a", { action: Effect.void as never }).build(),
+      `the action of step "a" must be a function, and is an object`
+    ],
+    "a compensation that is null": [
+      () => Saga.make("Pay").compensatable("a", { action, compensate: null as never }).build(),
+      `the compensate of step "a" must be a function, and is null`
+    ],
+    "a condition that is a boolean": [
+      () => Saga.make("Pay").readOnly("a", { action, when: true as never }).build(),
+      `the when of step "a" must be a function, and is true`
+    ],
+    "a verify that is text": [
+      () => Saga.make("Pay").final("a", { action, inDoubt: "verify", verify: "ask" as never }).build(),
+      `the verify of step "a" must be a function, and is "ask"`
+    ],
+    "a success schema that is the name of one": [
+      () => Saga.make("Pay").readOnly("a", { action, success: "string" as never }).build(),
+      `the success of step "a" must be a schema, and is "string"`
+    ],
+    "an input of fields": [
+      () => Saga.make("Pay", { input: { amount: Schema.Int } as never }).readOnly("a", { action }).build(),
+      "the input of this saga must be a schema, and is an object"
+    ],
+    "options in the place of the projection": [
+      () => Saga.make("Pay").readOnly("a", { action }).build({ success: Schema.String } as never),
+      "the projection of this saga must be a function, and is an object"
+    ],
+    "a success schema of the saga that is a number": [
+      () => Saga.make("Pay").readOnly("a", { action }).build(() => 1, { success: 1 as never }),
+      "the success of this saga must be a schema, and is 1"
+    ],
+    "a name of a step that is a number": [
+      () => Saga.make("Pay").readOnly(5 as unknown as "a", { action }).build(),
+      "the name of a step must be text, and is 5"
+    ],
+    "a name of a saga that is missing": [
+      () => Saga.make(undefined as never).compensatable("a", { action, compensate }).build(),
+      "a saga's name must be well-formed text of at most 800 characters, without U+0000, or it could not be stored"
+    ]
+  }
+  for (const [name, [build, problem]] of Object.entries(wrong)) {
+    it(name, () => expect(problemsOf(build)).toEqual([problem]))
+  }
+})
+
 describe("build() refuses a schema whose values could never be stored", () => {
   const problemOf = (success: Schema.Schema<any, any>) =>
     problemsOf(() => Saga.make("Pay").readOnly("look", { success, action: () => Effect.void as never }).build())
@@ -193,6 +267,15 @@ describe("build() refuses a schema whose values could never be stored", () => {
     ).toEqual([
       "the input of this saga could never be stored: as its schema encodes it, value is a bigint, which JSON cannot hold"
     ])
+  })
+  it("and of the output of the saga", () => {
+    const build = (success: Schema.Schema<any, any>) => () =>
+      Saga.make("Pay").readOnly("a", { action: () => Effect.void }).build(() => undefined, { success })
+    expect(problemsOf(build(Schema.Struct({ at: Schema.DateFromSelf })))).toEqual([
+      "the output of this saga could never be stored: as its success schema encodes it, value.at is a DateFromSelf, which JSON " +
+      "cannot hold"
+    ])
+    expect(problemsOf(build(Schema.Struct({ at: Schema.Date })))).toEqual([])
   })
   interface Tree {
     readonly branches: ReadonlyArray<Tree>

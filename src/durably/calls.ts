@@ -168,7 +168,16 @@ export const enqueue = <Input, Output, Error, Requirements, Owed extends string 
   Checkpoint
 > => work.enqueue(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
 
-const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
+/**
+ * Waits for the result of a stored execution, in whatever process it is driven, and ends as {@link execute} does: with its
+ * output, with its error where it was undone, or with the error that says why it is parked. It needs none of the saga's
+ * services, and neither drives the execution nor sets it going: one that no process drives is waited for until one does.
+ * An execution of this process is heard of at once, one of another process within a second.
+ *
+ * A finished execution is read whichever version of the saga has run it, if it was undone, or if both that version and the one that
+ * asks have a `success` schema ({@link BuildOptions}).
+ */
+export const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   executionId: string
 ): Effect.Effect<Output, StoredError<Error>, Checkpoint> =>
@@ -183,16 +192,6 @@ type StoredError<Error> =
   | DefinitionChanged
   | JournalCorrupt
   | ExecutionNotFound
-
-export {
-  /**
-   * Waits for the result of a stored execution, in whatever process it is driven, and ends as {@link execute} does: with its
-   * output, with its error where it was undone, or with the error that says why it is parked. It needs none of the saga's
-   * services, and neither drives the execution nor sets it going: one that no process drives is waited for until one does.
-   * An execution of this process is heard of at once, one of another process within a second.
-   */
-  awaitResult as await
-}
 
 /**
  * The result of a stored execution if it has one, as {@link Saga.await} would end: none while it is running or unwinding.

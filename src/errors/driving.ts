@@ -45,7 +45,7 @@ const refusals: { readonly [Reason in CancellationRefused["reason"]]: string } =
  *   the call must make it outside
  * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
  *   represent; the author of the saga must act
- * - `InvalidOption`: an option of the store is no usable number; the author of the layer must act
+ * - `InvalidOption`: an option of the store is no usable number, or none of its words; the author of the layer must act
  *
  * No step was started whose intent is not stored, and nothing was undone before the decision to unwind was stored: the stored
  * execution stays for `Saga.resume` or `Recovery`. The operator of the store must act.
@@ -211,7 +211,8 @@ export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("ef
 
 /**
  * The stored execution was started by another definition of the saga: `difference` names the difference. It was left untouched.
- * Run it with the definition that started it, or register both versions with `Recovery`.
+ * Run it with the definition that started it, or register both versions with `Recovery`. A finished one stays readable if its saga
+ * was built with a `success` schema, and the saga that asks has one that can read the output.
  */
 export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("effect-saga/DefinitionChanged")(
   "DefinitionChanged",

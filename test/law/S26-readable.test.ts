@@ -1,7 +1,7 @@
 /** S26: a result can be read, by any version of its saga. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Schema } from "effect"
-import { Checkpoint, Saga, SagaEvents } from "effect-saga"
+import { Checkpoint, Plan, Saga, SagaEvents, ToolExecutor } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { failureOf } from "../support/exit.ts"
@@ -277,6 +277,24 @@ describe("S26: an execution that was undone", () => {
         expect(yield* Effect.flip(Saga.resume(saga, "1"))).toMatchObject(expected)
         expect(JSON.stringify(yield* Saga.poll(saga, "1"))).toContain(`"_tag":"${expected._tag}"`)
       }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("says nothing of another plan of the same name", () =>
+    Effect.gen(function*() {
+      const refuses = ToolExecutor.layerFunction(() => Effect.fail(new Error("refused")))
+      const plan = (tool: string) =>
+        Plan.decode({
+          name: "Order",
+          steps: [{ name: "look", classification: "ReadOnly", action: { tool, arguments: {} } }]
+        })
+      yield* Effect.gen(function*() {
+        const first = yield* plan("look")
+        expect(yield* Effect.flip(Saga.execute(first, undefined, one))).toMatchObject({ _tag: "ToolFailed" })
+        expect(yield* Effect.flip(Saga.await(first, "1"))).toMatchObject({ _tag: "ToolFailed" })
+        expect(yield* Effect.flip(Saga.await(yield* plan("search"), "1"))).toMatchObject({ _tag: "DefinitionChanged" })
+        const coded = version(NoRoom, "room")
+        expect(yield* Effect.flip(Saga.await(coded, "1"))).toMatchObject({ _tag: "DefinitionChanged" })
+      }).pipe(Effect.provide(refuses))
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("but one that is parked belongs to its definition", () =>

@@ -19,9 +19,11 @@ const oneDriver = "test/law/S14-one-driver.test.ts"
 const interrupted = "test/law/S17-interrupted.test.ts"
 const started = "test/law/S18-started.test.ts"
 const cancelled = "test/law/S19-cancelled.test.ts"
+const workers = "test/Worker.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
+const readable = "test/law/S26-readable.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
@@ -35,7 +37,10 @@ const codec = "src/engine/codec.ts"
 const endings = "src/engine/endings.ts"
 const durable = "src/engine/durable.ts"
 const cancellation = "src/engine/cancellation.ts"
+const worker = "src/worker/Worker.ts"
 const join = "src/engine/join.ts"
+const load = "src/engine/load.ts"
+const finding = "src/engine/finding.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const statuses = "src/journal/statuses.ts"
 const transition = "src/journal/transition.ts"
@@ -267,9 +272,9 @@ export const mutants = [
   // Executions and their journals.
   {
     says: "ignores the recorded input on a second execute",
-    file: durable,
-    text: "if (canonical(loaded.past.state.input) !== call.input)",
-    replacement: "if (false)",
+    file: load,
+    text: "if (canonical(stored) === asked) return Effect.void",
+    replacement: "if (true) return Effect.void",
     tests: [sameId]
   },
   {
@@ -310,14 +315,14 @@ export const mutants = [
   },
   {
     says: "goes on with a journal of another definition",
-    file: "src/engine/load.ts",
-    text: "if (changed !== undefined)",
+    file: load,
+    text: "if (changed !== undefined && end === undefined)",
     replacement: "if (false)",
     tests: [doesNotFit]
   },
   {
     says: "takes what was found out about a step that is not in doubt",
-    file: "src/engine/finding.ts",
+    file: finding,
     text: "|| !Journal.isInDoubt(recorded)",
     replacement: "",
     tests: [inDoubt]
@@ -543,8 +548,8 @@ export const mutants = [
   {
     says: "keeps a journal inside a transaction of its caller",
     file: "src/sql/effectSql.ts",
-    text: "Option.isNone(transaction)",
-    replacement: "Option.isOption(transaction)",
+    text: "Option.isNone(transaction) ? effect",
+    replacement: "Option.isOption(transaction) ? effect",
     tests: [checkpoint]
   },
   {
@@ -568,7 +573,7 @@ export const mutants = [
   {
     says: "lets a claim come between the look and the write, on PostgreSQL",
     file: postgres,
-    text: "FOR UPDATE OF unfinished",
+    text: "ORDER BY execution.id\n    FOR UPDATE OF unfinished",
     replacement: "",
     tests: ["test/postgres.test.ts"],
     postgres: true
@@ -723,7 +728,7 @@ export const mutants = [
   },
   {
     says: "tells an unfinished execution to have ended",
-    file: durable,
+    file: "src/engine/results.ts",
     text: "recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1))",
     replacement: "recorded === undefined ? Effect.void",
     tests: [oneDriver]
@@ -835,7 +840,7 @@ export const mutants = [
   },
   {
     says: "takes a finding about an execution that goes back",
-    file: "src/engine/finding.ts",
+    file: finding,
     text: "state.direction === \"Back\" || ",
     replacement: "",
     tests: [inDoubt]
@@ -1028,6 +1033,87 @@ export const mutants = [
     replacement: "Stream.empty",
     tests: [cancelled],
     only: "parked"
+  },
+  // Workers, and what is enqueued.
+  {
+    says: "refuses to enqueue within a transaction that it could be part of",
+    file: sqlJournals,
+    text: "connection === undefined\n        ? alone\n",
+    replacement: "connection === connection\n        ? alone\n",
+    tests: ["test/law/S18-enqueued.test.ts"],
+    only: "exist together"
+  },
+  {
+    says: "stores an enqueued execution beside the transaction of its caller",
+    file: sqlJournals,
+    text: "return isOwn ?\n    outsideTransactions(alone) :",
+    replacement: "return isOwn ?\n    alone :",
+    tests: ["test/law/S18-enqueued.test.ts"],
+    only: "file of its own"
+  },
+  {
+    says: "enqueues for another input under an id that is taken",
+    file: "src/engine/work.ts",
+    text: "(loaded) => loaded === undefined ? Effect.void : checkInput(",
+    replacement: "(loaded) => loaded !== null ? Effect.void : checkInput(",
+    tests: ["test/law/S18-enqueued.test.ts"],
+    only: "taken by another"
+  },
+  {
+    says: "claims for a worker what another drives",
+    file: postgres,
+    text: "FOR UPDATE OF unfinished SKIP LOCKED",
+    replacement: "",
+    tests: ["test/postgres.test.ts"],
+    only: "one of many workers",
+    postgres: true
+  },
+  {
+    says: "drives as many as there are, whatever its concurrency",
+    file: "src/worker/places.ts",
+    text: "return most === undefined ? all :",
+    replacement: "return most === undefined ? 100 :",
+    tests: [workers],
+    only: "as many at a time"
+  },
+  {
+    says: "keeps its place while it pauses",
+    file: worker,
+    text: "      place.leave()\n",
+    replacement: "",
+    tests: [workers],
+    only: "pauses for a second"
+  },
+  {
+    says: "lets any number of executions pause",
+    file: "src/worker/places.ts",
+    text: "!holds || this.without >= this.concurrency * pausingPerPlace",
+    replacement: "!holds",
+    tests: [workers],
+    only: "ten times"
+  },
+  {
+    says: "claims what it cannot drive again at every look",
+    file: worker,
+    text: "recovered._tag === \"LeftAsItWas\" ? this.leave(executionId, recovered.cause) : Effect.void",
+    replacement: "Effect.void",
+    tests: [workers],
+    only: "leaves it to others"
+  },
+  {
+    says: "does not wake a worker of the same process",
+    file: "src/store/Checkpoint.ts",
+    text: "enqueue: (start) => Effect.zipLeft(store.enqueue(start), PubSub.publish(enqueued, undefined))",
+    replacement: "enqueue: (start) => store.enqueue(start)",
+    tests: [workers],
+    only: "at once"
+  },
+  {
+    says: "keeps a claim that a call of this process was faster than",
+    file: "src/engine/work.ts",
+    text: "isUsed ? Effect.void : store.release(executionId, claim)",
+    replacement: "Effect.void",
+    tests: [workers]
   },
   // Calls that meet.
   {
@@ -1406,13 +1492,12 @@ export const mutants = [
     tests: [keepsFailing]
   },
   {
-    says: "keeps every look of a background recovery alive through the one after it",
-    file: "src/recovery/Recovery.ts",
-    text: "Effect.forever(Effect.zipRight(Effect.sleep(interval), look))",
-    replacement:
-      "Effect.delay(Effect.repeat(Effect.zipLeft(look, Effect.sleep(interval)), { times: Infinity }), interval)",
-    tests: [recovery],
-    only: "^Recovery.layer"
+    says: "keeps every look of a worker alive through the one after it",
+    file: worker,
+    text: "Effect.forever(Effect.zipRight(look, Queue.take(wake)))",
+    replacement: "Effect.repeat(Effect.zipRight(look, Queue.take(wake)), { times: Infinity })",
+    tests: [workers],
+    only: "keeps nothing"
   },
   // What the last look found.
   {
@@ -1449,5 +1534,48 @@ export const mutants = [
     text: "return visible(`tool \"${this.tool}\" failed: ${this.reason}`)",
     replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
     tests: ["test/hostileNames.test.ts"]
+  },
+  // What is finished.
+  {
+    says: "ends an execution without the output that its saga says how to store",
+    file: interpreter,
+    text: "output: { value: encoded }, at",
+    replacement: "at",
+    tests: [readable]
+  },
+  {
+    says: "forgets what the last step did where the output cannot be stored",
+    file: interpreter,
+    text: "onFailure: (halt) => recorder.commit(() => Effect.fail(halt))",
+    replacement: "onFailure: (halt) => Effect.fail(halt)",
+    tests: [readable]
+  },
+  {
+    says: "takes an input that it cannot read for the one that it was asked with",
+    file: load,
+    text: "onFailure: () => Effect.fail(other)",
+    replacement: "onFailure: () => Effect.void",
+    tests: [readable]
+  },
+  {
+    says: "gives one plan the end of another of the same name",
+    file: load,
+    text: "if (changed !== undefined && isPlan) return",
+    replacement: "if (changed !== undefined && isPlan && state.plan === undefined) return",
+    tests: [readable]
+  },
+  {
+    says: "tells listeners the output of a saga",
+    file: "src/watch/observer.ts",
+    text: "case \"Finished\": {\n      const { output: _, ...said } = event",
+    replacement: "case \"Finished\": {\n      const { ...said } = event",
+    tests: [readable]
+  },
+  {
+    says: "takes a misspelt way to stop an execution for a cancellation",
+    file: join,
+    text: "onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)",
+    replacement: "onInterrupt === undefined || true",
+    tests: ["test/options.test.ts"]
   }
 ]
