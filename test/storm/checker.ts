@@ -261,13 +261,13 @@ const checkCancellations = (execution: Execution) => {
         execution.found("Cancellation", `that of ${name} failed: ${answer.message}`)
     }
   }
-  for (const { by, isBack, isCommitted, isMessage, isRefused, why } of facts.cancellations) {
-    if (isMessage !== asked.has(by)) {
-      execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
-    }
-    if (facts.cancellations.filter((other) => other.by === by && isMessage).length > 1) {
-      execution.found("Cancellation", `that of ${by} was taken twice`)
-    }
+  for (const [index, { by, isBack, isCommitted, isMessage, isRefused, why }] of facts.cancellations.entries()) {
+    const earlier = facts.cancellations.slice(0, index).filter((other) => other.by === by)
+    // What was accepted is refused later if a Final that was in doubt turns out to have taken effect.
+    const isRevoked = why === "Committed" && earlier.some(({ isRefused }) => !isRefused)
+    const isKnown = isMessage ? asked.has(by) : by === ownCaller || isRevoked
+    if (!isKnown) execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
+    if (isMessage && earlier.length > 0) execution.found("Cancellation", `that of ${by} was taken twice`)
     const isDue = why === "Committed" ? isCommitted : why === "Unwinding" ? isBack : why === "Requested"
     if (isRefused ? !isDue : isCommitted || isBack) {
       const words = isRefused ? `refused as ${why}` : "accepted"
