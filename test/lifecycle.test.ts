@@ -42,7 +42,6 @@ const undone = ["+hotel", "+flight", "-flight", "-hotel"]
 
 class Airline extends Context.Tag("Airline")<Airline, { readonly seat: string }>() {}
 
-// oxlint-disable-next-line max-lines-per-function -- a list of tests
 const lifecycle = (place: Effect.Effect<Open, never, Scope.Scope>) => {
   const both = Effect.flatMap(
     place,
