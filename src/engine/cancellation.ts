@@ -123,9 +123,23 @@ export const considerRequests = (run: Run): void => {
   // The requests of one that ends or parks just now are left to the store, which does not let it end, or to the next driver.
   if (state === undefined || !isDriven(state.status)) return
   if (state.direction === "Back") return refuse(run, state.cancellation === undefined ? "Unwinding" : "Requested")
-  if (committedFinal(state) !== undefined) return refuse(run, "Committed")
+  if (committedFinal(state) !== undefined) return refuseAsCommitted(run, state)
   if (run.busy === 0) run.interrupt()
 }
+
+/** Refuses what comes too late, and also the request that was taken while it was in doubt whether a Final had taken effect. */
+const refuseAsCommitted = (run: Run, { cancellation }: Journal.ExecutionState): void => {
+  const { recorder } = run
+  if (cancellation !== undefined && recorder !== undefined) {
+    const refused = said({ ...cancellation, message: undefined })
+    recorder.record({ _tag: "CancellationRefused", ...refused, why: "Committed", at: recorder.now() })
+  }
+  refuse(run, "Committed")
+}
+
+/** Whether a run is to be cancelled as soon as what is in doubt is settled: until then no further step of it begins. */
+export const isToBeCancelled = ({ past, recorder, requests }: Run): boolean =>
+  requests.length > 0 || (past?.state.cancellation !== undefined && recorder?.state()?.cancellation !== undefined)
 
 /** Records, for a run that does not go forward any more, that the requests are taken: the first is why, the others came too late. */
 export const recordRequests = (run: Run): void => {

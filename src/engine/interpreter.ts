@@ -13,7 +13,7 @@ import { classifications } from "../journal/statuses.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
 import { unlessInterrupted } from "./beforeCall.ts"
-import { considerRequests } from "./cancellation.ts"
+import { considerRequests, isToBeCancelled } from "./cancellation.ts"
 import { inParallel, storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
 import type { Recorder } from "./recorder.ts"
@@ -341,6 +341,7 @@ const skip = ({ recorder }: Run, { classification, path }: StepNode): AnyEffect 
 
 const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
   const { recorder } = run
+  if (run.committed.length === 0 && isToBeCancelled(run)) return Effect.interrupt
   const action = new Action(run, frame, step)
   if (!classifications[step.classification].hasSideEffect) {
     const outcome = run.restore(action.runReadOnly())

@@ -132,6 +132,9 @@ const cancellation = (
     if (problem !== undefined) return problem
     if (state.cancellation !== undefined) return invalid(event, "the execution was cancelled before")
     state.cancellation = { by: event.by, reason: event.reason }
+  } else if (event.why === "Committed") {
+    // A step that was in doubt has turned out to be a Final that took effect.
+    state.cancellation = undefined
   }
   state.taken = Math.max(state.taken, event.message ?? 0)
   return state

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga } from "effect-saga"
+import { Faults } from "effect-saga/testing"
 import { failureOf } from "../support/exit.ts"
 import { everyMinute, reserve, step, Text } from "../support/sagas.ts"
 import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
@@ -133,6 +134,7 @@ describe("S19: cancelling", () => {
         yield* inside
         if (cancelFirst) yield* Saga.cancel(executionId, clerk)
         yield* open
+        while (!world.log.includes("!charge")) yield* Effect.yieldNow()
         yield* Effect.repeatN(Effect.yieldNow(), 50)
         if (!cancelFirst) yield* Saga.cancel(executionId, clerk)
         expect(failureOf(yield* Fiber.await(execution))).toMatchObject({ ...cancelled, executionId })
@@ -455,6 +457,72 @@ describe("S21: a request to cancel that is stored", () => {
           const found = { step: "car", happened: true, output: "car-output" } as const
           expect(failureOf(yield* Effect.exit(Saga.resume(saga, "1", { found })))).toMatchObject(cancelled)
           expect(world.log).toEqual(["+hotel", "+flight", "-car", "-flight", "-hotel"])
+        })
+      )
+    }))
+
+  it.effect("while nobody knows whether its first Final has taken effect is refused if a finding says that it has", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const world = makeWorld()
+      const saga = reserve(world)
+        .final("charge", {
+          success: Text,
+          action: () => Effect.never,
+          timeout: "10 seconds",
+          inDoubt: "park"
+        })
+        .final("email", { success: Text, action: world.do("email"), inDoubt: "retry" })
+        .build(({ outputs }) => outputs.email)
+      yield* process(
+        store,
+        Effect.gen(function*() {
+          const execution = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1" }))
+          yield* TestClock.adjust("10 seconds")
+          expect(failureOf(yield* Fiber.await(execution))).toMatchObject({ _tag: "OutcomeUnknown", parked: true })
+          yield* Saga.cancel("1", clerk)
+          expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Parked" }])
+          expect((yield* tagsOf).at(-2)).toBe("CancellationRequested")
+          const found = { step: "charge", happened: true, output: "charge-output" } as const
+          expect(yield* Saga.resume(saga, "1", { found })).toBe("email-output")
+          const refused = (yield* eventsOf(store, "1")).filter(({ _tag }) => _tag === "CancellationRefused")
+          expect(refused).toMatchObject([{ ...clerk, why: "Committed" }])
+          expect((yield* Saga.inspect(saga, "1")).summary).not.toContain("cancelled")
+          expect(world.log).toEqual(["+hotel", "+flight", "+email"])
+        })
+      )
+    }))
+
+  it.effect("of a block whose steps are in doubt lets none of its other steps begin", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.makeMemory
+      const world = makeWorld()
+      const load = Saga.make("Load")
+        .compensatable("crate", step(world, "crate"))
+        .compensatable("seal", step(world, "seal"))
+        .readOnly("weigh", { action: () => world.note("weigh") })
+        .build()
+      const saga = Saga.make("Convoy")
+        .parallel((branch) =>
+          branch
+            .compensatable("truck", {
+              ...step(world, "truck"),
+              action: (context) => Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 50), world.do("truck")(context))
+            })
+            .saga("load", load, { input: () => undefined })
+        )
+        .build()
+      // It dies once the intents of the block are stored.
+      yield* process(
+        Faults.crashAt(store, 0, "after"),
+        Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      )
+      yield* process(
+        store,
+        Effect.gen(function*() {
+          yield* Saga.cancel("1", clerk)
+          expect(yield* recoverAll([saga])).toMatchObject([{ _tag: "Undone", cause: { error: cancelled } }])
+          expect(world.log).toEqual(["+crate", "+truck", "-crate", "-truck"])
         })
       )
     }))

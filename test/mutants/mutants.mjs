@@ -1006,8 +1006,22 @@ export const mutants = [
   {
     says: "records no refusal of a request that came after the point of no return",
     file: cancellation,
-    text: "if (committedFinal(state) !== undefined) return refuse(run, \"Committed\")",
+    text: "if (committedFinal(state) !== undefined) return refuseAsCommitted(run, state)",
     replacement: "if (committedFinal(state) !== undefined) return",
+    tests: [cancelled]
+  },
+  {
+    says: "takes a request for granted that a finding refuses",
+    file: cancellation,
+    text: "if (cancellation !== undefined && recorder !== undefined) {",
+    replacement: "if (cancellation !== undefined && recorder === undefined) {",
+    tests: [cancelled]
+  },
+  {
+    says: "begins further steps of a block while a cancellation waits for a doubt",
+    file: interpreter,
+    text: "if (run.committed.length === 0 && isToBeCancelled(run)) return Effect.interrupt",
+    replacement: "",
     tests: [cancelled]
   },
   {

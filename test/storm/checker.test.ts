@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Effect, Line } from "./bank.ts"
 import { check, checkLate, type Evidence } from "./checker.ts"
-import type { Call, Inspected } from "./messages.ts"
+import type { Call, CancelAnswer, Inspected } from "./messages.ts"
 import type { Stored } from "./rows.ts"
 
 type Mutable<A> = A extends (infer B)[] ? Array<Mutable<B>>
@@ -115,6 +115,68 @@ const callOf = ({ lines }: Deposit, role: string) =>
 const without = ({ stored }: Deposit, tag: string) =>
   void (stored[0]!.events = stored[0]!.events.filter(({ _tag }) => _tag !== tag))
 
+/** Somebody has asked for its cancellation before the Final was called, and got this answer. */
+const ask = (it: Deposit, answer: CancelAnswer, name = "w9/1") => {
+  const line = (said: Line["said"], at: number) => ({ sequence: it.lines.length, at, process: 2, said })
+  it.lines.push(line({ _tag: "Asking", executionId: "d", name }, 26))
+  it.lines.push(line({ _tag: "Asked", executionId: "d", name, answer }, 27))
+}
+const event = (it: Deposit, before: string, _tag: string, more: object) => {
+  const { events } = it.stored[0]!
+  events.splice(events.findIndex((event) => event._tag === before), 0, {
+    _tag,
+    at: 46,
+    by: "w9/1",
+    message: 1,
+    ...more
+  })
+}
+/** Its driver has taken a request. */
+const accepted = (it: Deposit, more: object = {}) => event(it, "UnwindingStarted", "CancellationRequested", more)
+/** Its driver has refused a request. */
+const refused = (it: Deposit, more: object = {}) =>
+  event(it, "Finished", "CancellationRefused", { why: "Committed", ...more })
+const answers = (it: Deposit, by: "await" | "poll" | "execute", tag: string, reason?: string) =>
+  void it.lines.push({
+    sequence: it.lines.length,
+    at: 90,
+    process: 2,
+    said: { _tag: "Ended", by, executionId: "d", outcome: { _tag: "Failed", tag, reason, parked: false, message: tag } }
+  })
+
+/** What may be said of requests, and contradicts nothing. */
+const right: ReadonlyArray<
+  readonly [what: string, ended: "Succeeded" | "Undone", change: (evidence: Deposit) => void]
+> = [
+  ["a request that was taken before the decision", "Undone", (it) => {
+    ask(it, { _tag: "Stored" })
+    accepted(it)
+    answers(it, "await", "Cancelled")
+  }],
+  ["a request that was refused after the point of no return", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    refused(it)
+  }],
+  [
+    "a request that was accepted while the Final was in doubt, and refused when it had taken effect",
+    "Succeeded",
+    (it) => {
+      ask(it, { _tag: "Stored" })
+      event(it, "StepStarted", "CancellationRequested", {})
+      refused(it, { message: undefined })
+    }
+  ],
+  ["a request of which nobody knows whether it is stored", "Succeeded", (it) => ask(it, { _tag: "Unsure" })],
+  ["a request of the call itself, by its interruption", "Undone", (it) => {
+    accepted(it, { by: "its caller", message: undefined })
+  }],
+  ["a request of a process that was killed before it could tell the answer", "Undone", (it) => {
+    ask(it, { _tag: "Stored" })
+    it.lines.pop()
+    accepted(it)
+  }]
+]
+
 const wrong: ReadonlyArray<
   readonly [
     what: string,
@@ -170,6 +232,74 @@ const wrong: ReadonlyArray<
   ["a finished one among those that are not", "Succeeded", ({ stored }) => void (stored[0]!.unfinished = "Running"), [
     "Rows"
   ]],
+  ["an acknowledged start of which nothing is stored", "Succeeded", (it) => {
+    it.stored = []
+    it.effects = []
+    it.lines = [{ sequence: 0, at: 20, process: 1, said: { _tag: "Begun", executionId: "d" } }]
+  }, ["Lost"]],
+  ["an acknowledged request that nobody has taken", "Undone", (it) => ask(it, { _tag: "Stored" }), ["Cancellation"]],
+  ["an acknowledged request that was taken, and it went forward", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    event(it, "StepStarted", "CancellationRequested", {})
+  }, ["Cancellation"]],
+  ["a request that was taken twice", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    refused(it)
+    refused(it)
+  }, ["Cancellation"]],
+  ["a refused request that was taken", "Undone", (it) => {
+    ask(it, { _tag: "Refused", reason: "Requested" })
+    accepted(it)
+  }, ["Cancellation"]],
+  ["a request that was refused for no reason", "Succeeded", (it) => ask(it, { _tag: "Refused", reason: "Unwinding" }), [
+    "Cancellation"
+  ]],
+  ["a request that was refused before there was a reason", "Succeeded", (it) => {
+    ask(it, { _tag: "Refused", reason: "Finished" })
+  }, ["Cancellation"]],
+  ["a request that its driver has refused too early", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    event(it, "StepSucceeded", "CancellationRefused", { why: "Committed" })
+  }, ["Cancellation"]],
+  ["a request that its driver has accepted too late", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    event(it, "Finished", "CancellationRequested", {})
+  }, ["Cancellation"]],
+  ["a request that nobody has made", "Undone", (it) => accepted(it), ["Cancellation"]],
+  ["a request that failed in an unknown way", "Undone", (it) => ask(it, { _tag: "Failed", message: "TypeError" }), [
+    "Cancellation"
+  ]],
+  ["a request that does not find what was started", "Succeeded", (it) => {
+    it.lines.unshift({ sequence: -1, at: 10, process: 1, said: { _tag: "Begun", executionId: "d" } })
+    ask(it, { _tag: "NotFound" })
+  }, ["Cancellation"]],
+  ["a step that begins under a claim after an acknowledged request", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    refused(it)
+    const claimed = { _tag: "Claimed", executionId: "d", fence: 1, token: 2 } as const
+    it.lines.push({ sequence: it.lines.length, at: 500, process: 2, said: claimed })
+    it.stored[0]!.tokens.push(2)
+    const wire = it.lines.splice(1, 1)[0]!
+    Object.assign(wire, { at: 700, sequence: it.lines.length + 1 })
+    if (wire.said._tag === "Call") wire.said.fence = 1
+    it.lines.push(wire)
+    for (const event of it.stored[0]!.events.slice(3)) event.at += 600
+  }, ["NotTaken"]],
+  ["a cancellation that is told to a caller, and that nobody has asked for", "Undone", (it) => {
+    answers(it, "execute", "Cancelled")
+  }, ["Answer"]],
+  ["a cancellation that is told to a caller of one that succeeded", "Succeeded", (it) => {
+    ask(it, { _tag: "Stored" })
+    refused(it)
+    answers(it, "await", "Cancelled")
+  }, ["Answer"]],
+  ["a message that kept a driver from ending, told to a caller", "Succeeded", (it) => {
+    answers(it, "execute", "ExecutionConflict", "HasMessages")
+  }, ["Answer"]],
+  ["another driver, told to one who only waits", "Succeeded", (it) => {
+    answers(it, "await", "ExecutionConflict", "OtherDriver")
+  }, ["Answer"]],
+  ["one that a waiter does not find", "Succeeded", (it) => answers(it, "poll", "ExecutionNotFound"), ["Answer"]],
   ["an inspection that says something else", "Undone", (it) => void (it.inspected[0]!.status = "Succeeded"), [
     "Inspected"
   ]]
@@ -180,6 +310,14 @@ describe("the checker of the storm", () => {
     expect(kinds(deposit("Succeeded"))).toEqual([])
     expect(kinds(deposit("Undone"))).toEqual([])
   })
+
+  for (const [what, ended, change] of right) {
+    it(`has nothing to say of ${what}`, () => {
+      const evidence = deposit(ended)
+      change(evidence)
+      expect(check(evidence as unknown as Evidence)).toEqual([])
+    })
+  }
 
   for (const [what, ended, change, found] of wrong) {
     it(`finds ${what}`, () => {

@@ -232,10 +232,10 @@ const checkCancellations = (execution: Execution) => {
     const taken = facts.cancellations.filter(({ by }) => by === name)
     switch (answer._tag) {
       case "Stored":
-        if (isFinished && taken.length !== 1) {
-          execution.found("Cancellation", `that of ${name} is acknowledged, and was taken ${taken.length} times`)
+        if (isFinished && taken.length === 0) {
+          execution.found("Cancellation", `that of ${name} is acknowledged, and was never taken`)
         }
-        if (taken.every(({ isRefused }) => isRefused)) break
+        if (taken.some(({ isRefused }) => isRefused)) break
         if (stored.status === "Succeeded" || facts.parked === "FailedAfterCommit") {
           execution.found("Cancellation", `that of ${name} was taken, and it went forward`)
         }
@@ -261,13 +261,13 @@ const checkCancellations = (execution: Execution) => {
         execution.found("Cancellation", `that of ${name} failed: ${answer.message}`)
     }
   }
-  for (const { by, isBack, isCommitted, isMessage, isRefused, why } of facts.cancellations) {
-    if (isMessage !== asked.has(by)) {
-      execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
-    }
-    if (facts.cancellations.filter((other) => other.by === by && isMessage).length > 1) {
-      execution.found("Cancellation", `that of ${by} was taken twice`)
-    }
+  for (const [index, { by, isBack, isCommitted, isMessage, isRefused, why }] of facts.cancellations.entries()) {
+    const earlier = facts.cancellations.slice(0, index).filter((other) => other.by === by)
+    // What was accepted is refused later if a Final that was in doubt turns out to have taken effect.
+    const isRevoked = why === "Committed" && earlier.some(({ isRefused }) => !isRefused)
+    const isKnown = isMessage ? asked.has(by) : by === ownCaller || isRevoked
+    if (!isKnown) execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
+    if (isMessage && earlier.length > 0) execution.found("Cancellation", `that of ${by} was taken twice`)
     const isDue = why === "Committed" ? isCommitted : why === "Unwinding" ? isBack : why === "Requested"
     if (isRefused ? !isDue : isCommitted || isBack) {
       const words = isRefused ? `refused as ${why}` : "accepted"
@@ -275,6 +275,9 @@ const checkCancellations = (execution: Execution) => {
     }
   }
 }
+
+/** In whose name a call asks that was interrupted. */
+const ownCaller = "its caller"
 
 const begunToAsk = ({ lines }: Execution, name: string): number =>
   lines.find(({ said }) => said._tag === "Asking" && said.name === name)?.sequence ?? 0
@@ -305,20 +308,20 @@ const margin = 200
  * step begins, unless a Final has taken effect.
  */
 const checkTakenFirst = (execution: Execution) => {
-  const { calls, lines } = execution
+  const { calls, facts, lines } = execution
   const stored = lines.find(({ said }) => said._tag === "Asked" && said.answer._tag === "Stored")
   if (stored === undefined) return
   const claim = lines.find(({ at, said }) => said._tag === "Claimed" && at > stored.at + margin)
   if (claim?.said._tag !== "Claimed") return
   const { fence } = claim.said
-  const seen = new Set<string>()
   for (const { came, said, sequence } of calls) {
     if (said.role !== "do") continue
     const kind = execution.shape.steps.find(({ path }) => path === said.step)?.kind
-    if (sequence > claim.sequence && said.fence >= fence && !seen.has(said.step)) {
+    // A step whose intent was stored before is in doubt, and is settled first.
+    const isNew = (facts.steps.get(said.step)?.startedAt ?? 0) > claim.at
+    if (sequence > claim.sequence && said.fence >= fence && isNew) {
       execution.found("NotTaken", `${said.step} was begun under claim ${fence}, and it had been cancelled before`)
     }
-    seen.add(said.step)
     if (kind === "Final" && (came?.effect === "took" || came?.effect === "known")) return
   }
 }

@@ -55,6 +55,11 @@ export interface Storm {
     readonly delays: number
     readonly calls: number
     readonly claims: number
+    readonly starts: number
+    readonly requests: number
+    /** Requests that a driver has accepted, and that one has refused. */
+    readonly accepted: number
+    readonly refused: number
     readonly lateCalls: number
     readonly lateRefused: number
   }
@@ -247,6 +252,9 @@ const hasDone = async ({ child }: Worker, what: "recover" | "inspect" | "settle"
   return Promise.race([said, ended, sleep(until - Date.now(), false, { ref: false })])
 }
 
+const counted = (executions: ReadonlyArray<Stored>, tag: string): number =>
+  executions.reduce((sum, { events }) => sum + events.filter(({ _tag }) => _tag === tag).length, 0)
+
 export const storm = async (options: {
   readonly seconds: number
   /** When it must have come to its end, in epoch milliseconds. */
@@ -359,8 +367,9 @@ export const storm = async (options: {
   const late = checkLate(bank.lines, crew.pauses)
   add(late.violations)
   add(crew.crashes)
-  if (executions.length === 0 || crew.counts.kills === 0) {
-    add([{ kind: "Empty", executionId: "", what: "no execution was stored, or nobody was killed: nothing was tried" }])
+  if (executions.length === 0 || crew.counts.kills === 0 || counted(executions, "CancellationRequested") === 0) {
+    const what = "no execution was stored, or nobody was killed, or nothing was cancelled: nothing was tried"
+    add([{ kind: "Empty", executionId: "", what }])
   }
   process.off("exit", onExit)
   crew.killAll()
@@ -374,6 +383,10 @@ export const storm = async (options: {
       ...wires,
       calls: said("Call"),
       claims: said("Claimed"),
+      starts: said("Begun"),
+      requests: said("Asked"),
+      accepted: counted(executions, "CancellationRequested"),
+      refused: counted(executions, "CancellationRefused"),
       lateCalls: late.violations.length,
       lateRefused: late.refused
     },
