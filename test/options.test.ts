@@ -1,7 +1,7 @@
 /** Options of runs and of stores that only code without types can give: each is refused before anything is done. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Layer } from "effect"
-import { Checkpoint, Plan, Recovery, Saga, ToolExecutor } from "effect-saga"
+import { Checkpoint, Plan, Recovery, Saga, type SagaError, ToolExecutor } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { failureOf } from "./support/exit.ts"
 import { reserve } from "./support/sagas.ts"
@@ -19,8 +19,13 @@ describe("an executionId that is no text", () => {
       const world = makeWorld()
       const saga = reserve(world).build()
       for (const [executionId, shown] of ids) {
-        for (const run of [Saga.execute, Saga.start]) {
-          const error = failureOf(yield* Effect.exit(run(saga, undefined, { executionId } as never)))
+        const options = { executionId } as never
+        const runs: ReadonlyArray<Effect.Effect<unknown, SagaError.DurableError, Checkpoint.Checkpoint>> = [
+          Saga.execute(saga, undefined, options),
+          Saga.start(saga, undefined, options)
+        ]
+        for (const run of runs) {
+          const error = failureOf(yield* Effect.exit(run))
           expect(error).toMatchObject({ _tag: "InvalidExecutionId", executionId: shown })
           expect(error?.message).toContain(
             `"${shown}" cannot be an executionId of Reserve: it must be well-formed text`

@@ -37,19 +37,12 @@ const OrdersLive = HttpApiBuilder.group(ShopApi, "orders", (handlers) =>
       // Stored, and so acknowledged. The same key again is the same order; with another order it is refused.
       return Effect.matchEffect(Saga.start(checkout, payload, { executionId: id }), {
         onFailure: problem,
-        onSuccess: () =>
-          HttpServerResponse.json({ id }, { status: 202, headers: { location: `/orders/${encodeURIComponent(id)}` } })
-            .pipe(
-              Effect.orDie
-            )
+        onSuccess: () => Effect.succeed(accepted(id))
       })
     })
     .handle("find", ({ path: { id }, urlParams: { wait } }) => {
       const receipt = wait === 0
-        ? Effect.flatMap(
-          Saga.poll(checkout, id),
-          Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.asSome })
-        )
+        ? Effect.flatMap(Saga.poll(checkout, id), Effect.transposeOption)
         // A client that leaves ends the wait, not the order.
         : Effect.timeoutOption(Saga.await(checkout, id), wait * 1000)
       return Effect.matchEffect(receipt, {
@@ -58,6 +51,12 @@ const OrdersLive = HttpApiBuilder.group(ShopApi, "orders", (handlers) =>
         onSuccess: (receipt) => Effect.succeed(stateOf(receipt))
       })
     }))
+
+const accepted = (id: string) =>
+  HttpServerResponse.unsafeJson({ id }, {
+    status: 202,
+    headers: { location: `/orders/${encodeURIComponent(id)}` }
+  })
 
 const stateOf = (receipt: Option.Option<Receipt>): State =>
   Option.match(receipt, {
