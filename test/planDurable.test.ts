@@ -250,6 +250,7 @@ describe("a durable plan", () => {
         sequence: 0,
         status: "Running",
         taken: 0,
+        attributes: undefined,
         body: JSON.stringify({ format: 1, events: [] }).replace(
           "[]",
           JSON.stringify([{

@@ -111,6 +111,8 @@ interface Header {
   readonly version: number
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
+  /** What its executions are found by; only a durable start of this saga itself asks. */
+  readonly attributes: ((given: Pick<Earlier, "input">) => unknown) | undefined
   readonly project: (earlier: Earlier) => unknown
   /** The plan's document, plain JSON. It is stored with each execution, so that one can be resumed without the code that made it. */
   readonly plan?: unknown

@@ -156,6 +156,7 @@ class FrozenProgram implements Program {
   readonly version: number
   readonly input: Program["input"]
   readonly onCompensationFailure: Program["onCompensationFailure"]
+  readonly attributes: Program["attributes"]
   readonly project: Program["project"]
   readonly plan: unknown
   readonly hasParallel: boolean
@@ -171,6 +172,7 @@ class FrozenProgram implements Program {
     this.version = header.version
     this.input = header.input
     this.onCompensationFailure = header.onCompensationFailure
+    this.attributes = header.attributes
     this.project = header.project
     this.plan = header.plan
     this.own = Object.freeze(own)

@@ -9,6 +9,7 @@ import type { Dialect } from "./dialect.ts"
 import { toCheckpointError } from "./effectSql.ts"
 import * as journals from "./journals.ts"
 import * as leases from "./leases.ts"
+import * as listing from "./listing.ts"
 import { open } from "./migrations.ts"
 import { openOwnClients } from "./ownClients.ts"
 import { postgres } from "./postgresDialect.ts"
@@ -44,6 +45,7 @@ export const make = (
           })
         )
     })
+    yield* listing.foldCountsInBackground(databases.forJournals)
     return storeOver(databases, patience, options)
   })
 
@@ -123,6 +125,8 @@ const storeOver = (
     send: journals.send(forJournals),
     messages: journals.messages(forJournals),
     withMessages: journals.withMessages(forJournals),
+    list: listing.list(forJournals),
+    count: listing.count(forJournals),
     prune: journals.prune(forJournals)
   }
 }

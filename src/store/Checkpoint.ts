@@ -17,17 +17,21 @@ import type { Claim, Commit, Store, Token as LeaseToken } from "./store.ts"
 
 export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox } from "./driven.ts"
 export {
+  type Attributes,
   type Claim,
   type Commit,
+  type ExecutionCount,
+  type Listing,
   type Store,
   type StoredCommit,
+  type StoredExecution,
   type StoredMessage,
   Token,
   type UnfinishedExecution
 } from "./store.ts"
 
 /** A store as sagas use it. */
-export interface Service extends Pick<Store, "load" | "unfinished" | "messages"> {
+export interface Service extends Pick<Store, "load" | "unfinished" | "messages" | "list" | "count"> {
   /**
    * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` if it is refused:
    * `LeaseLost` if this process has no lease any more, `HasMessages` if it would finish an execution that has a message which is not
@@ -121,6 +125,8 @@ const makeService = (
       load: (executionId) => eventLoop.before(store.load(executionId)),
       unfinished: store.unfinished,
       messages: store.messages,
+      list: store.list,
+      count: store.count,
       append,
       send: (message) =>
         Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),

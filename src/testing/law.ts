@@ -63,7 +63,8 @@ export const commit = (
   body: JSON.stringify(`${executionId} ${sequence} "quoted" 'too' \\ ? $1 ☃ 😀 \u0000\n`),
   token,
   fence,
-  taken: 0
+  taken: 0,
+  attributes: undefined
 })
 
 export const list = (store: Store, parked = false) =>

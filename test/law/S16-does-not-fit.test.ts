@@ -85,7 +85,8 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         status: "Running",
         token: yield* store.token,
         fence: 0,
-        taken: 0
+        taken: 0,
+        attributes: undefined
       } as const
       yield* store.append({ ...commit, body: "{" })
       const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
@@ -133,6 +134,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
+        attributes: undefined,
         body: "not json"
       })
       yield* store.append({
@@ -144,6 +146,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
+        attributes: undefined,
         body: "not json"
       })
       const recovered = yield* recoverAll([reserve(makeWorld()).build()])

@@ -11,5 +11,6 @@ export const commitOf = (
   body: "{}",
   fence: 0,
   taken: 0,
+  attributes: undefined,
   ...commit
 })
