@@ -17,7 +17,7 @@ const floors = [
   ["report"],
   ["Saga.ts"],
   ["plan"],
-  ["recovery"],
+  ["recovery", "executions"],
   ["testing"],
   ["index.ts"]
 ]

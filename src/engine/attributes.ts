@@ -3,9 +3,9 @@ import { Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { NotStorable } from "../SagaError.ts"
 import type { Attributes } from "../store/Checkpoint.ts"
+import { holdsSecret } from "../values/ast.ts"
 import { plainAttributes } from "../values/attribute.ts"
 import { describe } from "../values/describe.ts"
-import { holdsSecret } from "../values/ast.ts"
 
 /**
  * What an execution that starts with this input is found by; undefined if it is nothing. The input is as its steps see it. An error

@@ -163,6 +163,6 @@ export const resume = (
     ofExecution(executionId),
     (plan) =>
       plan === undefined
-        ? Effect.fail(new ExecutionNotFound({ executionId }))
+        ? Effect.fail(new ExecutionNotFound({ plan: true, executionId }))
         : resumeSaga(plan, executionId, options)
   )

@@ -58,7 +58,7 @@ export const count = ({ query }: Database): Store["count"] => (saga) => {
 /** Sums up the counts now and then, if the database does not keep them so. If that fails they are the same, and more to read. */
 export const foldCountsInBackground = ({ dialect, query }: Database): Effect.Effect<void, never, Scope.Scope> => {
   if (dialect.foldCounts === undefined) return Effect.void
-  // With the patience of a lease: a store that closes waits for it.
+  // Over the connection of the lease and with its patience: it is there already, and a store that closes waits for it.
   const fold = Effect.ignore(query("lease", dialect.foldCounts))
   return Effect.asVoid(
     Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(fold, inRealTime(Effect.sleep("1 minute"))))))
@@ -80,19 +80,15 @@ const lastBefore = ({ query }: Database, time: number): Effect.Effect<number, Ch
   Effect.map(
     query(
       "list",
-      `WITH RECURSIVE search (low, high) AS (
-        SELECT CAST(0 AS BIGINT), COALESCE(MAX(id), 0) + 1 FROM effect_saga_execution
+      `WITH RECURSIVE search (low, step) AS (
+        SELECT CAST(0 AS BIGINT), CAST(4503599627370496 AS BIGINT)
         UNION ALL
-        SELECT CASE WHEN started_at < ? THEN middle ELSE low END, CASE WHEN started_at < ? THEN high ELSE middle END
-        FROM (
-          SELECT low, high, (low + high) / 2 AS middle, (
-            SELECT started_at FROM effect_saga_execution WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1
-          ) AS started_at
-          FROM search WHERE high - low > 1
-        ) AS probe
+        SELECT CASE WHEN (
+          SELECT started_at FROM effect_saga_execution WHERE id >= low + step ORDER BY id LIMIT 1
+        ) < ? THEN low + step ELSE low END, step / 2
+        FROM search WHERE step > 0
       )
       SELECT MAX(low) AS low FROM search`,
-      time,
       time
     ),
     ([{ low }]) => Number(low)

@@ -45,7 +45,7 @@ export const make = (
           })
         )
     })
-    yield* listing.foldCountsInBackground(databases.forJournals)
+    yield* listing.foldCountsInBackground(databases.forLeases)
     return storeOver(databases, patience, options)
   })
 

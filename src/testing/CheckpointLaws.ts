@@ -6,6 +6,7 @@ import { Effect, type Scope, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
 import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from "./law.ts"
+import { listingLaws } from "./listingLaws.ts"
 import { messageLaws } from "./messageLaws.ts"
 
 export { type Law, LawBroken } from "./law.ts"
@@ -218,6 +219,7 @@ export const laws: ReadonlyArray<Law> = [
       yield* same(yield* store.claim("unknown", token), undefined)
     })),
   ...messageLaws,
+  ...listingLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)

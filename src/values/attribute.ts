@@ -16,7 +16,7 @@ const isText = (text: string): boolean => {
 }
 
 /** What is wrong with an attribute; undefined if nothing is. Says nothing of its value, which may be meant for nobody. */
-const attributeProblem = (name: string, value: unknown): string | undefined => {
+export const attributeProblem = (name: string, value: unknown): string | undefined => {
   if (name === "" || name.length > longestName || name === "__proto__" || !isText(name)) {
     return `${said(name)} is no name of an attribute: it must be well-formed text of 1 to ${longestName} characters`
   }
