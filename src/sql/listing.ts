@@ -59,7 +59,10 @@ export const count = ({ query }: Database): Store["count"] => (saga) => {
 export const foldCountsInBackground = ({ dialect, query }: Database): Effect.Effect<void, never, Scope.Scope> => {
   if (dialect.foldCounts === undefined) return Effect.void
   // Over the connection of the lease and with its patience: it is there already, and a store that closes waits for it.
-  const fold = Effect.ignore(query("lease", dialect.foldCounts))
+  const fold = Effect.catchAllCause(
+    query("lease", dialect.foldCounts),
+    (cause) => Effect.logDebug("the counts of executions could not be summed up", cause)
+  )
   return Effect.asVoid(
     Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(fold, inRealTime(Effect.sleep("1 minute"))))))
   )

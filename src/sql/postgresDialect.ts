@@ -221,7 +221,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
   // A row that another process is summing up is left to it.
   foldCounts: `WITH folded AS (
       DELETE FROM effect_saga_count
-      WHERE 1000 < (SELECT COUNT(*) FROM (SELECT 1 FROM effect_saga_count LIMIT 1001) AS some)
+      WHERE 1000 < (SELECT COUNT(*) FROM (SELECT 1 FROM effect_saga_count LIMIT 1001) AS many)
         AND ctid = ANY(ARRAY(SELECT ctid FROM effect_saga_count LIMIT 100000 FOR UPDATE SKIP LOCKED))
       RETURNING saga, status, executions
     )
