@@ -18,7 +18,7 @@ const workspace = join(root, ".docs-check")
 /** For the examples of doc comments, which would otherwise all begin alike. */
 const imports = `
 import { Effect, Layer, Logger, Schema, Stream } from "effect"
-import { Checkpoint, Diagram, Plan, Recovery, Saga, SagaError, SagaEvents, Step, Timeline, ToolExecutor, Worker } from "effect-saga"`
+import { Checkpoint, Diagram, Executions, Plan, Recovery, Saga, SagaError, SagaEvents, Step, Timeline, ToolExecutor, Worker } from "effect-saga"`
 const preludes = {
   trip: `${imports}
 const trip = Saga.make("Trip", { input: Schema.Struct({ card: Schema.String }) })

@@ -17,7 +17,7 @@ const floors = [
   ["report", "durably"],
   ["Saga.ts"],
   ["plan"],
-  ["recovery"],
+  ["recovery", "executions"],
   ["worker"],
   ["testing"],
   ["index.ts"]

@@ -5,6 +5,7 @@
  */
 import { durable } from "./durable.ts"
 import { inProcess } from "./inProcess.ts"
+import { listing } from "./listing.ts"
 import { observed } from "./observed.ts"
 import { scale } from "./scale.ts"
 
@@ -27,6 +28,10 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
   ["scale", async (count = 1_000_000) => {
     print("Scale: what finished executions that are stored cost those that come after")
     await scale(count, print)
+  }],
+  ["listing", async (count = 1_000_000) => {
+    print(`Listing: ${count} stored executions; the median time of a first page of 100, and of a count`)
+    await listing(count, print)
   }]
 ])
 

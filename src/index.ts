@@ -6,6 +6,9 @@ export * as Checkpoint from "./store/Checkpoint.ts"
 /** Pictures of sagas and of what became of their steps, as Mermaid and as DOT. */
 export * as Diagram from "./report/Diagram.ts"
 
+/** Lists, counts and reads stored executions. */
+export * as Executions from "./executions/Executions.ts"
+
 /** The journal of an execution: its events, and the table that says which may follow which. */
 export * as Journal from "./Journal.ts"
 

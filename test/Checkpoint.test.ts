@@ -50,6 +50,8 @@ const reopened = Effect.map(temporaryFile, (filename): Checkpoint.Store => {
     send: (message) => use((store) => store.send(message)),
     messages: (executionId) => use((store) => store.messages(executionId)),
     withMessages: (token) => use((store) => store.withMessages(token)),
+    list: (listing) => use((store) => store.list(listing)),
+    count: (saga) => use((store) => store.count(saga)),
     prune: (age) => use((store) => store.prune(age))
   }
 })

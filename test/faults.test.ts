@@ -162,6 +162,8 @@ const faulty = (store: Checkpoint.Store, { at, lasts, moment }: Fault) => {
     send: store.send,
     messages: (executionId) => hit("load", store.messages(executionId)),
     withMessages: store.withMessages,
+    list: store.list,
+    count: store.count,
     prune: store.prune
   }
   return { store: wrapped, wasHit: () => operations > at }

@@ -251,6 +251,7 @@ describe("a durable plan", () => {
         status: "Running",
         taken: 0,
         isPlan: false,
+        attributes: undefined,
         body: JSON.stringify({ format: 1, events: [] }).replace(
           "[]",
           JSON.stringify([{

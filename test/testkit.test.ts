@@ -465,17 +465,29 @@ describe("a process that has crashed", () => {
         body: "{}",
         taken: 0,
         isPlan: false,
+        attributes: undefined,
         token,
         fence: 0
       }
       yield* Effect.exit(store.append([commit]))
       expect((yield* memory.load("1")).length).toBe(1)
+      const listing = {
+        saga: undefined,
+        statuses: undefined,
+        attributes: undefined,
+        since: undefined,
+        until: undefined,
+        before: undefined,
+        limit: 1
+      }
       const wanted = { sagas: [{ name: "Trip", version: 1 }], plans: false, except: [], limit: 1 }
       // What it hears of others is of no use to it without the rest.
       const calls: Record<Exclude<keyof Checkpoint.Store, "release" | "arrivals">, Effect.Effect<unknown, unknown>> = {
         append: store.append([{ ...commit, sequence: 1 }]),
         enqueue: store.enqueue({ ...commit, executionId: "2" }),
         claimNext: store.claimNext(wanted, token),
+        list: store.list(listing),
+        count: store.count(undefined),
         load: store.load("1"),
         unfinished: Stream.runCollect(store.unfinished({ parked: false })),
         acquire: store.acquire({ milliseconds: 1 }),

@@ -31,6 +31,11 @@ interface FieldsWithoutSchema {
 }
 declare const noSchema: unique symbol
 
+/** What executions are found by: a plain value under each name. One that is `undefined` is left out. */
+export interface AttributeValues {
+  readonly [name: string]: string | number | boolean | undefined
+}
+
 /** The options of a saga. */
 export interface Options<Input, Encoded, V extends number, Timeout, RetryRequirements, InDoubt> {
   /** What a run is given; a durable run stores it. Left out, a saga takes no input. */
@@ -45,6 +50,13 @@ export interface Options<Input, Encoded, V extends number, Timeout, RetryRequire
   readonly onCompensationFailure?: OnCompensationFailure
   /** Policies for each step that has none of its own. */
   readonly defaults?: Defaults<Timeout, RetryRequirements, InDoubt>
+  /**
+   * What the stored executions of this saga are found by, with `Executions.list`. Computed once, when a durable execution starts,
+   * and stored with the start, in plain: it is no place for secrets. At most 32, with names of at most 64 characters; a value is a
+   * text of at most 400 characters, a finite number or a boolean. Anything else fails the start with `NotStorable`. In process
+   * nothing is stored, and nobody asks; nor is a nested saga asked.
+   */
+  readonly attributes?: (given: { readonly input: NoInfer<Input> }) => AttributeValues
 }
 
 /**
@@ -97,6 +109,7 @@ export const make = <
     version: options?.version as number | undefined ?? 1,
     input: options?.input as Definition["input"],
     onCompensationFailure: options?.onCompensationFailure ?? "continue",
+    attributes: options?.attributes,
     defaults: options?.defaults as KnownDefaults | undefined ?? {}
   }
   // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.

@@ -156,6 +156,7 @@ class FrozenProgram implements Program {
   readonly version: number
   readonly input: Program["input"]
   readonly onCompensationFailure: Program["onCompensationFailure"]
+  readonly attributes: Program["attributes"]
   readonly project: Program["project"]
   readonly success: Program["success"]
   readonly plan: unknown
@@ -172,6 +173,7 @@ class FrozenProgram implements Program {
     this.version = header.version
     this.input = header.input
     this.onCompensationFailure = header.onCompensationFailure
+    this.attributes = header.attributes
     this.project = header.project
     this.success = header.success
     this.plan = header.plan

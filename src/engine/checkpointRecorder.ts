@@ -22,6 +22,8 @@ export interface Destination {
   readonly program: Program
   readonly executionId: string
   readonly state: Journal.ExecutionState | undefined
+  /** For the first commit. */
+  readonly attributes: Checkpoint.Attributes | undefined
   /** The sequence of the next commit. */
   readonly sequence: number
   readonly now: () => number
@@ -35,6 +37,7 @@ export class CheckpointRecorder implements Recorder {
   readonly program: Program
   readonly executionId: string
   readonly observer: Observer | undefined
+  readonly attributes: Checkpoint.Attributes | undefined
   private readonly store: Destination["store"]
   private readonly sum: Sum
   private sequence: number
@@ -54,6 +57,7 @@ export class CheckpointRecorder implements Recorder {
     this.executionId = to.executionId
     this.observer = to.observer
     this.now = to.now
+    this.attributes = to.attributes
     this.sum = new Sum(to.state)
     this.sequence = to.sequence
     this.inTurn = to.program.hasParallel ? Effect.unsafeMakeSemaphore(1).withPermits(1) : undefined
@@ -176,9 +180,10 @@ class Commit implements Checkpoint.Commit {
   readonly token: Checkpoint.Token
   readonly fence: number
   readonly taken: number
+  readonly attributes: Checkpoint.Attributes | undefined
 
   constructor(
-    { claim, executionId, program }: Pick<Destination, "claim" | "executionId" | "program">,
+    { attributes, claim, executionId, program }: Pick<Destination, "attributes" | "claim" | "executionId" | "program">,
     sequence: number,
     { taken }: Pick<Journal.ExecutionState, "taken">,
     status: Journal.Status,
@@ -194,6 +199,7 @@ class Commit implements Checkpoint.Commit {
     this.token = claim.token
     this.fence = claim.fence
     this.taken = taken
+    this.attributes = sequence === 0 ? attributes : undefined
   }
 }
 

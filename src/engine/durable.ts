@@ -19,6 +19,7 @@ import { canonical } from "../values/json.ts"
 import { textOrKind } from "../values/numbers.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
+import { attributesOf } from "./attributes.ts"
 import { mailboxOf, takeMessages } from "./cancellation.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { capture, type Captured } from "./codec.ts"
@@ -182,27 +183,28 @@ const begin = (
   program: Program,
   { encoded, executionId, input, storesFirst }: Start
 ): Driving =>
-  withObserver(
-    { program, executionId, resumed: false },
-    ({ now, observer }) =>
-      Effect.flatMap(Effect.interruptible(store.token), (token) => {
-        const claim = { token, fence: 0 }
-        const destination = { store, claim, program, executionId, state: undefined, sequence: 0, now, observer }
-        const recorder = new CheckpointRecorder(destination)
-        recorder.record({
-          _tag: "Started",
-          saga: program.name,
-          version: program.version,
-          fingerprint: program.fingerprint,
-          plan: program.plan,
-          input: encoded,
-          at: now()
-        })
-        const run = new Run({ program, executionId, input, recorder, driven })
-        const driving = driveClaimed(store, driven, claim, run)
-        // Else it is stored with the first intent: until then nothing has happened that would need the execution.
-        return storesFirst ? stored(recorder, driving) : driving
-      })
+  andThen(
+    attributesOf(program, executionId, input),
+    (attributes) =>
+      withObserver({ program, executionId, resumed: false }, ({ now, observer }) =>
+        Effect.flatMap(Effect.interruptible(store.token), (token) => {
+          const claim = { token, fence: 0 }
+          const destination = { store, claim, program, executionId, attributes, now, observer }
+          const recorder = new CheckpointRecorder({ ...destination, state: undefined, sequence: 0 })
+          recorder.record({
+            _tag: "Started",
+            saga: program.name,
+            version: program.version,
+            fingerprint: program.fingerprint,
+            plan: program.plan,
+            input: encoded,
+            at: now()
+          })
+          const run = new Run({ program, executionId, input, recorder, driven })
+          const driving = driveClaimed(store, driven, claim, run)
+          // Else it is stored with the first intent: until then nothing has happened that would need the execution.
+          return storesFirst ? stored(recorder, driving) : driving
+        }))
   )
 
 /** Stores what is recorded, and goes on as `next` says. */
@@ -322,7 +324,17 @@ export const driveResumed = (
   return Effect.zipRight(
     Effect.onError(checkFinding(program, executionId, state, finding), () => release),
     withObserver({ program, executionId, resumed: true }, ({ now, observer }) => {
-      const recorder = new CheckpointRecorder({ store, claim, program, executionId, state, sequence, now, observer })
+      const recorder = new CheckpointRecorder({
+        store,
+        claim,
+        program,
+        executionId,
+        state,
+        attributes: undefined,
+        sequence,
+        now,
+        observer
+      })
       // A journal that does not say under which claim it was written is counted from now on.
       const claims = loaded.fence === undefined ? 1 : claim.fence - loaded.fence
       if (state.status !== "Parked" && claims > maxClaims) {

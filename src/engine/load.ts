@@ -76,6 +76,16 @@ export const sumOf = (
   executionId: string,
   commits: ReadonlyArray<Checkpoint.StoredCommit>
 ): Effect.Effect<Journal.ExecutionState | undefined, JournalCorrupt> =>
+  Effect.map(readJournal(executionId, commits), ({ state }) => state)
+
+/** The events of an execution, and their sum. */
+export const readJournal = (
+  executionId: string,
+  commits: ReadonlyArray<Checkpoint.StoredCommit>
+): Effect.Effect<
+  { readonly events: ReadonlyArray<Journal.Event>; readonly state: Journal.ExecutionState | undefined },
+  JournalCorrupt
+> =>
   Effect.gen(function*() {
     const corrupt = (problem: string) => new JournalCorrupt({ executionId, problem })
     const events: Array<Journal.Event> = []
@@ -86,7 +96,8 @@ export const sumOf = (
       )
     }
     const state = Journal.fold(events)
-    return state instanceof Journal.InvalidTransition ? yield* corrupt(`${state.event}: ${state.problem}`) : state
+    if (state instanceof Journal.InvalidTransition) return yield* corrupt(`${state.event}: ${state.problem}`)
+    return { events, state }
   })
 
 const readBack = (

@@ -5,6 +5,7 @@ import * as Journal from "../Journal.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
+import { attributesOf } from "./attributes.ts"
 import { asItIs, captureInput, driveResumed } from "./durable.ts"
 import { type Driving, joinOrDrive } from "./join.ts"
 import { checkInput, load, loadKnown } from "./load.ts"
@@ -16,30 +17,38 @@ export const enqueue = (
   input: unknown,
   { executionId }: { readonly executionId: string }
 ): AnyEffect<void> =>
-  captureInput(program, input, executionId, (captured) =>
-    Effect.withFiberRuntime((fiber) => {
-      const { fingerprint, name: saga, plan, version } = program
-      const started = Journal.encodeEvent({
-        _tag: "Started",
-        saga,
-        version,
-        fingerprint,
-        plan,
-        input: captured.encoded,
-        at: nowOf(fiber)()
-      })
-      return Effect.flatMap(Checkpoint.Checkpoint, (store) =>
-        Effect.flatMap(
-          store.enqueue({
-            executionId,
+  captureInput(
+    program,
+    input,
+    executionId,
+    (captured) =>
+      Effect.flatMap(attributesOf(program, executionId, captured.value), (attributes) =>
+        Effect.withFiberRuntime((fiber) => {
+          const { fingerprint, name: saga, plan, version } = program
+          const started = Journal.encodeEvent({
+            _tag: "Started",
             saga,
             version,
-            isPlan: plan !== undefined,
-            body: Journal.commitOf([started], 0)
-          }),
-          (known) => known === undefined ? Effect.void : checkKnown(program, executionId, captured.encoded, known)
-        ))
-    }))
+            fingerprint,
+            plan,
+            input: captured.encoded,
+            at: nowOf(fiber)()
+          })
+          return Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+            Effect.flatMap(
+              store.enqueue({
+                executionId,
+                saga,
+                version,
+                isPlan: plan !== undefined,
+                attributes,
+                body: Journal.commitOf([started], 0)
+              }),
+              (known) =>
+                known === undefined ? Effect.void : checkKnown(program, executionId, captured.encoded, known)
+            ))
+        }))
+  )
 
 /** The id is taken: the start that is stored under it must be of the same saga and input. */
 const checkKnown = (program: Program, executionId: string, encoded: unknown, body: string) =>

@@ -155,9 +155,10 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
 }
 
 /**
- * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back. `problem` says why. An
- * input or a finding is refused before anything is done; the step of an output is left in doubt (S12); an execution whose own output it
- * is has done all its steps, and stays unfinished. The author of the schema, or of the value, must act.
+ * A value cannot be stored: its schema does not encode it, or not to plain JSON, or could not read it back; or it is no attribute.
+ * `problem` says why. An input, attributes or a finding are refused before anything is done; the step of an output is left in doubt
+ * (S12); an execution whose own output it is has done all its steps, and stays unfinished. The author of the schema, or of the value,
+ * must act.
  */
 export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/NotStorable")("NotStorable", {
   saga: Schema.String,
@@ -199,13 +200,23 @@ export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-s
   }
 }
 
-/** No execution of this id is stored; without `saga`, none of a plan. The caller must check the id. */
+/** No execution of this id is stored, or none of this saga, or none of a plan. The caller must check the id. */
 export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("effect-saga/ExecutionNotFound")(
   "ExecutionNotFound",
-  { saga: Schema.optional(Schema.String), executionId: Schema.String }
+  { saga: Schema.optional(Schema.String), plan: Schema.optional(Schema.Literal(true)), executionId: Schema.String }
 ) {
   override get message() {
-    return visible(`no execution ${this.executionId} of ${this.saga ?? "a plan"} is stored`)
+    const whose = this.saga ?? (this.plan === true ? "a plan" : undefined)
+    return visible(`no execution ${this.executionId}${whose === undefined ? "" : ` of ${whose}`} is stored`)
+  }
+}
+
+/** Executions cannot be asked for so: `problem` says why. Nothing was asked of the store. The caller must act. */
+export class InvalidQuery extends Schema.TaggedError<InvalidQuery>("effect-saga/InvalidQuery")("InvalidQuery", {
+  problem: Schema.String
+}) {
+  override get message() {
+    return visible(`executions cannot be asked for so: ${this.problem}. The store was not asked: mend the query`)
   }
 }
 

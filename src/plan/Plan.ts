@@ -164,6 +164,6 @@ export const resume = (
     ofExecution(executionId),
     (plan) =>
       plan === undefined
-        ? Effect.fail(new ExecutionNotFound({ executionId: textOrKind(executionId) }))
+        ? Effect.fail(new ExecutionNotFound({ plan: true, executionId: textOrKind(executionId) }))
         : resumeSaga(plan, executionId, options)
   )

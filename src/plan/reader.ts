@@ -86,6 +86,7 @@ const definitionOf = (
     name: textOf(json, "name") ?? "unnamed",
     version: typeof version === "number" ? version : 1,
     onCompensationFailure: textOf(json, "onCompensationFailure") === "stop" ? "stop" : "continue",
+    attributes: undefined,
     defaults: {},
     input,
     nodes: parts.flatMap((part): ReadonlyArray<NodeDefinition> => {

@@ -27,6 +27,12 @@ export interface Dialect {
   readonly claimNext: (wanted: Wanted, token: Token) => Statement
   /** Stores a message, given its body and the id of the execution, and returns its `number`; no row if the execution is not unfinished. */
   readonly send: string
+  /** The index's form of the value of an attribute, which a parameter gives as JSON. */
+  readonly attributeValue: string
+  /** The attributes of an execution as text. */
+  readonly attributesText: string
+  /** Sums up the counts of finished executions, where that is not done as they are counted. */
+  readonly foldCounts: string | undefined
   /** Deletes finished executions by their numbers, with all their commits. */
   readonly remove: (ids: ReadonlyArray<unknown>) => Statement
   /** The text as the driver takes it. */
@@ -41,5 +47,32 @@ const listOf = (holder: typeof holders[Status]): string =>
 /** The statuses of executions that have a driver, and of those that nobody will drive again, as lists. */
 export const pending = listOf("driver")
 export const finished = listOf("nobody")
+/** Joins to each execution what its status and its end are read from. */
+export const withStatus = `LEFT JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
+  LEFT JOIN effect_saga_commit AS ended
+    ON ended.execution = execution.id AND ended.status IN ${finished} AND ended.ended_at IS NOT NULL`
+/** The status of an execution that is joined so. */
+export const statusOf = "COALESCE(unfinished.status, ended.status, execution.status)"
+/** When an execution that is joined so has finished. */
+export const endOf = `COALESCE(ended.ended_at, CASE WHEN execution.status IN ${finished} THEN execution.started_at END)`
+
+/** A view for people. `timeOf` makes a time of epoch milliseconds. */
+export const executionsView = (timeOf: (milliseconds: string) => string, now: string): string =>
+  `CREATE VIEW effect_saga_executions AS
+  SELECT execution.id, execution.execution_id, execution.saga, execution.version, ${statusOf} AS status,
+    execution.attributes, ${timeOf("execution.started_at")} AS started_at, ${timeOf(endOf)} AS ended_at,
+    ${timeOf("lease.expires_at")} AS leased_until, lease.token AS lease, NULLIF(lease.owner, '') AS driver
+  FROM effect_saga_execution AS execution
+  ${withStatus}
+  LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}`
+
+/** The indexes by which finished executions are listed, newest first: a row that is not the end of an execution is in none. */
+export const listingIndexes: ReadonlyArray<string> = [
+  "CREATE INDEX effect_saga_ended_status ON effect_saga_commit (status, execution) WHERE ended_at IS NOT NULL",
+  "CREATE INDEX effect_saga_ended_saga ON effect_saga_commit (saga, status, execution) WHERE ended_at IS NOT NULL",
+  `CREATE INDEX effect_saga_execution_status ON effect_saga_execution (status, id) WHERE status IN ${finished}`,
+  `CREATE INDEX effect_saga_execution_saga ON effect_saga_execution (saga, status, id) WHERE status IN ${finished}`
+]
+
 /** The number of an execution, by its id. */
 export const numberOf = "(SELECT id FROM effect_saga_execution WHERE execution_id = ?)"

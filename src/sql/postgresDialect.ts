@@ -1,5 +1,6 @@
+import { isFinished } from "../journal/statuses.ts"
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, finished, pending } from "./dialect.ts"
+import { type Dialect, executionsView, finished, listingIndexes, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
@@ -20,7 +21,8 @@ const tables = [
     status TEXT NOT NULL,
     token BIGINT,
     started_at BIGINT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    attributes JSONB
   )`,
   `CREATE TABLE effect_saga_commit (
     execution BIGINT NOT NULL,
@@ -30,10 +32,12 @@ const tables = [
     ended_at BIGINT,
     body TEXT NOT NULL,
     taken BIGINT,
+    saga TEXT,
     PRIMARY KEY (execution, sequence)
   )`,
   `CREATE TABLE effect_saga_unfinished (
     execution BIGINT PRIMARY KEY,
+    saga TEXT NOT NULL,
     status TEXT NOT NULL,
     token BIGINT,
     fence BIGINT NOT NULL DEFAULT 0,
@@ -46,11 +50,44 @@ const tables = [
     sent_at BIGINT NOT NULL,
     body TEXT NOT NULL
   )`,
-  `CREATE INDEX effect_saga_message_execution ON effect_saga_message (execution)`
+  `CREATE INDEX effect_saga_message_execution ON effect_saga_message (execution)`,
+  `CREATE TABLE effect_saga_attribute (
+    name TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    execution BIGINT NOT NULL,
+    PRIMARY KEY (name, value, execution)
+  )`,
+  // Rows to be summed up: two processes that counted in one row would wait for each other.
+  `CREATE TABLE effect_saga_count (
+    saga TEXT NOT NULL,
+    status TEXT NOT NULL,
+    executions BIGINT NOT NULL
+  )`,
+  ...listingIndexes,
+  executionsView((time) => `to_timestamp(${time} / 1000.0)`, now)
 ]
 
 /** The bodies as parameters of their own: the driver escapes the members of an array one by one, which takes seconds for large ones. */
 const bodiesOf = (commits: ReadonlyArray<Commit>) => `ARRAY[${commits.map(() => "?").join(", ")}]::text[]`
+
+const attributesOf = ({ attributes }: Pick<Commit, "attributes">) =>
+  attributes === undefined ? null : JSON.stringify(attributes)
+
+const haveAttributes = (commits: ReadonlyArray<Commit>) => commits.some(({ attributes }) => attributes !== undefined)
+const canFinish = (commits: ReadonlyArray<Commit>) => commits.some(({ status }) => isFinished(status))
+
+const attributed = `, attributed AS (
+    INSERT INTO effect_saga_attribute (name, value, execution)
+    SELECT member.key, member.value::text, started.id
+    FROM started CROSS JOIN LATERAL jsonb_each(started.attributes) AS member
+  )`
+
+/** Counts the finished ones among the rows that a part of the statement has stored. */
+const counted = (stored: "started" | "stored") =>
+  `, counted_${stored} AS (
+    INSERT INTO effect_saga_count (saga, status, executions)
+    SELECT saga, status, COUNT(*) FROM ${stored} WHERE status IN ${finished} GROUP BY saga, status
+  )`
 
 const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: Key) =>
   commits.map((commit) => commit[key])
@@ -59,24 +96,27 @@ const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: K
 const start = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `started AS (
-    INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
-    SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body
-    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::boolean[], ?::text[], ?::bigint[], ${bodiesOf(commits)})
-      AS given (execution_id, saga, version, is_plan, status, token, body)
+    INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+    SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body,
+      given.attributes::jsonb
+    FROM unnest(?::text[], ?::text[], ?::bigint[], ?::boolean[], ?::text[], ?::bigint[], ${bodiesOf(commits)}, ${
+      haveAttributes(commits) ? "?::text[]" : "ARRAY[]::text[]"
+    }) AS given (execution_id, saga, version, is_plan, status, token, body, attributes)
     WHERE EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
     ORDER BY given.execution_id
     ON CONFLICT DO NOTHING
-    RETURNING id, execution_id, status, token
+    RETURNING id, execution_id, saga, status, token, attributes
   ), begun AS (
-    INSERT INTO effect_saga_unfinished (execution, status, token)
-    SELECT id, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
-  )`,
+    INSERT INTO effect_saga_unfinished (execution, saga, status, token)
+    SELECT id, saga, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
+  )${haveAttributes(commits) ? attributed : ""}${canFinish(commits) ? counted("started") : ""}`,
   result: "SELECT execution_id, 0 AS sequence FROM started",
   parameters: (commits: ReadonlyArray<Commit>) => [
     ...(["executionId", "saga", "version", "isPlan", "status", "token"] as const).map((key) => column(commits, key)),
-    ...column(commits, "body")
+    ...column(commits, "body"),
+    ...haveAttributes(commits) ? [commits.map(attributesOf)] : []
   ]
 }
 
@@ -92,7 +132,7 @@ const tookMessages = `, took AS (
 const append = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `held AS MATERIALIZED (
-    SELECT execution.id, unfinished.status AS was, given.*
+    SELECT execution.id, execution.saga, unfinished.status AS was, given.*
     FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
       AS given (execution_id, sequence, status, token, fence, taken, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
@@ -105,17 +145,17 @@ const append = {
     ORDER BY execution.id
     FOR UPDATE OF unfinished
   ), stored AS (
-    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken)
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga)
     SELECT held.id, held.sequence, NULLIF(held.status, held.was), held.token,
       CASE WHEN held.status IN ${finished} THEN ${now} END,
-      held.body, NULLIF(held.taken, 0)
+      held.body, NULLIF(held.taken, 0), CASE WHEN held.status IN ${finished} THEN held.saga END
     FROM held
     WHERE held.sequence = 1 OR EXISTS (
       SELECT 1 FROM effect_saga_commit AS earlier
       WHERE earlier.execution = held.id AND earlier.sequence = held.sequence - 1
     )
     ON CONFLICT DO NOTHING
-    RETURNING execution, sequence, status, taken
+    RETURNING execution, sequence, status, taken, saga
   ), moved AS (
     UPDATE effect_saga_unfinished AS unfinished SET
       status = COALESCE(stored.status, unfinished.status),
@@ -127,7 +167,7 @@ const append = {
   )${commits.some(({ taken }) => taken > 0) ? tookMessages : ""}, ended AS (
     DELETE FROM effect_saga_unfinished AS unfinished USING stored
     WHERE unfinished.execution = stored.execution AND stored.status IN ${finished}
-  )`,
+  )${canFinish(commits) ? counted("stored") : ""}`,
   result: `SELECT DISTINCT held.execution_id, stored.sequence
   FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`,
   parameters: (commits: ReadonlyArray<Commit>) => [
@@ -170,16 +210,16 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     }]
   },
   // Others hear of it once it is stored: within a transaction of the caller, when that commits.
-  enqueue: ({ body, executionId, isPlan, saga, version }) => ({
+  enqueue: ({ attributes, body, executionId, isPlan, saga, version }) => ({
     text: `WITH started AS (
-        INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
-        VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?)
-        ON CONFLICT DO NOTHING RETURNING id
+        INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+        VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?, ?::jsonb)
+        ON CONFLICT DO NOTHING RETURNING id, saga, attributes
       ), begun AS (
-        INSERT INTO effect_saga_unfinished (execution, status, token) SELECT id, 'Running', NULL FROM started
-      )
+        INSERT INTO effect_saga_unfinished (execution, saga, status, token) SELECT id, saga, 'Running', NULL FROM started
+      )${attributed}
       SELECT id, pg_notify('${arrivalsChannel}', 'enqueued') FROM started`,
-    parameters: [executionId, saga, version, isPlan, body]
+    parameters: [executionId, saga, version, isPlan, body, attributesOf({ attributes })]
   }),
   // Who asks at the same time passes over what is being claimed.
   claimNext: ({ except, limit, plans, sagas }, token) => ({
@@ -217,9 +257,32 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     UPDATE effect_saga_unfinished AS unfinished SET last_message = sent.number
     FROM sent WHERE unfinished.execution = sent.execution
     RETURNING sent.number`,
+  attributeValue: "(?::jsonb -> 0)::text",
+  attributesText: "execution.attributes::text",
+  // A row that another process is summing up is left to it.
+  foldCounts: `WITH folded AS (
+      DELETE FROM effect_saga_count
+      WHERE 1000 < (SELECT COUNT(*) FROM (SELECT 1 FROM effect_saga_count LIMIT 1001) AS many)
+        AND ctid = ANY(ARRAY(SELECT ctid FROM effect_saga_count LIMIT 100000 FOR UPDATE SKIP LOCKED))
+      RETURNING saga, status, executions
+    )
+    INSERT INTO effect_saga_count (saga, status, executions)
+    SELECT saga, status, SUM(executions) FROM folded GROUP BY saga, status HAVING SUM(executions) <> 0`,
   remove: (ids) => ({
-    text: `WITH removed AS (DELETE FROM effect_saga_execution WHERE id = ANY(?::bigint[]) RETURNING id)
-      DELETE FROM effect_saga_commit USING removed WHERE execution = removed.id`,
+    text: `WITH removed AS (
+        DELETE FROM effect_saga_execution WHERE id = ANY(?::bigint[]) RETURNING id, saga, status, attributes
+      ), ended AS (
+        DELETE FROM effect_saga_commit AS later USING removed WHERE later.execution = removed.id
+        RETURNING later.execution, CASE WHEN later.ended_at IS NOT NULL THEN later.status END AS status
+      ), counted AS (
+        INSERT INTO effect_saga_count (saga, status, executions)
+        SELECT removed.saga, COALESCE(ended.status, removed.status), -COUNT(*)
+        FROM removed LEFT JOIN ended ON ended.execution = removed.id AND ended.status IS NOT NULL
+        GROUP BY 1, 2
+      )
+      DELETE FROM effect_saga_attribute AS attribute
+      USING removed CROSS JOIN LATERAL jsonb_each(removed.attributes) AS member
+      WHERE attribute.name = member.key AND attribute.value = member.value::text AND attribute.execution = removed.id`,
     parameters: [ids]
   }),
   prepare: (text) => {

@@ -9,6 +9,7 @@ import type { Dialect } from "./dialect.ts"
 import { notificationsOf, toCheckpointError } from "./effectSql.ts"
 import * as journals from "./journals.ts"
 import * as leases from "./leases.ts"
+import * as listing from "./listing.ts"
 import { open } from "./migrations.ts"
 import { openOwnClients } from "./ownClients.ts"
 import { arrivalsChannel, postgres } from "./postgresDialect.ts"
@@ -44,6 +45,7 @@ export const make = (
           })
         )
     })
+    yield* listing.foldCountsInBackground(databases.forLeases)
     return storeOver(databases, patience, options)
   })
 
@@ -131,6 +133,8 @@ const storeOver = (
     send: journals.send(forJournals),
     messages: journals.messages(forJournals),
     withMessages: journals.withMessages(forJournals),
+    list: listing.list(forJournals),
+    count: listing.count(forJournals),
     prune: journals.prune(forJournals)
   }
 }

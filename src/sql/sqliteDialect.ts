@@ -1,8 +1,12 @@
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, finished, numberOf, pending, type Statement } from "./dialect.ts"
+import { type Dialect, executionsView, finished, listingIndexes, numberOf, pending, type Statement } from "./dialect.ts"
 
 // SQLite before 3.42 gives milliseconds only by `julianday`.
 const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+// A member of `json_each` for the index: quoted if it is text, so that "1" is another value than the number, and "true" than the truth.
+const valueOf =
+  "CASE type WHEN 'text' THEN json_quote(value) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE value END"
 
 /**
  * An execution is a row that holds its first commit, and a row for each later one; both are only ever added. Later commits are
@@ -26,9 +30,10 @@ const tables = [
     status TEXT NOT NULL,
     token INTEGER,
     started_at INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    attributes TEXT
   )`,
-  // `status` is NULL if the commit does not change it, `taken` if no message was taken.
+  // `status` is NULL if the commit does not change it, `taken` if no message was taken, `saga` if it does not finish the execution.
   `CREATE TABLE effect_saga_commit (
     execution INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -37,10 +42,12 @@ const tables = [
     ended_at INTEGER,
     body TEXT NOT NULL,
     taken INTEGER,
+    saga TEXT,
     PRIMARY KEY (execution, sequence)
   ) WITHOUT ROWID`,
   `CREATE TABLE effect_saga_unfinished (
     execution INTEGER PRIMARY KEY,
+    saga TEXT NOT NULL,
     status TEXT NOT NULL,
     token INTEGER,
     fence INTEGER NOT NULL DEFAULT 0,
@@ -54,6 +61,19 @@ const tables = [
     body TEXT NOT NULL
   )`,
   `CREATE INDEX effect_saga_message_execution ON effect_saga_message (execution)`,
+  `CREATE TABLE effect_saga_attribute (
+    name TEXT NOT NULL,
+    value NOT NULL,
+    execution INTEGER NOT NULL,
+    PRIMARY KEY (name, value, execution)
+  ) WITHOUT ROWID`,
+  // How many executions have finished.
+  `CREATE TABLE effect_saga_count (
+    saga TEXT NOT NULL,
+    status TEXT NOT NULL,
+    executions INTEGER NOT NULL,
+    PRIMARY KEY (saga, status)
+  ) WITHOUT ROWID`,
   `CREATE TRIGGER effect_saga_sent AFTER INSERT ON effect_saga_message
     BEGIN
       UPDATE effect_saga_unfinished SET last_message = NEW.number WHERE execution = NEW.execution;
@@ -66,8 +86,8 @@ const tables = [
     END`,
   `CREATE TRIGGER effect_saga_started AFTER INSERT ON effect_saga_execution WHEN NEW.status NOT IN ${finished}
     BEGIN
-      INSERT INTO effect_saga_unfinished (execution, status, token)
-      VALUES (NEW.id, NEW.status, CASE WHEN NEW.status IN ${pending} THEN NEW.token END);
+      INSERT INTO effect_saga_unfinished (execution, saga, status, token)
+      VALUES (NEW.id, NEW.saga, NEW.status, CASE WHEN NEW.status IN ${pending} THEN NEW.token END);
     END`,
   `CREATE TRIGGER effect_saga_moved AFTER INSERT ON effect_saga_commit WHEN NEW.status NOT IN ${finished}
     BEGIN
@@ -79,11 +99,32 @@ const tables = [
   `CREATE TRIGGER effect_saga_ended AFTER INSERT ON effect_saga_commit WHEN NEW.status IN ${finished}
     BEGIN
       DELETE FROM effect_saga_unfinished WHERE execution = NEW.execution;
+      INSERT INTO effect_saga_count (saga, status, executions) VALUES (NEW.saga, NEW.status, 1)
+      ON CONFLICT (saga, status) DO UPDATE SET executions = executions + 1;
+    END`,
+  `CREATE TRIGGER effect_saga_ended_at_once AFTER INSERT ON effect_saga_execution WHEN NEW.status IN ${finished}
+    BEGIN
+      INSERT INTO effect_saga_count (saga, status, executions) VALUES (NEW.saga, NEW.status, 1)
+      ON CONFLICT (saga, status) DO UPDATE SET executions = executions + 1;
+    END`,
+  `CREATE TRIGGER effect_saga_attributed AFTER INSERT ON effect_saga_execution WHEN NEW.attributes IS NOT NULL
+    BEGIN
+      INSERT INTO effect_saga_attribute (name, value, execution)
+      SELECT key, ${valueOf}, NEW.id FROM json_each(NEW.attributes);
     END`,
   `CREATE TRIGGER effect_saga_removed AFTER DELETE ON effect_saga_execution
     BEGIN
+      UPDATE effect_saga_count SET executions = executions - 1
+      WHERE saga = OLD.saga AND status = COALESCE(
+        (SELECT status FROM effect_saga_commit WHERE execution = OLD.id AND ended_at IS NOT NULL), OLD.status
+      );
+      DELETE FROM effect_saga_attribute WHERE (name, value, execution) IN (
+        SELECT key, ${valueOf}, OLD.id FROM json_each(OLD.attributes)
+      );
       DELETE FROM effect_saga_commit WHERE execution = OLD.id;
-    END`
+    END`,
+  ...listingIndexes,
+  executionsView((time) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${time} / 1000.0, 'unixepoch')`, now)
 ]
 
 /** Rows are parameters, in groups of few sizes, so that the driver prepares few statements. */
@@ -116,10 +157,11 @@ const textsOf = (columns: ReadonlyArray<string>, text: (rows: string) => string)
 }
 
 const starts = textsOf(
-  ["execution_id", "saga", "version", "is_plan", "status", "token", "body"],
+  ["execution_id", "saga", "version", "is_plan", "status", "token", "body", "attributes"],
   (rows) =>
-    `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
-  SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body
+    `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+  SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body,
+    given.attributes
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
   ON CONFLICT DO NOTHING
@@ -128,10 +170,10 @@ const starts = textsOf(
 
 const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body", "taken"], (rows) =>
   // CROSS JOIN keeps the order of the joins, whatever the planner thinks of the tables.
-  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken)
+  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga)
   SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
     CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body, NULLIF(given.taken, 0)
+    given.body, NULLIF(given.taken, 0), CASE WHEN given.status IN ${finished} THEN execution.saga END
   FROM ${rows} AS given
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
   CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
@@ -164,14 +206,15 @@ export const sqlite: Dialect = {
       ...inGroups(
         first,
         starts,
-        ({ body, executionId, isPlan, saga, status, token, version }) => [
+        ({ attributes, body, executionId, isPlan, saga, status, token, version }) => [
           executionId,
           saga,
           version,
           isPlan ? 1 : 0,
           status,
           token,
-          body
+          body,
+          attributes === undefined ? null : JSON.stringify(attributes)
         ]
       ),
       ...inGroups(
@@ -189,11 +232,19 @@ export const sqlite: Dialect = {
       )
     ]
   },
-  enqueue: ({ body, executionId, isPlan, saga, version }) => ({
-    text: `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body)
-      VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?)
+  enqueue: ({ attributes, body, executionId, isPlan, saga, version }) => ({
+    text:
+      `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+      VALUES (?, ?, ?, ?, 'Running', NULL, ${now}, ?, ?)
       ON CONFLICT DO NOTHING RETURNING id`,
-    parameters: [executionId, saga, version, isPlan ? 1 : 0, body]
+    parameters: [
+      executionId,
+      saga,
+      version,
+      isPlan ? 1 : 0,
+      body,
+      attributes === undefined ? null : JSON.stringify(attributes)
+    ]
   }),
   claimNext: ({ except, limit, plans, sagas }, token) => ({
     text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
@@ -230,6 +281,9 @@ export const sqlite: Dialect = {
   send: `INSERT INTO effect_saga_message (execution, sent_at, body)
     SELECT execution, ${now}, ? FROM effect_saga_unfinished WHERE execution = ${numberOf}
     RETURNING number`,
+  attributeValue: `(SELECT ${valueOf} FROM json_each(?))`,
+  attributesText: "execution.attributes",
+  foldCounts: undefined,
   remove: (ids) => ({
     text: `DELETE FROM effect_saga_execution WHERE id IN (${ids.map(() => "?").join(", ")})`,
     parameters: ids

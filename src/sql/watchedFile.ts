@@ -57,6 +57,8 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     send: (message) => unlessKnownLost("send", store.send(message)),
     messages: (executionId) => unlessKnownLost("load", store.messages(executionId)),
     withMessages: (token) => unlessKnownLost("list", store.withMessages(token)),
+    list: (listing) => unlessKnownLost("list", store.list(listing)),
+    count: (saga) => unlessKnownLost("list", store.count(saga)),
     prune: (age) => look("prune", store.prune(age))
   }
 }

@@ -17,12 +17,16 @@ import type { Claim, ClaimedExecution, Commit, Store, Token as LeaseToken, Wante
 
 export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox } from "./driven.ts"
 export {
+  type Attributes,
   type Claim,
   type ClaimedExecution,
   type Commit,
+  type ExecutionCount,
+  type Listing,
   type Start,
   type Store,
   type StoredCommit,
+  type StoredExecution,
   type StoredMessage,
   Token,
   type UnfinishedExecution,
@@ -30,7 +34,9 @@ export {
 } from "./store.ts"
 
 /** A store as sagas use it. */
-export interface Service extends Pick<Store, "load" | "unfinished" | "messages" | "enqueue" | "arrivals"> {
+export interface Service
+  extends Pick<Store, "load" | "unfinished" | "messages" | "enqueue" | "arrivals" | "list" | "count">
+{
   /**
    * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` if it is refused:
    * `LeaseLost` if this process has no lease any more, `HasMessages` if it would finish an execution that has a message which is not
@@ -131,6 +137,8 @@ const makeService = (
       messages: store.messages,
       enqueue: (start) => Effect.zipLeft(store.enqueue(start), PubSub.publish(enqueued, undefined)),
       arrivals: arrivalsOf(store, enqueued),
+      list: store.list,
+      count: store.count,
       append,
       send: (message) =>
         Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),

@@ -3,26 +3,51 @@ import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
 import { isDriven, isFinished } from "../journal/statuses.ts"
 import {
+  type Attributes,
   type ClaimedExecution,
   type Commit,
+  type ExecutionCount,
+  type Listing,
   type Store,
   type StoredCommit,
+  type StoredExecution as ListedExecution,
   type StoredMessage,
   Token,
   type UnfinishedExecution
 } from "./store.ts"
 
 interface StoredExecution {
+  readonly number: number
   readonly commits: Array<StoredCommit>
   readonly saga: string
   readonly version: number
   readonly isPlan: boolean
+  readonly attributes: Attributes
+  readonly startedAt: number
   status: Status
   token: Token | undefined
   fence: number
   endedAt: number | undefined
   messages: Array<StoredMessage>
 }
+
+const isListed = (
+  { attributes, number, saga, startedAt, status }: StoredExecution,
+  listing: Listing
+): boolean =>
+  (listing.before === undefined || number < listing.before) &&
+  (listing.saga === undefined || saga === listing.saga) &&
+  (listing.statuses === undefined || listing.statuses.includes(status)) &&
+  (listing.since === undefined || startedAt >= listing.since) &&
+  (listing.until === undefined || startedAt < listing.until) &&
+  Object.entries(listing.attributes ?? {}).every(([name, value]) =>
+    Object.hasOwn(attributes, name) && attributes[name] === value
+  )
+
+const listed = (
+  executionId: string,
+  { attributes, endedAt, number, saga, startedAt, status, version }: StoredExecution
+): ListedExecution => ({ number, executionId, saga, version, status, attributes, startedAt, endedAt })
 
 // oxlint-disable-next-line max-lines-per-function -- the members of one object over shared maps: apart they would say less
 export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (clock) => {
@@ -33,16 +58,29 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   const lastsFor = (token: Token | undefined) =>
     token === undefined ? 0 : Math.max(0, (leases.get(token)?.expiresAt ?? 0) - now())
   let lastMessage = 0
+  let lastExecution = 0
   const appendOne = (commit: Commit): boolean => {
-    const { body, executionId, fence, isPlan, saga, sequence, status, taken, token, version } = commit
+    const { attributes = {}, body, executionId, fence, isPlan, saga, sequence, status, taken, token, version } = commit
     const known = executions.get(executionId)
     const mine = lastsFor(token) > 0 &&
       (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
     if (!mine || (known?.commits.length ?? 0) !== sequence) return false
     const untaken = known?.messages.filter(({ number }) => number > taken) ?? []
     if (isFinished(status) && untaken.length > 0) return false
-    const execution = known ??
-      { commits: [], saga, version, isPlan, status, token, fence, endedAt: undefined, messages: [] }
+    const execution: StoredExecution = known ?? {
+      number: ++lastExecution,
+      commits: [],
+      saga,
+      version,
+      isPlan,
+      attributes: { ...attributes },
+      startedAt: now(),
+      status,
+      token,
+      fence,
+      endedAt: undefined,
+      messages: []
+    }
     execution.messages = untaken
     execution.commits.push({ sequence, body })
     execution.status = status
@@ -53,12 +91,15 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   }
   return {
     append: (commits) => Effect.sync(() => commits.map(appendOne)),
-    enqueue: ({ body, executionId, isPlan, saga, version }) =>
+    enqueue: ({ attributes = {}, body, executionId, isPlan, saga, version }) =>
       Effect.sync(() => {
         const known = executions.get(executionId)
         if (known !== undefined) return known.commits[0]!.body
         executions.set(executionId, {
+          number: ++lastExecution,
           commits: [{ sequence: 0, body }],
+          attributes: { ...attributes },
+          startedAt: now(),
           saga,
           version,
           isPlan,
@@ -140,6 +181,24 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         return claimed
       }),
     arrivals: Stream.empty,
+    list: (listing) =>
+      Effect.sync(() =>
+        Array.from(executions)
+          .filter(([, execution]) => isListed(execution, listing))
+          .slice(-listing.limit).reverse()
+          .map(([executionId, execution]) => listed(executionId, execution))
+      ),
+    count: (saga) =>
+      Effect.sync(() => {
+        const counts = new Map<string, ExecutionCount>()
+        for (const execution of executions.values()) {
+          if (saga !== undefined && execution.saga !== saga) continue
+          const { saga: name, status } = execution
+          const key = `${status} ${name}`
+          counts.set(key, { saga: name, status, count: (counts.get(key)?.count ?? 0) + 1 })
+        }
+        return Array.from(counts.values())
+      }),
     prune: ({ milliseconds }) =>
       Effect.sync(() => {
         const before = now() - milliseconds

@@ -20,6 +20,11 @@ export interface Claim {
   readonly fence: number
 }
 
+/** What an execution is found by: a plain value under each name. */
+export interface Attributes {
+  readonly [name: string]: string | number | boolean
+}
+
 /** One write to the journal of an execution. */
 export interface Commit extends Claim {
   readonly executionId: string
@@ -37,10 +42,12 @@ export interface Commit extends Claim {
   readonly body: string
   /** The number of the last message of the execution that the driver has taken with this commit or an earlier one; 0 if none. */
   readonly taken: number
+  /** What the execution is found by, with its first commit; undefined if there is nothing, and with later commits. */
+  readonly attributes: Attributes | undefined
 }
 
 /** The first commit of an execution that nobody drives yet. */
-export type Start = Pick<Commit, "executionId" | "saga" | "version" | "isPlan" | "body">
+export type Start = Pick<Commit, "executionId" | "saga" | "version" | "isPlan" | "body" | "attributes">
 
 /** Which executions a worker claims. */
 export interface Wanted {
@@ -87,6 +94,44 @@ export interface UnfinishedExecution {
   readonly token: Token | undefined
   /** The fence of its last claim: another number later on means that it was claimed in the meantime. */
   readonly fence: number
+}
+
+/** An execution as it is listed. */
+export interface StoredExecution {
+  /** The store's number of the execution: higher than that of each execution that was there when it started. */
+  readonly number: number
+  readonly executionId: string
+  readonly saga: string
+  readonly version: number
+  readonly status: Status
+  readonly attributes: Attributes
+  /** In epoch milliseconds. */
+  readonly startedAt: number
+  /** When it finished; undefined if it has not. */
+  readonly endedAt: number | undefined
+}
+
+/** Which executions are listed. An option that is undefined excludes none. */
+export interface Listing {
+  readonly saga: string | undefined
+  readonly statuses: ReadonlyArray<Status> | undefined
+  /** All of these, and possibly others. */
+  readonly attributes: Attributes | undefined
+  /** Those that started at this time or later. */
+  readonly since: number | undefined
+  /** Those that started before this time. */
+  readonly until: number | undefined
+  /** Those of a lower number. */
+  readonly before: number | undefined
+  /** How many at most. */
+  readonly limit: number
+}
+
+/** How many executions of one saga have one status. */
+export interface ExecutionCount {
+  readonly saga: string
+  readonly status: Status
+  readonly count: number
 }
 
 /** A store. Hand one to `Checkpoint.make`. Wherever time matters, the store's own clock counts. */
@@ -151,6 +196,10 @@ export interface Store {
   ) => Effect.Effect<ReadonlyArray<ClaimedExecution>, CheckpointError>
   /** Emits whenever an execution may have been enqueued, by any process. A store that cannot tell emits nothing. */
   readonly arrivals: Stream.Stream<void, CheckpointError>
+  /** Stored executions, finished or not, those of the highest number first. */
+  readonly list: (listing: Listing) => Effect.Effect<ReadonlyArray<StoredExecution>, CheckpointError>
+  /** How many executions are stored of each saga and status, or of this saga; those of which there are none are left out. */
+  readonly count: (saga: string | undefined) => Effect.Effect<ReadonlyArray<ExecutionCount>, CheckpointError>
   /** Deletes the executions that finished more than so many milliseconds ago, and returns how many they were. */
   readonly prune: (age: { readonly milliseconds: number }) => Effect.Effect<number, CheckpointError>
 }

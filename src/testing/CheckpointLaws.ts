@@ -6,6 +6,7 @@ import { Effect, type Scope, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
 import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from "./law.ts"
+import { listingLaws } from "./listingLaws.ts"
 import { messageLaws } from "./messageLaws.ts"
 import { workLaws } from "./workLaws.ts"
 
@@ -220,6 +221,7 @@ export const laws: ReadonlyArray<Law> = [
     })),
   ...messageLaws,
   ...workLaws,
+  ...listingLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 600 }, (_, index) => `e${index}`)

@@ -64,7 +64,8 @@ export const commit = (
   token,
   fence,
   taken: 0,
-  isPlan: false
+  isPlan: false,
+  attributes: undefined
 })
 
 export const list = (store: Store, parked = false) =>

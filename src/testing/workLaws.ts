@@ -8,6 +8,7 @@ const start = (executionId: string, other: Partial<Start> = {}): Start => ({
   saga: "Trip",
   version: 3,
   isPlan: false,
+  attributes: undefined,
   body: JSON.stringify(`${executionId} "quoted" 'too' \\ ? $1 ☃`),
   ...other
 })

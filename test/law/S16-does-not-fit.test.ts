@@ -86,7 +86,8 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
-        isPlan: false
+        isPlan: false,
+        attributes: undefined
       } as const
       yield* store.append({ ...commit, body: "{" })
       const newer = JSON.stringify({ format: 2, events: [{ _tag: "Unheard" }] })
@@ -135,6 +136,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         fence: 0,
         taken: 0,
         isPlan: false,
+        attributes: undefined,
         body: "not json"
       })
       yield* store.append({
@@ -147,6 +149,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         fence: 0,
         taken: 0,
         isPlan: false,
+        attributes: undefined,
         body: "not json"
       })
       const recovered = yield* recoverAll([reserve(makeWorld()).build()])

@@ -12,5 +12,6 @@ export const commitOf = (
   fence: 0,
   taken: 0,
   isPlan: false,
+  attributes: undefined,
   ...commit
 })

@@ -1,0 +1,32 @@
+/** What an execution is found by. */
+import { Exit } from "effect"
+import type { Program } from "../definition/definition.ts"
+import { NotStorable } from "../SagaError.ts"
+import type { Attributes } from "../store/Checkpoint.ts"
+import { holdsSecret } from "../values/ast.ts"
+import { plainAttributes } from "../values/attribute.ts"
+import { describe } from "../values/describe.ts"
+
+/**
+ * What an execution that starts with this input is found by; undefined if it is nothing. The input is as its steps see it. An error
+ * means that nothing may be stored of the execution.
+ */
+export const attributesOf = (
+  program: Program,
+  executionId: string,
+  input: unknown
+): Exit.Exit<Attributes | undefined, NotStorable> => {
+  if (program.attributes === undefined) return Exit.succeed(undefined)
+  const refused = (problem: string) =>
+    Exit.fail(new NotStorable({ saga: program.name, executionId, value: "its attributes", problem }))
+  try {
+    const checked = plainAttributes(program.attributes({ input }))
+    if ("problem" in checked) return refused(checked.problem)
+    return Exit.succeed(Object.keys(checked.attributes).length === 0 ? undefined : checked.attributes)
+  } catch (thrown) {
+    const { message, tag } = describe(thrown)
+    // An error may quote the input.
+    const isSecret = program.input !== undefined && holdsSecret(program.input)
+    return refused(`the function that makes them threw ${isSecret ? tag : `${tag}: ${message}`}`)
+  }
+}
