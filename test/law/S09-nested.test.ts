@@ -152,7 +152,7 @@ describe("S9: nested sagas", () => {
       )
       expect(world.log).toEqual(["+first", "+one", "!check"])
       slow = true
-      const resumed = yield* Effect.fork(Saga.resume(saga, "1", { onInterrupt: "cancel" }))
+      const resumed = yield* Effect.fork(Saga.resume(saga, "1", { onInterrupt: "suspend" }))
       yield* TestClock.adjust("1 second")
       const exit = yield* Fiber.interrupt(resumed)
       expect(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)).toBe(true)
