@@ -3,6 +3,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
 import { CheckpointLaws, Faults, Ledger, SagaTest } from "effect-saga/testing"
+import { compared, faultsThatCount } from "../src/testing/comparison.ts"
+import type { Explored } from "../src/testing/scenario.ts"
+import { type Request, violationsOf } from "../src/testing/violations.ts"
 
 interface Keyed {
   readonly idempotencyKey: Step.IdempotencyKey
@@ -295,6 +298,47 @@ describe("a bug that shows only when an execution and its callers go ways of the
       // A process that crashes gives nothing back.
       expect(exploration.violations.filter(({ name }) => name.startsWith("crash"))).toEqual([])
     }))
+})
+
+describe("an execution that the library itself would lead astray:", () => {
+  // No saga brings these about: so the judges are given what they would see.
+  const judged = (ended: SagaTest.Ended, finals: Request["finals"], faults: ReadonlyArray<Faults.Fault> = []) =>
+    violationsOf(ended, undefined, [], faults, { isStored: true, finals }).map(({ _tag }) => _tag)
+
+  it("one that is cancelled in time must not go forward, unless a crash leaves open whether a Final was called", () => {
+    expect(judged("Succeeded", "NotCalled")).toEqual(["NotCancelled"])
+    expect(judged("Succeeded", "Called")).toEqual(["NotCancelled"])
+    expect(judged("Succeeded", "Called", [{ _tag: "Crash", commit: 1, moment: "after" }])).toEqual([])
+    expect(judged("Undone", "NotCalled")).toEqual([])
+    expect(judged("Parked", "NotCalled")).toEqual([])
+  })
+
+  it("one that is cancelled after its point of no return must not be undone", () => {
+    expect(judged("Undone", "TookEffect")).toEqual(["UndoneAfterCommit"])
+    expect(judged("Succeeded", "TookEffect")).toEqual([])
+  })
+
+  it("a caller that hangs up, a process that closes, and a cancellation that is too late must not change how it ends", () => {
+    const explored = (faults: ReadonlyArray<Faults.Fault>, request?: Request): Explored => ({
+      scenario: { faults, name: "", crashedAt: [], ended: "Undone", effectsFrom: "Ledger", violations: [] },
+      request,
+      parked: undefined
+    })
+    const fails = { _tag: "Action", step: "flight", how: "fails", calls: 1 } as const
+    const close = { _tag: "Close", commit: 1 } as const
+    const cancel = { _tag: "Cancel", commit: 1, moment: "after" } as const
+    const tooLate: Request = { isStored: false, finals: "TookEffect" }
+    expect(faultsThatCount(explored([fails, close]))).toEqual([fails])
+    expect(faultsThatCount(explored([cancel, { _tag: "Disconnect", commit: 1 }], tooLate))).toEqual([])
+    expect(faultsThatCount(explored([cancel], { isStored: true, finals: "NotCalled" }))).toBeUndefined()
+    expect(faultsThatCount(explored([fails]))).toBeUndefined()
+    // What comes at a commit may come at another one, or to another process.
+    expect(faultsThatCount(explored([{ _tag: "Crash", commit: 0, moment: "before" }, close]))).toBeUndefined()
+    expect(compared(explored([close]), "Undone").violations).toEqual([])
+    expect(compared(explored([close]), "Succeeded").violations).toEqual([
+      { _tag: "Changed", message: "it ended Undone, and without this it ends Succeeded" }
+    ])
+  })
 })
 
 describe("a saga that is only run in process", () => {

@@ -414,7 +414,13 @@ describe("S8, interrupted or in doubt", () => {
           yield* Effect.gen(function*() {
             const store = yield* Checkpoint.Checkpoint
             const world = makeWorld()
-            const saga = block(world, 1).readOnly("check", {
+            let duringB: Effect.Effect<unknown> = Effect.void
+            const during: World = {
+              ...world,
+              do: (name) => (context) =>
+                Effect.zipLeft(world.do(name)(context), Effect.suspend(() => name === "b" ? duringB : Effect.void))
+            }
+            const saga = block(during, 1).readOnly("check", {
               success: Text,
               action: world.refuse("check"),
               error: "asRecoveredFailure"
@@ -428,8 +434,13 @@ describe("S8, interrupted or in doubt", () => {
             if (leaves === "a doubt") yield* Effect.exit(run(failingStore(store, { failAt: 3 })))
             else {
               const fiber = yield* Effect.fork(run(store))
-              while (world.log.length < 2) yield* Effect.yieldNow()
-              yield* Fiber.interrupt(fiber)
+              const isSuspended = Effect.sync(() => store.findDriven("1")?.isSuspended() === true)
+              duringB = Effect.zipRight(
+                Fiber.interruptFork(fiber),
+                Effect.repeat(Effect.zipRight(Effect.yieldNow(), isSuspended), { until: (is) => is })
+              )
+              yield* Fiber.await(fiber)
+              duringB = Effect.void
             }
             expect(world.log).toEqual(["+first", "+a", "+b"])
             const { exit, reached: wasReached } = yield* interruptedAt(n, Saga.resume(saga, "1"))

@@ -27,7 +27,6 @@ const readable = "test/law/S26-readable.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
-const testkit = "test/testkit.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
 const unwind = "src/engine/unwind.ts"
@@ -980,7 +979,7 @@ export const mutants = [
     file: action,
     text: "const mayStop = owner.recorder?.durable === true && owner.committed.length === 0",
     replacement: "const mayStop = owner.recorder === undefined",
-    tests: [cancelled, testkit]
+    tests: [cancelled]
   },
   {
     says: "forgets a request that came while something could not be interrupted",
