@@ -178,7 +178,7 @@ const endOf = (
             : isChanged(
               program,
               executionId,
-              `${changed}, whose success schema cannot read the stored output: ${problem}`
+              `${changed}; and the success schema of this definition cannot read the stored output: ${problem}`
             )
       })
     }

@@ -120,7 +120,8 @@ describe("S26: the stored output", () => {
         const error = yield* Effect.flip(Saga.await(other, "1"))
         expect(error).toMatchObject({ _tag: "DefinitionChanged" })
         expect(error.message).toContain(
-          "it has version 1, this definition has version 2, whose success schema cannot read the stored output: Expected string"
+          "it has version 1, this definition has version 2; and the success schema of this definition cannot read the stored output: " +
+            "Expected string"
         )
         const sameSteps = firstVersion(makeWorld())
         const narrower = Saga.make("Order", { input: Order })

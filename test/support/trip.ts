@@ -31,7 +31,7 @@ export const trip = (
           : Effect.as(effect("do", idempotencyKey), outputs.quote),
       inDoubt: "retry"
     })
-    .build(({ outputs }) => outputs.charge)
+    .build(({ outputs }) => outputs.charge, { success: Schema.Number })
 }
 
 /** Whether the trip of this execution is to be declined. */
