@@ -8,6 +8,7 @@ import { inProcess } from "./inProcess.ts"
 import { listing } from "./listing.ts"
 import { observed } from "./observed.ts"
 import { scale } from "./scale.ts"
+import { work } from "./work.ts"
 
 const print = (row: string) => console.log(row)
 
@@ -24,6 +25,12 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
   ["durable", async () => {
     print("Durable: C sagas at a time on SQLite, synchronous FULL and NORMAL, to the end or undone")
     await durable(print)
+  }],
+  ["work", async (count = 20_000) => {
+    print(
+      `Work: ${count} executions that are enqueued and drained by a worker, or started and awaited, 64 at a time on SQLite`
+    )
+    await work(count, print)
   }],
   ["scale", async (count = 1_000_000) => {
     print("Scale: what finished executions that are stored cost those that come after")
