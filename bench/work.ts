@@ -20,7 +20,9 @@ const inGarbage = () => {
   return process.memoryUsage().heapUsed / 1024 / 1024
 }
 
-const within = async <A>(use: (run: ReturnType<typeof open>["run"], filename: string) => Promise<A>) => {
+const within = async <A>(
+  use: (run: ReturnType<typeof open<Checkpoint.Checkpoint>>["run"], filename: string) => Promise<A>
+) => {
   const directory = mkdtempSync(join(tmpdir(), "effect-saga-work-"))
   const filename = join(directory, "journal.db")
   const opened = open(SqliteCheckpoint.layer({ filename, durability: "process" }))

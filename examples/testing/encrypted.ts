@@ -1,17 +1,21 @@
-/** A store of one's own: it keeps journals in another store, and enciphers them. */
+/** A store of one's own: it keeps journals and messages in another store, and enciphers them. */
 import { Effect } from "effect"
 import type { Checkpoint } from "effect-saga"
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 
-export const encrypted = (store: Checkpoint.Store, key: Uint8Array): Checkpoint.Store => ({
-  ...store,
-  append: (commits) => store.append(commits.map((commit) => ({ ...commit, body: encipher(commit.body, key) }))),
-  load: (executionId) =>
-    Effect.map(
-      store.load(executionId),
-      (commits) => commits.map((commit) => ({ ...commit, body: decipher(commit.body, key) }))
-    )
-})
+export const encrypted = (store: Checkpoint.Store, key: Uint8Array): Checkpoint.Store => {
+  const encipherBody = <A extends { readonly body: string }>(one: A): A => ({ ...one, body: encipher(one.body, key) })
+  const decipherBody = <A extends { readonly body: string }>(one: A): A => ({ ...one, body: decipher(one.body, key) })
+  return {
+    ...store,
+    append: (commits) => store.append(commits.map(encipherBody)),
+    enqueue: (start) =>
+      Effect.map(store.enqueue(encipherBody(start)), (known) => known === undefined ? undefined : decipher(known, key)),
+    load: (executionId) => Effect.map(store.load(executionId), (commits) => commits.map(decipherBody)),
+    send: (message) => store.send(encipherBody(message)),
+    messages: (executionId) => Effect.map(store.messages(executionId), (messages) => messages.map(decipherBody))
+  }
+}
 
 const encipher = (text: string, key: Uint8Array): string => {
   const nonce = randomBytes(12)
