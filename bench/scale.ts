@@ -87,8 +87,9 @@ const multiply = (filename: string, ids: ReadonlyArray<string>, copies: number, 
     CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
     ORDER BY copy.n`).run()
   const { changes } = db.prepare(`
-    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body)
-    SELECT copied.id, sequence, effect_saga_commit.status, effect_saga_commit.token, ended_at, effect_saga_commit.body
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, saga)
+    SELECT copied.id, sequence, effect_saga_commit.status, effect_saga_commit.token, ended_at, effect_saga_commit.body,
+      effect_saga_commit.saga
     FROM copy CROSS JOIN original ON original.id = copy.n % ${ids.length}
     CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = original.execution_id
     CROSS JOIN effect_saga_execution AS copied ON copied.execution_id = copy.execution_id

@@ -123,6 +123,19 @@ describe("every message says what is true now and who must act", () => {
       `"" cannot be an executionId of Trip: it must be well-formed text of 1 to 800 characters, without U+0000`
     ],
     "ExecutionNotFound": [new SagaError.ExecutionNotFound(whose), "no execution 7 of Trip is stored"],
+    "ExecutionNotFound, of any saga": [
+      new SagaError.ExecutionNotFound({ executionId: "7" }),
+      "no execution 7 is stored"
+    ],
+    "ExecutionNotFound, of a plan": [
+      new SagaError.ExecutionNotFound({ executionId: "7", plan: true }),
+      "no execution 7 of a plan is stored"
+    ],
+    "InvalidQuery": [
+      new SagaError.InvalidQuery({ problem: "limit is 0, and must be a whole number from 1 to 1000" }),
+      "executions cannot be asked for so: limit is 0, and must be a whole number from 1 to 1000. The store was not asked: mend " +
+      "the query"
+    ],
     "DefinitionChanged": [
       new SagaError.DefinitionChanged({ ...whose, difference: "step 1 is gone" }),
       "execution 7 was started by another definition of Trip: step 1 is gone. It was left untouched: resume it with the " +

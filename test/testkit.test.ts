@@ -618,6 +618,52 @@ describe("the laws of a store", () => {
       claimNext: (wanted, token) => store.claimNext({ ...wanted, plans: true }, token)
     }),
     "gives a worker nothing": () => ({ claimNext: () => Effect.succeed([]) }),
+    "lists none of what is stored": () => ({ list: () => Effect.succeed([]) }),
+    "lists the oldest first": (store) => ({
+      list: (listing) => Effect.map(store.list(listing), (executions) => [...executions].reverse())
+    }),
+    "lists those of every saga": (store) => ({ list: (listing) => store.list({ ...listing, saga: undefined }) }),
+    "lists those of every status": (store) => ({ list: (listing) => store.list({ ...listing, statuses: undefined }) }),
+    "lists those of the first status only": (store) => ({
+      list: (listing) => store.list({ ...listing, statuses: listing.statuses?.slice(0, 1) })
+    }),
+    "lists the same page again": (store) => ({ list: (listing) => store.list({ ...listing, before: undefined }) }),
+    "lists more than it was asked for": (store) => ({ list: (listing) => store.list({ ...listing, limit: 1000 }) }),
+    "forgets attributes": (store) => ({
+      append: (commits) => store.append(commits.map((commit) => ({ ...commit, attributes: undefined })))
+    }),
+    "looks at one attribute only": (store) => ({
+      list: (listing) =>
+        store.list({
+          ...listing,
+          attributes: listing.attributes && Object.fromEntries(Object.entries(listing.attributes).slice(0, 1))
+        })
+    }),
+    "takes a number and its text for the same": (store) => ({
+      list: ({ attributes, ...listing }) =>
+        Effect.map(
+          store.list({ ...listing, attributes: undefined }),
+          (executions) =>
+            executions.filter((execution) =>
+              Object.entries(attributes ?? {}).every(([name, value]) => `${execution.attributes[name]}` === `${value}`)
+            )
+        )
+    }),
+    "lists whatever started before": (store) => ({ list: (listing) => store.list({ ...listing, since: undefined }) }),
+    "lists whatever started since": (store) => ({ list: (listing) => store.list({ ...listing, until: undefined }) }),
+    "counts nothing": () => ({ count: () => Effect.succeed([]) }),
+    "counts every saga": (store) => ({ count: () => store.count(undefined) }),
+    "counts what is deleted": (store) => {
+      const deleted: Array<Checkpoint.ExecutionCount> = []
+      return {
+        prune: (age) =>
+          Effect.zipRight(
+            Effect.map(store.count(undefined), (counts) => deleted.push(...counts)),
+            store.prune(age)
+          ),
+        count: (saga) => deleted.length === 0 ? store.count(saga) : Effect.succeed(deleted)
+      }
+    },
     "prunes nothing": () => ({ prune: () => Effect.succeed(0) }),
     "prunes everything": (store) => ({ prune: () => store.prune({ milliseconds: -1000 }) })
   }

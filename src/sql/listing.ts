@@ -68,8 +68,8 @@ export const foldCountsInBackground = ({ dialect, query }: Database): Effect.Eff
   )
 }
 
-/** Numbers are given in the order of time, as far as two processes that start at once keep it. */
-const disorder = 60_000
+/** Numbers are given in the order of time, but for what two processes at once and a clock that is set make of it. */
+const disorder = 10_000
 
 const rangeOf = (database: Database, { before, since, until }: Listing): Effect.Effect<Range, CheckpointError> =>
   Effect.gen(function*() {
