@@ -274,10 +274,14 @@ describe("attributes that cannot be stored fail the start, and nothing is stored
             compensate: world.undo("hotel")
           })
           .build()
-        for (const call of [Saga.execute, Saga.start]) {
-          const error = failureOf(
-            yield* Effect.exit(call(saga, undefined, { executionId: "1" }))
-          ) as SagaError.NotStorable
+        const once = { executionId: "1" }
+        const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>> = [
+          Saga.execute(saga, undefined, once),
+          Saga.start(saga, undefined, once),
+          Saga.enqueue(saga, undefined, once)
+        ]
+        for (const call of calls) {
+          const error = failureOf(yield* Effect.exit(call)) as SagaError.NotStorable
           expect(error._tag).toBe("NotStorable")
           expect(error.message).toContain(`its attributes cannot be stored: `)
           expect(error.message).toContain(problem)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Deferred, Effect, Fiber, Schema, Stream } from "effect"
+import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Schedule, Schema, Stream, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { failingStore, recoverAll } from "./support/store.ts"
@@ -161,7 +161,8 @@ describe("Recovery.events", () => {
           parked: 0,
           leftAsItWas: 0,
           elsewhere: 0,
-          unregistered: 0
+          unregistered: 0,
+          goesOn: 0
         })
         expect(most).toBe(7)
         // The clock of the test stands still and the database's does not: no renewal comes, so the lease has to outlast the test.
@@ -181,6 +182,78 @@ describe("Recovery.events", () => {
       yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "parked" }))
       yield* abandon(saga, "running")
       expect((yield* recoverAll([saga], { parked: true })).map(({ _tag }) => _tag)).toEqual(["Parked", "Parked"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("Recovery until an execution is committed", () => {
+  /** An execution that was left while a Final, a compensation or a ReadOnly step is tried again and again. */
+  const endless = (where: "email" | "undo" | "look") => {
+    const world = makeWorld()
+    const isDown = { value: true }
+    const retry = { schedule: Schedule.spaced("1 minute") }
+    const refusedAt = (step: string) => Effect.suspend(() => isDown.value ? world.refuse(step)() : Effect.void)
+    const begun = Saga.make("Trip").compensatable("hotel", {
+      success: Text,
+      action: world.do("hotel"),
+      compensate: (context) =>
+        where === "undo"
+          ? Effect.zipRight(refusedAt("undo"), world.undo("hotel")(context))
+          : world.undo("hotel")(context),
+      compensationRetry: retry
+    }).readOnly("look", {
+      success: Text,
+      error: "asRecoveredFailure",
+      retry,
+      action: () => where === "look" ? Effect.as(refusedAt("look"), "seen") : Effect.succeed("seen")
+    })
+    const saga = where === "undo"
+      ? begun.readOnly("check", { action: world.refuse("check"), error: "asRecoveredFailure" }).build(() => "")
+      : begun.final("charge", { success: Text, action: world.do("charge"), inDoubt: "retry" })
+        .final("email", {
+          success: Text,
+          error: "asRecoveredFailure",
+          retry,
+          inDoubt: "retry",
+          action: (context) =>
+            Effect.zipRight(where === "email" ? refusedAt("email") : Effect.void, world.do("email")(context))
+        }).build(({ outputs }) => outputs.email)
+    return { saga: saga as Saga.Saga<void, string, never, never>, isDown, world }
+  }
+
+  for (const where of ["email", "undo"] as const) {
+    it.effect(`does not wait for a retry without end of ${where === "email" ? "a Final" : "a compensation"}: it goes on by itself`, () =>
+      Effect.gen(function*() {
+        const { isDown, saga } = endless(where)
+        const call = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.interrupt(call)
+        expect(yield* Recovery.run([saga], { until: "committed" })).toMatchObject({
+          goesOn: 1,
+          succeeded: 0,
+          undone: 0
+        })
+        isDown.value = false
+        yield* TestClock.adjust("1 minute")
+        const exit = yield* Effect.exit(Saga.await(saga, "1"))
+        expect(Exit.isSuccess(exit)).toBe(where === "email")
+        expect(yield* Saga.inspect(saga, "1")).toMatchObject({ status: where === "email" ? "Succeeded" : "Undone" })
+      }).pipe(Effect.provide(Checkpoint.layerMemory)))
+  }
+
+  it.effect("waits before the point of no return, and, interrupted, leaves the execution for the next", () =>
+    Effect.gen(function*() {
+      const { isDown, saga, world } = endless("look")
+      const call = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "suspend" }))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.interrupt(call)
+      const recovery = yield* Effect.fork(Recovery.run([saga], { until: "committed" }))
+      yield* TestClock.adjust("10 minutes")
+      expect(recovery.unsafePoll()).toBe(null)
+      yield* Fiber.interrupt(recovery)
+      isDown.value = false
+      yield* TestClock.adjust("10 minutes")
+      expect(world.log.filter((line) => line !== "!look")).toEqual(["+hotel"])
+      expect(yield* Recovery.run([saga], { until: "committed" })).toMatchObject({ goesOn: 0, succeeded: 1 })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

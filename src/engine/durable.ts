@@ -110,7 +110,10 @@ export const resume = (
     readonly finding?: Finding | undefined
   }
 ): AnyEffect =>
-  resumeKnown(program, { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity }, onInterrupt, exitOf)
+  resumeKnown(program, { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity }, {
+    onInterrupt,
+    whenPausing: undefined
+  }, exitOf)
 
 const exitOf = ({ exit }: Driven): Effect.Effect<unknown, unknown> => exit
 
@@ -124,9 +127,16 @@ export const recover = (
     readonly executionId: string
     readonly wakes: number | undefined
     readonly maxClaims: number
-  }
-): Driving =>
-  resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, "suspend", Effect.succeed)
+  },
+  watch: Watch = { onInterrupt: "suspend", whenPausing: undefined }
+): Driving => resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, watch, Effect.succeed)
+
+/** How a call watches over an execution that it resumes. */
+export interface Watch {
+  /** Read when the call is interrupted. */
+  readonly onInterrupt: Call["onInterrupt"]
+  readonly whenPausing: Checkpoint.DrivenExecution["whenPausing"]
+}
 
 /** How a stored execution is resumed. */
 export interface Resume {
@@ -143,7 +153,7 @@ export const asItIs = { wakes: false, finding: undefined, maxClaims: defaultMaxC
 const resumeKnown = <A, E>(
   program: Program,
   options: Resume,
-  onInterrupt: Call["onInterrupt"],
+  watch: Watch,
   finish: (driven: Driven) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | DrivingError, any> =>
   joinOrDrive(
@@ -152,14 +162,18 @@ const resumeKnown = <A, E>(
       executionId: options.executionId,
       input: undefined,
       shares: options.finding === undefined,
-      onInterrupt,
+      get onInterrupt() {
+        return watch.onInterrupt
+      },
       waitsForOthers: false
     },
-    (store, driven) =>
-      Effect.flatMap(
+    (store, driven) => {
+      driven.whenPausing ??= watch.whenPausing
+      return Effect.flatMap(
         Effect.interruptible(loadKnown(store, program, options.executionId)),
         (loaded) => resumeStored(store, driven, program, loaded, options)
-      ),
+      )
+    },
     finish
   )
 

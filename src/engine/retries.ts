@@ -2,6 +2,7 @@
 import { type Cause, Effect, Schedule } from "effect"
 import * as Effect3 from "effect"
 import type { RetryPolicy } from "../definition/Step.ts"
+import { committedFinal } from "../Journal.ts"
 import type { Calls, Role } from "../watch/observer.ts"
 import { storeCause } from "./codec.ts"
 import type { Recorder } from "./recorder.ts"
@@ -36,7 +37,10 @@ const makeObservedRetries = (
     const at = recorder.now()
     const failures = () => cause === undefined ? [] : storeCause(undefined, cause)
     recorder.observer?.tellRetry(role, calls, { failures, at, nextAt: Math.max(at, nextAt) })
-    whenPausing?.(Math.max(0, nextAt - at))
+    if (whenPausing === undefined) return
+    const state = recorder.state()
+    const isDecided = state !== undefined && (state.direction === "Back" || committedFinal(state) !== undefined)
+    whenPausing({ milliseconds: Math.max(0, nextAt - at), isDecided })
   }
   return {
     failed: (cause) => {

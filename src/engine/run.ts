@@ -78,7 +78,7 @@ export class Run implements Frame {
   /** Interrupts the fiber that drives it. */
   readonly interrupt: () => void
   /** Hears of each pause between two calls, if somebody wants to. */
-  readonly whenPausing: ((milliseconds: number) => void) | undefined
+  readonly whenPausing: ((pause: Checkpoint.Pause) => void) | undefined
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}

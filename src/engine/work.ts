@@ -1,13 +1,14 @@
 /** Executions that nobody waits for: how they are put into the store, and how a worker drives them. */
-import { Effect } from "effect"
+import { Deferred, Effect, FiberId } from "effect"
 import type { Program } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
+import type { DrivingError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { attributesOf } from "./attributes.ts"
-import { asItIs, captureInput, driveResumed } from "./durable.ts"
-import { type Driving, joinOrDrive } from "./join.ts"
+import { asItIs, captureInput, driveResumed, recover } from "./durable.ts"
+import { type Driven, type Driving, joinOrDrive } from "./join.ts"
 import { checkInput, load, loadKnown } from "./load.ts"
 import type { AnyEffect } from "./run.ts"
 
@@ -57,6 +58,9 @@ const checkKnown = (program: Program, executionId: string, encoded: unknown, bod
     (loaded) => loaded === undefined ? Effect.void : checkInput(program, executionId, loaded, canonical(encoded))
   )
 
+/** The pause, in milliseconds, from which on nobody waits for an execution: a worker gives its place to another. */
+export const longPause = 1000
+
 /** Drives an execution under a claim that a worker has, unless this process drives it already. */
 export const driveUnderClaim = (
   program: Program,
@@ -64,7 +68,7 @@ export const driveUnderClaim = (
     readonly executionId: string
     readonly claim: Checkpoint.Claim
     readonly maxClaims: number
-    readonly whenPausing: (milliseconds: number) => void
+    readonly whenPausing: (pause: Checkpoint.Pause) => void
   }
 ): Driving =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
@@ -89,4 +93,31 @@ export const driveUnderClaim = (
     }, Effect.succeed)
     // A call of this process was first: then it has a later claim, or needs one.
     return Effect.ensuring(driving, Effect.suspend(() => isUsed ? Effect.void : store.release(executionId, claim)))
+  })
+
+/** An execution that goes on in this process by itself: it is decided, and pauses long between the tries of a step. */
+export interface GoesOn {
+  readonly _tag: "GoesOn"
+}
+
+/** Resumes an execution as `durable.recover` does, but waits no longer than until it is decided and pauses long. */
+export const recoverUntilDecided = (
+  program: Program,
+  options: Parameters<typeof recover>[1]
+): Effect.Effect<Driven | GoesOn, DrivingError, any> =>
+  Effect.suspend(() => {
+    const left = Deferred.unsafeMake<GoesOn>(FiberId.none)
+    let isLeft = false
+    const whenPausing = ({ isDecided, milliseconds }: Checkpoint.Pause) => {
+      if (!isDecided || milliseconds < longPause) return
+      isLeft = true
+      Deferred.unsafeDone(left, Effect.succeed<GoesOn>({ _tag: "GoesOn" }))
+    }
+    const recovering = recover(program, options, {
+      get onInterrupt() {
+        return isLeft ? undefined : "suspend"
+      },
+      whenPausing
+    })
+    return Effect.raceFirst(recovering, Deferred.await(left))
   })

@@ -5,6 +5,7 @@ import { Cause, type Duration, Effect, Stream } from "effect"
 import { programOf } from "../definition/saga.ts"
 import * as durable from "../engine/durable.ts"
 import { failIfParked } from "../engine/load.ts"
+import { recoverUntilDecided } from "../engine/work.ts"
 import type * as Plan from "../plan/Plan.ts"
 import type { ToolExecutor } from "../plan/ToolExecutor.ts"
 import type * as Saga from "../Saga.ts"
@@ -69,6 +70,12 @@ export interface Options {
    */
   readonly maxClaims?: number
   /**
+   * For how long an execution is waited for: until it has `"finished"`, or only until it is `"committed"`: past its point of no return, or
+   * going back, and a second or longer away from the next try of a step. It then goes on by itself in this process, and is told as
+   * `GoesOn`: a retry without end does not keep a program from starting. `"finished"` by default.
+   */
+  readonly until?: "committed" | "finished"
+  /**
    * For how long at the most the leases of other processes are waited for. An execution whose lease lasts longer is left to the
    * next recovery. A minute by default.
    */
@@ -81,6 +88,7 @@ const checked = (options: Options | undefined) =>
     concurrency: checkCount("concurrency", options?.concurrency ?? 16),
     parked: checkOneOf("parked", options?.parked ?? false, [true, false]),
     maxClaims: checkCount("maxClaims", options?.maxClaims ?? durable.defaultMaxClaims),
+    until: checkOneOf("until", options?.until ?? "finished", ["committed", "finished"] as const),
     longestWait: checkDuration("leaseWait", options?.leaseWait ?? "1 minute", "zero or longer")
   })
 
@@ -94,7 +102,7 @@ const checked = (options: Options | undefined) =>
  * Executions that this process drives already are left to it. Those that are leased to another process are waited for, once
  * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
  * Executions are read page by page, however many there are. One that is tried again without end keeps its place among those that
- * are driven at a time, and keeps this from ending. Interrupted, it leaves them as they are.
+ * are driven at a time, and keeps this from ending, unless `until` says otherwise. Interrupted, it leaves them as they are.
  *
  * @example
  * ```ts prelude=pay
@@ -118,7 +126,7 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const checkpoint = yield* Checkpoint
-    const { concurrency, longestWait, maxClaims, parked } = yield* checked(options)
+    const { concurrency, longestWait, maxClaims, parked, until } = yield* checked(options)
     // The first thing a lease of our own does is to end those of processes that are known to have died.
     const ours = yield* checkpoint.token
     const leases = new Set<Token>()
@@ -152,7 +160,7 @@ export const events = <const Sagas extends ReadonlyArray<unknown>>(
       leases.size > 0 ? Stream.fromEffect(Effect.sleep(wait + 20)) : Stream.empty
     )
     const open = Stream.concat(free, Stream.concat(Stream.drain(untilTheyEnd), left))
-    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution, maxClaims), {
+    return Stream.flatMap(open, (execution) => recover(sagas as ReadonlyArray<Durable>, execution, maxClaims, until), {
       concurrency
     })
   })) as Stream.Stream<any, CheckpointError, any>
@@ -181,10 +189,13 @@ export const run = <const Sagas extends ReadonlyArray<unknown>>(
   Checkpoint | Saga.Requirements<Sagas[number]> | HasPlans<Sagas, ToolExecutor>
 > => runAndLog(sagas as ReadonlyArray<Durable>, options, Effect.logWarning)
 
+const recoverUntil = { finished: durable.recover, committed: recoverUntilDecided }
+
 const recover = (
   sagas: ReadonlyArray<Durable>,
   execution: UnfinishedExecution,
-  maxClaims: number
+  maxClaims: number,
+  until: "committed" | "finished"
 ): Stream.Stream<Event, never, any> => {
   const { executionId, fence, saga: name, status, version } = execution
   const whose = { executionId, saga: name, version }
@@ -193,7 +204,7 @@ const recover = (
     onSuccess: (found) => {
       if (found === undefined) return Stream.succeed<Event>({ ...whose, _tag: "Unregistered" })
       const wakes = status === "Parked" ? fence : undefined
-      const driving = Effect.exit(durable.recover(programOf(found), { executionId, wakes, maxClaims }))
+      const driving = Effect.exit(recoverUntil[until](programOf(found), { executionId, wakes, maxClaims }))
       return Stream.concat(
         Stream.succeed<Event>({ ...whose, _tag: "Begun", status }),
         Stream.fromEffect(Effect.map(driving, (exit): Recovered => ({ ...whose, ...becameOf(exit) })))
@@ -246,7 +257,7 @@ const runAndLog = (
   warn: Warn
 ): Effect.Effect<Summary, CheckpointError, any> =>
   Effect.suspend(() => {
-    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0 }
+    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0, goesOn: 0 }
     let count = 0
     const say = () => {
       const counts = Object.entries(wordsFor).flatMap(([counter, words]) => {

@@ -14,7 +14,8 @@ export const counterOf = {
   Parked: "parked",
   LeftAsItWas: "leftAsItWas",
   Elsewhere: "elsewhere",
-  Unregistered: "unregistered"
+  Unregistered: "unregistered",
+  GoesOn: "goesOn"
 } as const
 
 export const wordsFor = {
@@ -23,7 +24,8 @@ export const wordsFor = {
   parked: "parked",
   leftAsItWas: "left as they were",
   elsewhere: "driven by another process",
-  unregistered: "of sagas that are not registered"
+  unregistered: "of sagas that are not registered",
+  goesOn: "tried again from time to time"
 }
 
 export const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
@@ -33,6 +35,8 @@ export const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
       return Effect.logDebug(`recovered ${execution}: it succeeded`)
     case "Undone":
       return Effect.logDebug(`recovered ${execution}: it is undone`, recovered.cause)
+    case "GoesOn":
+      return Effect.logInfo(`recovered ${execution}: it is tried again from time to time`)
     case "Elsewhere":
       return Effect.logDebug(`did not recover ${execution}: another process drives it`)
     case "LeftAsItWas":

@@ -1,6 +1,7 @@
 /** What recovery found an execution to be, or brought it to. */
 import { Cause, Exit, Option } from "effect"
 import type { Driven } from "../engine/join.ts"
+import type { GoesOn } from "../engine/work.ts"
 import type { DrivingError } from "../SagaError.ts"
 
 /**
@@ -11,6 +12,7 @@ import type { DrivingError } from "../SagaError.ts"
  * - `Parked`: it waits for a person or a retry
  * - `LeftAsItWas`: it could not be driven, or not to its end, and stays for another time
  * - `Elsewhere`: another process was first, and drives it
+ * - `GoesOn`: it is decided, and goes on in this process by itself, see `Recovery.Options.until`
  * - `Unregistered`: no saga of its name is among those given
  *
  * `output` and `cause` are those with which `Saga.resume` ends.
@@ -20,7 +22,7 @@ export type Recovered<Output = unknown> =
   & (
     | { readonly _tag: "Succeeded"; readonly output: Output }
     | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "Elsewhere" | "Unregistered" }
+    | { readonly _tag: "Elsewhere" | "Unregistered" | "GoesOn" }
   )
 
 /** How many executions came to what, see {@link Recovered}. */
@@ -31,24 +33,26 @@ export interface Summary {
   readonly leftAsItWas: number
   readonly elsewhere: number
   readonly unregistered: number
+  readonly goesOn: number
 }
 
 type Became =
   | { readonly _tag: "Succeeded"; readonly output: unknown }
   | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-  | { readonly _tag: "Elsewhere" }
+  | { readonly _tag: "Elsewhere" | "GoesOn" }
 
 /**
  * What became of an execution: by its journal, never by the error that it ended with, which may be another execution's. An
  * execution that could not be driven is left as it was, whatever the reason.
  */
-export const becameOf = (driving: Exit.Exit<Driven, DrivingError>): Became => {
+export const becameOf = (driving: Exit.Exit<Driven | GoesOn, DrivingError>): Became => {
   if (Exit.isFailure(driving)) {
     const error = Option.getOrUndefined(Cause.failureOption(driving.cause))
     return error?._tag === "ExecutionConflict" && error.reason === "OtherDriver"
       ? { _tag: "Elsewhere" }
       : { _tag: "LeftAsItWas", cause: driving.cause }
   }
+  if ("_tag" in driving.value) return driving.value
   const { exit, status } = driving.value
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value }
   const { cause } = exit

@@ -29,6 +29,8 @@ export interface Dialect {
   readonly send: string
   /** The index's form of the value of an attribute, which a parameter gives as JSON. */
   readonly attributeValue: string
+  /** The numbers that a query gives for each saga of which some have finished so: the query takes its saga from `counted`. */
+  readonly ofEachSaga: (status: Status, numbers: string) => string
   /** The attributes of an execution as text. */
   readonly attributesText: string
   /** Sums up the counts of finished executions, where that is not done as they are counted. */
@@ -50,7 +52,8 @@ export const finished = listOf("nobody")
 /** Joins to each execution what its status and its end are read from. */
 export const withStatus = `LEFT JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
   LEFT JOIN effect_saga_commit AS ended
-    ON ended.execution = execution.id AND ended.status IN ${finished} AND ended.ended_at IS NOT NULL`
+    ON ended.saga = execution.saga AND ended.status IN ${finished} AND ended.execution = execution.id
+      AND ended.ended_at IS NOT NULL`
 /** The status of an execution that is joined so. */
 export const statusOf = "COALESCE(unfinished.status, ended.status, execution.status)"
 /** When an execution that is joined so has finished. */
@@ -66,12 +69,10 @@ export const executionsView = (timeOf: (milliseconds: string) => string, now: st
   ${withStatus}
   LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}`
 
-/** The indexes by which finished executions are listed, newest first: a row that is not the end of an execution is in none. */
+/** The indexes by which finished executions are listed, newest first. A row that is not the end of an execution is in none. */
 export const listingIndexes: ReadonlyArray<string> = [
-  "CREATE INDEX effect_saga_ended_status ON effect_saga_commit (status, execution) WHERE ended_at IS NOT NULL",
-  "CREATE INDEX effect_saga_ended_saga ON effect_saga_commit (saga, status, execution) WHERE ended_at IS NOT NULL",
-  `CREATE INDEX effect_saga_execution_status ON effect_saga_execution (status, id) WHERE status IN ${finished}`,
-  `CREATE INDEX effect_saga_execution_saga ON effect_saga_execution (saga, status, id) WHERE status IN ${finished}`
+  "CREATE INDEX effect_saga_ended_by_saga ON effect_saga_commit (saga, status, execution) WHERE ended_at IS NOT NULL",
+  `CREATE INDEX effect_saga_ended_at_once_by_saga ON effect_saga_execution (saga, status, id) WHERE status IN ${finished}`
 ]
 
 /** The number of an execution, by its id. */

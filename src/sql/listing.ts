@@ -163,7 +163,9 @@ const partsOf = (dialect: Dialect, listing: Listing, range: Range): ReadonlyArra
   const pending = wanted.filter((status) => !isFinished(status))
   return [
     ...pending.length === 0 ? [] : [unfinishedPart(pending, listing, range)],
-    ...ended.flatMap((status) => [endedPart(status, listing, range), endedAtOncePart(status, listing, range)])
+    ...ended.flatMap((
+      status
+    ) => [endedPart(dialect, status, listing, range), endedAtOncePart(dialect, status, listing, range)])
   ]
 }
 
@@ -183,20 +185,41 @@ const unfinishedPart = (statuses: ReadonlyArray<Status>, listing: Listing, range
   return conditions.select("unfinished.execution", from, listing.limit)
 }
 
-const endedPart = (status: Status, listing: Listing, range: Range): Statement => {
+const endedPart = (dialect: Dialect, status: Status, listing: Listing, range: Range): Statement => {
   const conditions = new Conditions().add(`ended.status = '${status}' AND ended.ended_at IS NOT NULL`)
-  if (listing.saga !== undefined) conditions.add("ended.saga = ?", listing.saga)
-  conditions.addRange("ended.execution", range).addTimes(listing)
+    .addRange("ended.execution", range).addTimes(listing)
   const from = withExecution("effect_saga_commit", "ended", listing, conditions)
-  return conditions.select("ended.execution", from, listing.limit)
+  return ofSaga(dialect, status, listing, conditions, "ended.saga", "ended.execution", from)
 }
 
 /** Those that finished with their first commit. */
-const endedAtOncePart = (status: Status, listing: Listing, range: Range): Statement => {
+const endedAtOncePart = (dialect: Dialect, status: Status, listing: Listing, range: Range): Statement => {
   const conditions = new Conditions().add(`execution.status = '${status}' AND execution.status IN ${finished}`)
-  if (listing.saga !== undefined) conditions.add("execution.saga = ?", listing.saga)
-  conditions.addRange("execution.id", range).addTimes(listing)
-  return conditions.select("execution.id", "effect_saga_execution AS execution", listing.limit)
+    .addRange("execution.id", range).addTimes(listing)
+  return ofSaga(
+    dialect,
+    status,
+    listing,
+    conditions,
+    "execution.saga",
+    "execution.id",
+    "effect_saga_execution AS execution"
+  )
+}
+
+/** Of one saga, or the newest of each: an index over all of them would cost each end as much again. */
+const ofSaga = (
+  dialect: Dialect,
+  status: Status,
+  { limit, saga }: Listing,
+  conditions: Conditions,
+  sagaColumn: string,
+  column: string,
+  from: string
+): Statement => {
+  if (saga !== undefined) return conditions.add(`${sagaColumn} = ?`, saga).select(column, from, limit)
+  const { parameters, text } = conditions.add(`${sagaColumn} = counted.saga`).select(column, from, limit)
+  return { text: dialect.ofEachSaga(status, text), parameters }
 }
 
 const byAttributes = (

@@ -132,7 +132,7 @@ const tookMessages = `, took AS (
 const append = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `held AS MATERIALIZED (
-    SELECT execution.id, execution.saga, unfinished.status AS was, given.*
+    SELECT execution.id, unfinished.saga, unfinished.status AS was, given.*
     FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
       AS given (execution_id, sequence, status, token, fence, taken, body)
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
@@ -258,6 +258,9 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     FROM sent WHERE unfinished.execution = sent.execution
     RETURNING sent.number`,
   attributeValue: "(?::jsonb -> 0)::text",
+  ofEachSaga: (status, numbers) =>
+    `SELECT found.id FROM (SELECT DISTINCT saga FROM effect_saga_count WHERE status = '${status}') AS counted
+    CROSS JOIN LATERAL (${numbers}) AS found`,
   attributesText: "execution.attributes::text",
   // A row that another process is summing up is left to it.
   foldCounts: `WITH folded AS (

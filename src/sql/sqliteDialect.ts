@@ -173,7 +173,7 @@ const appends = textsOf(["execution_id", "sequence", "status", "token", "fence",
   `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga)
   SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
     CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body, NULLIF(given.taken, 0), CASE WHEN given.status IN ${finished} THEN execution.saga END
+    given.body, NULLIF(given.taken, 0), CASE WHEN given.status IN ${finished} THEN unfinished.saga END
   FROM ${rows} AS given
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
   CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
@@ -282,6 +282,9 @@ export const sqlite: Dialect = {
     SELECT execution, ${now}, ? FROM effect_saga_unfinished WHERE execution = ${numberOf}
     RETURNING number`,
   attributeValue: `(SELECT ${valueOf} FROM json_each(?))`,
+  ofEachSaga: (status, numbers) =>
+    `SELECT found.id FROM effect_saga_count AS counted CROSS JOIN effect_saga_execution AS found
+    WHERE counted.status = '${status}' AND found.id IN (${numbers})`,
   attributesText: "execution.attributes",
   foldCounts: undefined,
   remove: (ids) => ({

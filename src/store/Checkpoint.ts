@@ -15,7 +15,7 @@ import { makeMemoryStore } from "./memoryStore.ts"
 import { checkDuration } from "./options.ts"
 import type { Claim, ClaimedExecution, Commit, Store, Token as LeaseToken, Wanted } from "./store.ts"
 
-export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox } from "./driven.ts"
+export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox, Pause } from "./driven.ts"
 export {
   type Attributes,
   type Claim,

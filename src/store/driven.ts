@@ -25,6 +25,13 @@ export interface CancelRequest {
   readonly refused: (() => void) | undefined
 }
 
+/** A pause between two calls of a step's function. */
+export interface Pause {
+  readonly milliseconds: number
+  /** Whether the execution has passed its point of no return, or goes back: what is left of it only takes time. */
+  readonly isDecided: boolean
+}
+
 /** The side of the driver: it takes requests from now on. */
 export interface Mailbox {
   readonly take: (request: CancelRequest) => void
@@ -55,8 +62,8 @@ export interface DrivenExecution extends DrivenCall {
   readonly ask: (request: CancelRequest) => void
   /** From now on the mailbox takes the requests of this process's calls, also those of before. */
   readonly open: (mailbox: Mailbox) => void
-  /** Called before each pause between two calls of a step's function, with its length in milliseconds. A worker sets it. */
-  whenPausing: ((milliseconds: number) => void) | undefined
+  /** Called before each pause between two calls of a step's function, if somebody wants to hear of it. */
+  whenPausing: ((pause: Pause) => void) | undefined
   /** Takes the messages that the store may have for it. */
   readonly readMessages: Effect.Effect<void>
   /** Names the fiber that drives it, which calls this. */
@@ -70,7 +77,7 @@ class Driven implements DrivenExecution {
   readonly plan: unknown
   readonly input: string | undefined
   readonly waitsFor: Array<string> = []
-  whenPausing: ((milliseconds: number) => void) | undefined = undefined
+  whenPausing: ((pause: Pause) => void) | undefined = undefined
   private ended: Exit.Exit<unknown, unknown> | undefined = undefined
   private untilStored: Array<() => void> = emptyList()
   private wasStored = false

@@ -27,7 +27,11 @@ export const checkCount = (name: string, input: number): Effect.Effect<number, C
 }
 
 /** An option that is one of a few values, or an error that says that it is none of them. */
-export const checkOneOf = <A>(name: string, input: A, known: ReadonlyArray<A>): Effect.Effect<A, CheckpointError> =>
+export const checkOneOf = <const A>(
+  name: string,
+  input: A,
+  known: ReadonlyArray<A>
+): Effect.Effect<A, CheckpointError> =>
   known.includes(input)
     ? Effect.succeed(input)
     : Effect.fail(invalid(`${name} is ${said(input)}, and must be ${known.map(said).join(" or ")}`))

@@ -5,7 +5,7 @@
 import { Cause, type Duration, Effect, FiberSet, Layer, Option, Predicate, Queue, Stream } from "effect"
 import { programOf } from "../definition/saga.ts"
 import * as durable from "../engine/durable.ts"
-import { driveUnderClaim } from "../engine/work.ts"
+import { driveUnderClaim, longPause } from "../engine/work.ts"
 import * as Plan from "../plan/Plan.ts"
 import type { ToolExecutor } from "../plan/ToolExecutor.ts"
 import { isParked, log, type Warn } from "../recovery/log.ts"
@@ -173,8 +173,8 @@ class Worker {
     const wakeIfUseful = () => {
       if (this.mayHaveLeft && this.places.hasRoom()) Queue.unsafeOffer(this.wake, undefined)
     }
-    const whenPausing = (milliseconds: number) => {
-      if (milliseconds < longEnough) return
+    const whenPausing = ({ milliseconds }: Checkpoint.Pause) => {
+      if (milliseconds < longPause) return
       place.leave()
       wakeIfUseful()
     }
@@ -188,7 +188,10 @@ class Worker {
     return Effect.asVoid(FiberSet.run(this.fibers, Effect.interruptible(driving)))
   }
 
-  private drive(execution: ClaimedByUs, whenPausing: (milliseconds: number) => void): Effect.Effect<void, never, any> {
+  private drive(
+    execution: ClaimedByUs,
+    whenPausing: (pause: Checkpoint.Pause) => void
+  ): Effect.Effect<void, never, any> {
     const { claim, executionId, saga, version } = execution
     const whose = { executionId, saga, version }
     const driven = Effect.matchCauseEffect(definitionOf(this.sagas, execution), {
@@ -283,6 +286,4 @@ class Worker {
 
 type ClaimedByUs = Checkpoint.ClaimedExecution & { readonly claim: Checkpoint.Claim }
 
-/** The pause, in milliseconds, from which on an execution gives up its place. */
-const longEnough = 1000
 const mostNames = 20

@@ -27,6 +27,7 @@ const readable = "test/law/S26-readable.test.ts"
 const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
+const executions = "test/Executions.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
 const unwind = "src/engine/unwind.ts"
@@ -1548,6 +1549,7 @@ export const mutants = [
     replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
     tests: ["test/hostileNames.test.ts"]
   },
+<<<<<<< HEAD
   // What is finished.
   {
     says: "ends an execution without the output that its saga says how to store",
@@ -1590,5 +1592,97 @@ export const mutants = [
     text: "onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)",
     replacement: "onInterrupt === undefined || true",
     tests: ["test/options.test.ts"]
+=======
+  // What is listed and counted.
+  {
+    says: "lists the executions of everybody where an attribute has no value",
+    file: "src/executions/query.ts",
+    text: "const problem = attributeProblem(name, value)",
+    replacement: "const problem = value === undefined ? undefined : attributeProblem(name, value)",
+    tests: [executions],
+    only: "a query"
+  },
+  {
+    says: "takes a text for a cursor that no page has given",
+    file: "src/executions/query.ts",
+    text: "Number.isSafeInteger(number) && cursorOf(number) === cursor",
+    replacement: "Number.isSafeInteger(number)",
+    tests: [executions],
+    only: "a query"
+  },
+  {
+    says: "promises another page where there is none",
+    file: "src/executions/Executions.ts",
+    text: "found.length <= page.length",
+    replacement: "found.length < page.length",
+    tests: [executions],
+    only: "executions in memory"
+  },
+  {
+    says: "lists the last of a page again",
+    file: "src/sql/listing.ts",
+    text: "this.add(`${column} < ?`, below)",
+    replacement: "this.add(`${column} <= ?`, below)",
+    tests: [checkpoint],
+    only: "a SQLite store in memory"
+  },
+  {
+    says: "lists executions that started too late",
+    file: "src/sql/listing.ts",
+    text: "if (until !== undefined) this.add(",
+    replacement: "if (until === 0) this.add(",
+    tests: [executions],
+    only: "in a SQLite file"
+  },
+  {
+    says: "does not read far enough for a time",
+    file: "src/sql/listing.ts",
+    text: "yield* lastBefore(database, since - disorder)",
+    replacement: "yield* lastBefore(database, since + 100 * disorder)",
+    tests: [executions],
+    only: "in a SQLite file"
+  },
+  {
+    says: "finds a deleted execution by its attributes",
+    file: sqlite,
+    text: "DELETE FROM effect_saga_attribute WHERE (name, value, execution) IN (",
+    replacement: "DELETE FROM effect_saga_attribute WHERE 0 AND (name, value, execution) IN (",
+    tests: [checkpoint],
+    only: "a SQLite store in memory"
+  },
+  {
+    says: "counts deleted executions once more",
+    file: postgres,
+    text: "-COUNT(*)",
+    replacement: "COUNT(*)",
+    tests: ["test/postgres.test.ts"],
+    only: "a store",
+    postgres: true
+  },
+  {
+    says: "forgets the counts that it sums up",
+    file: postgres,
+    text: "HAVING SUM(executions) <> 0`",
+    replacement: "HAVING SUM(executions) = 0`",
+    tests: [executions],
+    only: "executions in its tables",
+    postgres: true
+  },
+  {
+    says: "stores attributes without a bound",
+    file: "src/values/attribute.ts",
+    text: "if (entries.length > mostAttributes)",
+    replacement: "if (entries.length > 1000 * mostAttributes)",
+    tests: [executions],
+    only: "attributes that cannot be stored"
+  },
+  {
+    says: "quotes a secret input in the error of its attributes",
+    file: "src/engine/attributes.ts",
+    text: "threw ${isSecret ?",
+    replacement: "threw ${!isSecret ?",
+    tests: [executions],
+    only: "attributes that cannot be stored"
+>>>>>>> exec
   }
 ]

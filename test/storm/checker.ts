@@ -574,6 +574,9 @@ const checkAnswers = (execution: Execution) => {
         break
       case "Elsewhere":
         break
+      case "GoesOn":
+        execution.found("Answer", "recovery did not wait for its end, which it was not told to")
+        break
       case "Unregistered":
         execution.found("Answer", "recovery did not know its saga")
     }
