@@ -1549,7 +1549,6 @@ export const mutants = [
     replacement: "return `tool \"${visible(this.tool)}\" failed: ${this.reason}`",
     tests: ["test/hostileNames.test.ts"]
   },
-<<<<<<< HEAD
   // What is finished.
   {
     says: "ends an execution without the output that its saga says how to store",
@@ -1592,7 +1591,7 @@ export const mutants = [
     text: "onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)",
     replacement: "onInterrupt === undefined || true",
     tests: ["test/options.test.ts"]
-=======
+  },
   // What is listed and counted.
   {
     says: "lists the executions of everybody where an attribute has no value",
@@ -1683,6 +1682,5 @@ export const mutants = [
     replacement: "threw ${!isSecret ?",
     tests: [executions],
     only: "attributes that cannot be stored"
->>>>>>> exec
   }
 ]
