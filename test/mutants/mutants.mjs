@@ -665,8 +665,8 @@ export const mutants = [
   {
     says: "undoes what it recovers when it is interrupted",
     file: durable,
-    text: "maxClaims }, \"suspend\", Effect.succeed)",
-    replacement: "maxClaims }, \"cancel\", Effect.succeed)",
+    text: "watch: Watch = { onInterrupt: \"suspend\"",
+    replacement: "watch: Watch = { onInterrupt: \"cancel\"",
     tests: [recovery]
   },
   // The life of an execution.
