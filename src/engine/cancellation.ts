@@ -98,7 +98,7 @@ export const takeMessages = (
     return Option.match(decode(body), {
       onSome: ({ by, reason }) => {
         run.read = number
-        take(run, { by, reason, message: number, refused: undefined })
+        take(run, { by, reason, message: number, refused: undefined, accepted: undefined })
         return Effect.void
       },
       onNone: () => {
@@ -123,17 +123,24 @@ export const considerRequests = (run: Run): void => {
   // The requests of one that ends or parks just now are left to the store, which does not let it end, or to the next driver.
   if (state === undefined || !isDriven(state.status)) return
   if (state.direction === "Back") return refuse(run, state.cancellation === undefined ? "Unwinding" : "Requested")
-  if (committedFinal(state) !== undefined) return refuse(run, "Committed")
+  if (committedFinal(state) !== undefined) {
+    // The journal has kept it while it was not known whether the Final has taken effect.
+    const kept = state.cancellation
+    if (kept !== undefined) run.requests = [{ ...kept, ...unanswered }, ...run.requests]
+    return refuse(run, "Committed")
+  }
   if (run.busy === 0) run.interrupt()
 }
+
+const unanswered = { message: undefined, refused: undefined, accepted: undefined }
 
 /** Records, for a run that does not go forward any more, that the requests are taken: the first is why, the others came too late. */
 export const recordRequests = (run: Run): void => {
   const { recorder, requests: [first, ...others] } = run
   if (first === undefined || recorder === undefined) return
   if (recorder.state()?.cancellation !== undefined) return refuse(run, "Requested")
-  const { by, message, reason } = first
-  recorder.record({ _tag: "CancellationRequested", ...said({ by, message, reason }), at: recorder.now() })
+  recorder.record({ _tag: "CancellationRequested", ...said(first), at: recorder.now() })
+  first.accepted?.()
   run.requests = others
   refuse(run, "Requested")
 }

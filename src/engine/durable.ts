@@ -18,7 +18,7 @@ import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
-import { mailboxOf, takeMessages } from "./cancellation.ts"
+import { considerRequests, mailboxOf, takeMessages } from "./cancellation.ts"
 import { CheckpointRecorder } from "./checkpointRecorder.ts"
 import { capture } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
@@ -176,10 +176,12 @@ const resumeKnown = <A, E>(
       onInterrupt,
       waitsForOthers: false
     },
-    (store, driven) =>
+    (store, driven, isAgain) =>
       Effect.flatMap(
         Effect.interruptible(loadKnown(store, program, options.executionId)),
-        (loaded) => resumeStored(store, driven, program, loaded, options)
+        (loaded) =>
+          // The journal has the finding since the first time.
+          resumeStored(store, driven, program, loaded, isAgain ? { ...options, finding: undefined } : options)
       ),
     finish
   )
@@ -360,7 +362,12 @@ const driveResumed = (
         driven
       })
       const taken = Effect.onError(takeMessages(run, messages), () => release)
-      return Effect.zipRight(taken, driveClaimed(store, driven, claim, run))
+      const driving = driveClaimed(store, driven, claim, run)
+      return Effect.flatMap(taken, () => {
+        // The journal may say that it is cancelled, and no step be in doubt any more.
+        considerRequests(run)
+        return driving
+      })
     })
   )
 }

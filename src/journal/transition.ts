@@ -140,6 +140,9 @@ const cancellation = (
     if (problem !== undefined) return problem
     if (state.cancellation !== undefined) return invalid(event, "the execution was cancelled before")
     state.cancellation = { by: event.by, reason: event.reason }
+  } else if (event.why === "Committed") {
+    // Also one that was accepted while it was not known whether a Final has taken effect.
+    state.cancellation = undefined
   }
   state.taken = Math.max(state.taken, event.message ?? 0)
   return state
