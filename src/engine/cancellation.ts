@@ -98,7 +98,7 @@ export const takeMessages = (
     return Option.match(decode(body), {
       onSome: ({ by, reason }) => {
         run.read = number
-        take(run, { by, reason, message: number, refused: undefined })
+        take(run, { by, reason, message: number, refused: undefined, accepted: undefined })
         return Effect.void
       },
       onNone: () => {
@@ -146,8 +146,8 @@ export const recordRequests = (run: Run): void => {
   const { recorder, requests: [first, ...others] } = run
   if (first === undefined || recorder === undefined) return
   if (recorder.state()?.cancellation !== undefined) return refuse(run, "Requested")
-  const { by, message, reason } = first
-  recorder.record({ _tag: "CancellationRequested", ...said({ by, message, reason }), at: recorder.now() })
+  recorder.record({ _tag: "CancellationRequested", ...said(first), at: recorder.now() })
+  first.accepted?.()
   run.requests = others
   refuse(run, "Requested")
 }

@@ -226,3 +226,13 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
       return false
   }
 }
+
+/** Stores what is recorded, and goes on as `next` says. */
+export const stored = <A>(
+  recorder: CheckpointRecorder,
+  next: Effect.Effect<A, DrivingError, any>
+): Effect.Effect<A, DrivingError, any> =>
+  Effect.matchEffect(recorder.commit(() => Effect.void), {
+    onFailure: (halt) => Effect.failCause(halt.cause),
+    onSuccess: () => next
+  })

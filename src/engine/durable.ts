@@ -20,8 +20,8 @@ import { textOrKind } from "../values/numbers.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
 import { attributesOf } from "./attributes.ts"
-import { mailboxOf, takeMessages } from "./cancellation.ts"
-import { CheckpointRecorder } from "./checkpointRecorder.ts"
+import { considerRequests, mailboxOf, takeMessages } from "./cancellation.ts"
+import { CheckpointRecorder, stored } from "./checkpointRecorder.ts"
 import { capture, type Captured } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { checkFinding } from "./finding.ts"
@@ -167,14 +167,24 @@ const resumeKnown = <A, E>(
       },
       waitsForOthers: false
     },
-    (store, driven) => {
+    (store, driven, isAgain) => {
       driven.whenPausing ??= watch.whenPausing
-      return Effect.flatMap(
-        Effect.interruptible(loadKnown(store, program, options.executionId)),
-        (loaded) => resumeStored(store, driven, program, loaded, options)
-      )
+      // The journal has the finding since the first time.
+      return resumeFound(store, driven, program, isAgain ? { ...options, finding: undefined } : options)
     },
     finish
+  )
+
+/** Resumes an execution by what is stored of it now. */
+export const resumeFound = (
+  store: Checkpoint.Service,
+  driven: Checkpoint.DrivenExecution,
+  program: Program,
+  options: Resume
+): Driving =>
+  Effect.flatMap(
+    Effect.interruptible(loadKnown(store, program, options.executionId)),
+    (loaded) => resumeStored(store, driven, program, loaded, options)
   )
 
 const withObserver = <A, E>(
@@ -220,16 +230,6 @@ const begin = (
           return storesFirst ? stored(recorder, driving) : driving
         }))
   )
-
-/** Stores what is recorded, and goes on as `next` says. */
-const stored = <A>(
-  recorder: CheckpointRecorder,
-  next: Effect.Effect<A, DrivingError, any>
-): Effect.Effect<A, DrivingError, any> =>
-  Effect.matchEffect(recorder.commit(() => Effect.void), {
-    onFailure: (halt) => Effect.failCause(halt.cause),
-    onSuccess: () => next
-  })
 
 /** Drives a claimed execution, and releases the claim if it does not finish. */
 const driveClaimed = (
@@ -364,7 +364,12 @@ export const driveResumed = (
         driven
       })
       const taken = Effect.onError(takeMessages(run, messages), () => release)
-      return Effect.zipRight(taken, driveClaimed(store, driven, claim, run))
+      const driving = driveClaimed(store, driven, claim, run)
+      return Effect.flatMap(taken, () => {
+        // The journal may say that it is cancelled, and no step be in doubt any more.
+        considerRequests(run)
+        return driving
+      })
     })
   )
 }

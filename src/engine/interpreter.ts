@@ -392,6 +392,8 @@ const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
           ? { _tag: "StepFailed", step: step.path, failures: storeCause(step, cause), attempts, at: recorder.now() }
           : { _tag: "StepInDoubt", step: step.path, reason: doubt.reason, attempts, at: recorder.now() }
       )
+      // Its siblings may be interrupted now.
+      considerRequests(run)
       return Effect.failCause(cause)
     }
   })

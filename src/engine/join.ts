@@ -36,8 +36,8 @@ export interface Call {
   readonly waitsForOthers: boolean
 }
 
-/** Drives an execution in a fiber of its own. */
-export type Drive = (store: Checkpoint.Service, driven: Checkpoint.DrivenExecution) => Driving
+/** Drives an execution in a fiber of its own. `isAgain`: it has, to an end that a message kept from being stored. */
+export type Drive = (store: Checkpoint.Service, driven: Checkpoint.DrivenExecution, isAgain: boolean) => Driving
 
 /** The executions whose steps this code runs in, the outermost first. */
 class Inside extends Context.Reference<Inside>()("effect-saga/Inside", {
@@ -118,7 +118,8 @@ const stopOf = (
           by: "its caller",
           reason: "the call for it was interrupted",
           message: undefined,
-          refused: () => resume(Effect.succeed(undefined))
+          refused: () => resume(Effect.succeed(undefined)),
+          accepted: undefined
         })
       })
   }
@@ -243,20 +244,24 @@ const driveAlone = (
   drive: Drive
 ): Effect.Effect<void, never, any> =>
   Effect.withFiberRuntime((fiber) => {
-    driven.begin(fiber)
     const end = (exit: Exit.Exit<Driven, DrivingError>): Effect.Effect<void> => {
       store.endDriving(executionId, exit)
       return Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void : warnLeft(program, executionId, exit.cause)
     }
-    const toItsEnd: Effect.Effect<void, never, any> = Effect.matchCauseEffect(
-      Effect.suspend(() => drive(store, driven)),
-      {
-        // Its end is not stored yet: from its journal it goes on with the messages that came before.
-        onFailure: (cause) => isConflict("HasMessages", cause) ? toItsEnd : end(Exit.failCause(cause)),
-        onSuccess: (ended) => end(Exit.succeed(ended))
-      }
-    )
-    return Effect.zipRight(giveService(fiber, Inside, [...outer, executionId]), toItsEnd)
+    const toItsEnd = (isAgain: boolean): Effect.Effect<void, never, any> =>
+      Effect.withFiberRuntime((fiber) => {
+        driven.begin(fiber)
+        return Effect.matchCauseEffect(Effect.suspend(() => drive(store, driven, isAgain)), {
+          // Its end is not stored yet: from its journal it goes on with the messages that came before. In another fiber, for this one
+          // stays interrupted if a cancellation has interrupted it.
+          onFailure: (cause) =>
+            isConflict("HasMessages", cause)
+              ? Effect.asVoid(Effect.forkDaemon(toItsEnd(true)))
+              : end(Exit.failCause(cause)),
+          onSuccess: (ended) => end(Exit.succeed(ended))
+        })
+      })
+    return Effect.zipRight(giveService(fiber, Inside, [...outer, executionId]), toItsEnd(false))
   })
 
 /** Nobody waits for the execution, so that nobody else would hear of it. */

@@ -1,5 +1,5 @@
 /** One execution while it is driven: the state that the parts of the engine share. */
-import type { Cause } from "effect"
+import type { Cause, Fiber } from "effect"
 import { type Program, type StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
@@ -79,6 +79,8 @@ export class Run implements Frame {
   readonly interrupt: () => void
   /** Hears of each pause between two calls, if somebody wants to. */
   readonly whenPausing: ((pause: Checkpoint.Pause) => void) | undefined
+  /** Names another fiber that drives it from now on. */
+  readonly moveTo: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
   /** The execution's part of its idempotency keys. */
   readonly key: string
   readonly outputs: Record<string, unknown> = {}
@@ -105,7 +107,9 @@ export class Run implements Frame {
     readonly input: unknown
     readonly recorder?: Recorder | undefined
     readonly past?: Past | undefined
-    readonly driven?: Pick<Checkpoint.DrivenExecution, "isSuspended" | "interrupt" | "whenPausing"> | undefined
+    readonly driven?:
+      | Pick<Checkpoint.DrivenExecution, "isSuspended" | "interrupt" | "whenPausing" | "begin">
+      | undefined
   }) {
     const { driven } = options
     this.program = options.program
@@ -116,6 +120,7 @@ export class Run implements Frame {
     this.isSuspended = driven === undefined ? never : () => driven.isSuspended()
     this.interrupt = driven === undefined ? nothing : () => driven.interrupt()
     this.whenPausing = driven?.whenPausing
+    this.moveTo = driven === undefined ? nothing : (fiber) => driven.begin(fiber)
     this.read = options.past?.state.taken ?? 0
     this.busy = options.past === undefined ? 0 : Journal.steps(options.past.state).filter(Journal.isInDoubt).length
     this.key = encodeURIComponent(options.executionId)

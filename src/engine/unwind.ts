@@ -1,8 +1,9 @@
 /** The end of a run that failed: S3, S4, S5, S6, S8. */
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Fiber } from "effect"
 import * as Journal from "../Journal.ts"
 import type { FailedCompensation } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
+import { isInterruptPending } from "../values/fiber.ts"
 import { visible } from "../values/visible.ts"
 import { causeOfUnwinding, ownCancellation, recordRequests } from "./cancellation.ts"
 import { storeCause } from "./codec.ts"
@@ -150,7 +151,7 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     // Stopped: store what was undone, if the store still works.
     () => Effect.ignore(recorder.commit(() => Effect.void))
   )
-  return Effect.flatMap(all, () => {
+  return Effect.flatMap(suspendable(run, all), () => {
     if (unwinding.failed.length > 0) {
       return park(run, "PartlyUndone", Effect.fail(endings.partlyUndone(run, cause, unwinding)))
     }
@@ -161,6 +162,20 @@ export const unwind = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
     return recorder.commit(() => end)
   })
 }
+
+/**
+ * Unwinds a durable run that was interrupted, because somebody has cancelled it, in a fiber that was not: a fiber stays interrupted, and
+ * a checkpoint that closes could not suspend it any more.
+ */
+const suspendable = (run: Run, unwinding: AnyEffect<void>): AnyEffect<void> =>
+  run.recorder?.durable !== true ? unwinding : Effect.withFiberRuntime((fiber) => {
+    if (run.isSuspended() || !isInterruptPending(fiber)) return unwinding
+    const apart = Effect.withFiberRuntime<void, unknown, any>((child) => {
+      run.moveTo(child)
+      return unwinding
+    })
+    return Effect.flatMap(Effect.forkDaemon(apart), Fiber.join)
+  })
 
 /** Why a run failed, as it is stored: each failure through the `error` schema of its own step. */
 const whyStored = ({ executionId, failed }: Run, cause: Cause.Cause<unknown>): ReadonlyArray<Journal.StoredFailure> => {

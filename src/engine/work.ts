@@ -7,7 +7,7 @@ import * as Checkpoint from "../store/Checkpoint.ts"
 import { nowOf } from "../values/fiber.ts"
 import { canonical } from "../values/json.ts"
 import { attributesOf } from "./attributes.ts"
-import { asItIs, captureInput, driveResumed, recover } from "./durable.ts"
+import { asItIs, captureInput, driveResumed, recover, resumeFound } from "./durable.ts"
 import { type Driven, type Driving, joinOrDrive } from "./join.ts"
 import { checkInput, load, loadKnown } from "./load.ts"
 import type { AnyEffect } from "./run.ts"
@@ -74,21 +74,18 @@ export const driveUnderClaim = (
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
     let isUsed = false
     const call = { executionId, input: undefined, shares: true, onInterrupt: undefined, waitsForOthers: false }
-    const driving = joinOrDrive(program, call, (store, driven) => {
+    // A parked execution is claimed for its messages only.
+    const options = { ...asItIs, executionId, maxClaims, wakes: claim.fence - 1 }
+    const driving = joinOrDrive(program, call, (store, driven, isAgain) => {
       isUsed = true
       driven.noteStored()
       driven.whenPausing = whenPausing
+      // The claim has gone with the first time.
+      if (isAgain) return resumeFound(store, driven, program, options)
       const known = Effect.zip(loadKnown(store, program, executionId), store.messages(executionId))
       return Effect.matchCauseEffect(Effect.interruptible(known), {
         onFailure: (cause) => Effect.zipRight(store.release(executionId, claim), Effect.failCause(cause)),
-        onSuccess: ([loaded, messages]) =>
-          driveResumed(store, driven, claim, program, { ...loaded, messages }, {
-            ...asItIs,
-            executionId,
-            maxClaims,
-            // A parked execution is claimed for its messages only.
-            wakes: claim.fence - 1
-          })
+        onSuccess: ([loaded, messages]) => driveResumed(store, driven, claim, program, { ...loaded, messages }, options)
       })
     }, Effect.succeed)
     // A call of this process was first: then it has a later claim, or needs one.

@@ -133,7 +133,7 @@ const cancellation = (
     if (state.cancellation !== undefined) return invalid(event, "the execution was cancelled before")
     state.cancellation = { by: event.by, reason: event.reason }
   } else if (event.why === "Committed") {
-    // A step that was in doubt has turned out to be a Final that took effect.
+    // Also one that was accepted while it was not known whether a Final has taken effect.
     state.cancellation = undefined
   }
   state.taken = Math.max(state.taken, event.message ?? 0)

@@ -108,6 +108,7 @@ export const make = (store: Store, options?: Options): Effect.Effect<Service, Ch
   Effect.gen(function*() {
     const { lease = "30 seconds", retention, shutdown } = options ?? {}
     return yield* makeService(store, {
+      isShared: true,
       lease: yield* checkDuration("lease", lease, "longer than zero"),
       // A retention of zero would delete each execution while its caller may still ask for it.
       retention: retention === undefined ? undefined : yield* checkDuration("retention", retention, "longer than zero"),
@@ -119,7 +120,13 @@ const defaultGrace = "10 seconds"
 
 const makeService = (
   store: Store,
-  options: { readonly lease: number; readonly retention: number | undefined; readonly grace: number }
+  options: {
+    /** Whether other processes may send messages to it. */
+    readonly isShared: boolean
+    readonly lease: number
+    readonly retention: number | undefined
+    readonly grace: number
+  }
 ): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const lease = yield* makeLease(store, options.lease)
@@ -127,7 +134,7 @@ const makeService = (
     const enqueued = yield* PubSub.sliding<void>(1)
     const eventLoop = new EventLoop()
     const append = yield* groupCommits(store, lease, driven, eventLoop)
-    if (Number.isFinite(options.lease)) yield* readMessagesInBackground(store, lease, driven)
+    if (options.isShared) yield* readMessagesInBackground(store, lease, driven)
     // The last finalizer is the first to run: what is driven still writes.
     yield* Effect.addFinalizer(() => suspendAll(driven, lease, options.grace))
     if (options.retention !== undefined) yield* pruneInBackground(store, options.retention)
@@ -270,6 +277,12 @@ export const layerMemory: Layer.Layer<Checkpoint> = Layer.scoped(
   Checkpoint,
   Effect.flatMap(
     makeMemory,
-    (store) => makeService(store, { lease: Infinity, retention: undefined, grace: Duration.toMillis(defaultGrace) })
+    (store) =>
+      makeService(store, {
+        isShared: false,
+        lease: Infinity,
+        retention: undefined,
+        grace: Duration.toMillis(defaultGrace)
+      })
   )
 )

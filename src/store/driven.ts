@@ -23,6 +23,8 @@ export interface CancelRequest {
   readonly message: number | undefined
   /** Called if the driver refuses. */
   readonly refused: (() => void) | undefined
+  /** Called if the driver cancels the execution for it. */
+  readonly accepted: (() => void) | undefined
 }
 
 /** A pause between two calls of a step's function. */
@@ -49,7 +51,7 @@ export interface DrivenExecution extends DrivenCall {
   readonly stored: Effect.Effect<void>
   readonly isStored: () => boolean
   readonly noteStored: () => void
-  /** Whether a call waits for its end, or has. */
+  /** Whether a call waits for its end, or was there when it came. */
   readonly isAwaited: () => boolean
   /** Calls `ended` when the drive ends. */
   readonly whenEnded: (ended: (exit: Exit.Exit<unknown, unknown>) => void) => void
@@ -86,7 +88,6 @@ class Driven implements DrivenExecution {
   private asked: CancelRequest | undefined = undefined
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   private untilEnded: Array<(exit: Exit.Exit<unknown, unknown>) => void> = emptyList()
-  private awaited = false
 
   constructor({ fingerprint, input, plan, saga, version }: DrivenCall) {
     this.saga = saga
@@ -99,14 +100,18 @@ class Driven implements DrivenExecution {
   get exit() {
     // Lighter than a `Deferred`, which each execution would need.
     return Effect.async<Exit.Exit<unknown, unknown>>((resume) => {
-      this.whenEnded((exit) => resume(Effect.succeed(exit)))
+      const waiter = (exit: Exit.Exit<unknown, unknown>) => resume(Effect.succeed(exit))
+      this.whenEnded(waiter)
+      // A call that has gone waits for nothing: others must hear of the end, and its memory is free.
+      return Effect.sync(() => {
+        this.untilEnded = this.untilEnded.filter((other) => other !== waiter)
+      })
     })
   }
 
   whenEnded(ended: (exit: Exit.Exit<unknown, unknown>) => void) {
-    this.awaited = true
-    if (this.ended === undefined) this.untilEnded.push(ended)
-    else ended(this.ended)
+    this.untilEnded.push(ended)
+    if (this.ended !== undefined) ended(this.ended)
   }
 
   get stored() {
@@ -127,7 +132,7 @@ class Driven implements DrivenExecution {
   }
 
   isAwaited() {
-    return this.awaited
+    return this.untilEnded.length > 0
   }
 
   isSuspended() {
@@ -143,9 +148,15 @@ class Driven implements DrivenExecution {
     this.fiber?.unsafeInterruptAsFork(this.fiber.id())
   }
 
-  ask(request: CancelRequest) {
-    this.asked ??= request
-    this.mailbox?.take(request)
+  ask({ accepted, refused, ...request }: CancelRequest) {
+    const answeredBy = (tell: (() => void) | undefined) => () => {
+      // It is in the journal: the next driver of a new turn must not take it a second time.
+      if (this.asked === asked) this.asked = undefined
+      tell?.()
+    }
+    const asked = { ...request, accepted: answeredBy(accepted), refused: answeredBy(refused) }
+    this.asked ??= asked
+    this.mailbox?.take(asked)
   }
 
   open(mailbox: Mailbox) {

@@ -911,7 +911,7 @@ export const mutants = [
   },
   {
     says: "tells a store that failed while it parked in no error that anybody knows",
-    file: durable,
+    file: recorder,
     text: "onFailure: (halt) => Effect.failCause(halt.cause),",
     replacement: "onFailure: (halt) => Effect.fail(halt),",
     tests: [keepsFailing]
@@ -964,8 +964,8 @@ export const mutants = [
   {
     says: "leaves an execution that a message keeps from ending",
     file: join,
-    text: "isConflict(\"HasMessages\", cause) ? toItsEnd : ",
-    replacement: "",
+    text: "isConflict(\"HasMessages\", cause)",
+    replacement: "isConflict(\"LeaseLost\", cause)",
     tests: [cancelled]
   },
   {
