@@ -33,14 +33,6 @@ export type Undoable<Error> = Exclude<Error, FailedAfterCommit<any>>
 /** A `FailedAfterCommit` restored from the journal may have a `RecoveredFailure` as its cause. */
 type Restored<Error> = Error extends FailedAfterCommit<infer E> ? FailedAfterCommit<E | RecoveredFailure> : Error
 
-/** With what a durable execution can end, besides its output. */
-type EndOf<Error> =
-  | Restored<Error>
-  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
-  | RecoveredFailure
-  | OutcomeUnknown
-  | Cancelled
-
 /** How a durable run is started. */
 export interface ExecuteOptions {
   /** Identifies the execution, for good: the same id with the same input joins it or returns what came of it. */
@@ -84,7 +76,11 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
   options: ExecuteOptions
 ): Effect.Effect<
   Output,
-  | EndOf<Error>
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | Cancelled
   | KeepsFailing
   | CheckpointError
   | ExecutionConflict
@@ -180,12 +176,29 @@ export const enqueue = <Input, Output, Error, Requirements, Owed extends string 
 export const awaitResult = <Input, Output, Error, Requirements, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Saga<Input, Output, Error, Requirements, Owed>, Owed>,
   executionId: string
-): Effect.Effect<Output, StoredError<Error>, Checkpoint> =>
-  results.awaitResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
+): Effect.Effect<
+  Output,
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | Cancelled
+  | KeepsFailing
+  | CheckpointError
+  | ExecutionConflict
+  | DefinitionChanged
+  | JournalCorrupt
+  | ExecutionNotFound,
+  Checkpoint
+> => results.awaitResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
 
 /** With what the result of a stored execution can fail. */
 type StoredError<Error> =
-  | EndOf<Error>
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | Cancelled
   | KeepsFailing
   | CheckpointError
   | ExecutionConflict
@@ -291,7 +304,11 @@ export const resume = <Input, Output, Error, Requirements, Owed extends string =
   options?: ResumeOptions
 ): Effect.Effect<
   Output,
-  | EndOf<Error>
+  | Restored<Error>
+  | PartlyUndone<Undoable<Error> | RecoveredFailure | Cancelled>
+  | RecoveredFailure
+  | OutcomeUnknown
+  | Cancelled
   | CheckpointError
   | ExecutionConflict
   | NotStorable

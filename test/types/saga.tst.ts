@@ -6,6 +6,7 @@ import {
   type Cause,
   Context,
   Effect,
+  type Layer,
   Option,
   type ParseResult,
   Schedule,
@@ -13,7 +14,7 @@ import {
   type Scope,
   type Stream
 } from "effect"
-import { Checkpoint, Recovery, Saga, SagaError, type Step } from "effect-saga"
+import { Checkpoint, Recovery, Saga, SagaError, type Step, Worker } from "effect-saga"
 import { describe, expect, test } from "tstyche"
 
 class FlightFull extends Schema.TaggedError<FlightFull>()("FlightFull", { seats: Schema.Number }) {}
@@ -680,6 +681,41 @@ describe("a run's type", () => {
     >()
   })
 
+  test("enqueued: what the store adds, and none of the saga's services", () => {
+    expect(Saga.enqueue(saga, "Rome", { executionId: "1" })).type.toBe<
+      Effect.Effect<
+        void,
+        | ParseResult.ParseError
+        | SagaError.CheckpointError
+        | SagaError.ExecutionConflict
+        | SagaError.InvalidExecutionId
+        | SagaError.NotStorable
+        | SagaError.DefinitionChanged
+        | SagaError.JournalCorrupt,
+        Checkpoint.Checkpoint
+      >
+    >()
+  })
+
+  test("a worker needs the services of its sagas", () => {
+    expect(Worker.layer([saga])).type.toBe<
+      Layer.Layer<never, SagaError.CheckpointError, Bank | Checkpoint.Checkpoint>
+    >()
+  })
+
+  test("a cancellation needs nothing but the store", () => {
+    expect(Saga.cancel("1", { by: "clerk" })).type.toBe<
+      Effect.Effect<
+        void,
+        | SagaError.CancellationRefused
+        | SagaError.ExecutionNotFound
+        | SagaError.JournalCorrupt
+        | SagaError.CheckpointError,
+        Checkpoint.Checkpoint
+      >
+    >()
+  })
+
   test("durably: also what the store and a recovered failure add", () => {
     expect(Saga.execute(saga, "Rome", { executionId: "1" })).type.toBe<
       Effect.Effect<
@@ -687,9 +723,13 @@ describe("a run's type", () => {
         | CardDeclined
         | ParseResult.ParseError
         | SagaError.FailedAfterCommit<FlightFull | SagaError.RecoveredFailure>
-        | SagaError.PartlyUndone<CardDeclined | ParseResult.ParseError | SagaError.RecoveredFailure>
+        | SagaError.PartlyUndone<
+          CardDeclined | ParseResult.ParseError | SagaError.RecoveredFailure | SagaError.Cancelled
+        >
         | SagaError.RecoveredFailure
         | SagaError.OutcomeUnknown
+        | SagaError.Cancelled
+        | SagaError.KeepsFailing
         | SagaError.CheckpointError
         | SagaError.ExecutionConflict
         | SagaError.InvalidExecutionId
