@@ -40,7 +40,7 @@ export interface ExecuteOptions {
   /**
    * Says how an interruption of the call acts on the execution. Left out, not at all: the call ends, the execution goes on. `"cancel"`
    * cancels it as {@link cancel} does, and the call ends when it is undone; past the point of no return the execution goes on, and
-   * the call ends. `"suspend"`
+   * the call ends. If another process drives it, the call ends once the request is stored. `"suspend"`
    * leaves it at its next safe point, for `Saga.resume` or `Recovery`.
    */
   readonly onInterrupt?: "cancel" | "suspend"

@@ -11,7 +11,7 @@ import { describe } from "../values/describe.ts"
 import { giveService, serviceOf } from "../values/fiber.ts"
 import { said } from "../values/numbers.ts"
 import { visible } from "../values/visible.ts"
-import { ownCancellation } from "./cancellation.ts"
+import { cancel, ownCancellation } from "./cancellation.ts"
 
 /** The end of an execution, as a call found it or brought it about. */
 export interface Driven {
@@ -63,22 +63,36 @@ export const joinOrDrive = <A, E>(
 
 const stops: { readonly [Word in NonNullable<Call["onInterrupt"]>]: true } = { cancel: true, suspend: true }
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 const awaitEnd = <A, E>(
   program: Program,
   call: Call,
   drive: Drive,
   finish: (driven: Driven) => Effect.Effect<A, E, any>,
-  turn: number
+  turn: number,
+  outer?: Restore
 ): Effect.Effect<A, E | DrivingError, any> =>
-  joined(program, call, drive, ({ asksTheSame, driven, inside, restore, store }) => {
-    const again = (next: number) => restore(awaitEnd(program, call, drive, finish, next))
+  joined(program, call, drive, outer, ({ asksTheSame, driven, inside, restore, store }) => {
+    // Uninterruptible in between: each interruption of the call is to arrive where it can stop the execution.
+    const again = (next: number) => awaitEnd(program, call, drive, finish, next, restore)
+    const cancelElsewhere = Effect.ignore(
+      Effect.provideService(cancel(call.executionId, byItsCaller), Checkpoint.Checkpoint, store)
+    )
     return Effect.matchCauseEffect(waiting(store, inside, call.executionId, restore(driven.exit)), {
       // This call was interrupted, not the execution.
       onFailure: (interruption) => {
         const stopped = stopOf(call, driven)
         return stopped === undefined ? Effect.failCause(interruption) : Effect.flatMap(
           stopped,
-          (exit) => exit === undefined ? Effect.failCause(interruption) : Effect.flatMap(exit, finish)
+          (exit) => {
+            if (exit === undefined) return Effect.failCause(interruption)
+            if (!call.waitsForOthers || !isDrivenElsewhere(exit)) return Effect.flatMap(exit, finish)
+            return Effect.zipRight(
+              call.onInterrupt === "cancel" ? cancelElsewhere : Effect.void,
+              Effect.failCause(interruption)
+            )
+          }
         )
       },
       onSuccess: (ended) => {
@@ -88,7 +102,9 @@ const awaitEnd = <A, E>(
         // Somebody else stopped it, and to this call that is no interruption.
         if (driven.isSuspended() && wasInterrupted(exit)) return again(turn)
         if (call.waitsForOthers && isDrivenElsewhere(exit)) {
-          return Effect.zipRight(restore(pause(turn)), again(turn + 1))
+          const paused = restore(pause(turn))
+          const next = call.onInterrupt === "cancel" ? Effect.onInterrupt(paused, () => cancelElsewhere) : paused
+          return Effect.zipRight(next, again(turn + 1))
         }
         return Effect.flatMap(exit, finish)
       }
@@ -115,8 +131,7 @@ const stopOf = (
           resume(Effect.succeed(wasCancelled(executionId, exit as DrivenExit) ? undefined : exit as DrivenExit))
         )
         driven.ask({
-          by: "its caller",
-          reason: "the call for it was interrupted",
+          ...byItsCaller,
           message: undefined,
           refused: () => resume(Effect.succeed(undefined)),
           accepted: undefined
@@ -124,6 +139,9 @@ const stopOf = (
       })
   }
 }
+
+/** Who cancels an execution whose call was interrupted, and why. */
+const byItsCaller = { by: "its caller", reason: "the call for it was interrupted" }
 
 type DrivenExit = Exit.Exit<Driven, DrivingError>
 
@@ -135,7 +153,7 @@ const wasCancelled = (executionId: string, exit: DrivenExit): boolean =>
 
 /** Drives an execution unless this process does so already, and waits until it is stored. */
 export const driveUntilStored = (program: Program, call: Call, drive: Drive): Effect.Effect<void, DrivingError, any> =>
-  joined(program, call, drive, ({ driven, restore }) =>
+  joined(program, call, drive, undefined, ({ driven, restore }) =>
     Effect.flatMap(restore(driven.stored), () => {
       if (driven.isStored()) return Effect.void
       // It has ended before it was stored.
@@ -150,7 +168,7 @@ interface Joined {
   readonly asksTheSame: boolean
   /** The executions in whose steps the call is. */
   readonly inside: ReadonlyArray<string>
-  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly restore: Restore
 }
 
 /** Finds the execution as driven by this process, or begins to drive it, unless the call asks for another one under the same id. */
@@ -158,12 +176,14 @@ const joined = <A, E>(
   program: Program,
   call: Call,
   drive: Drive,
+  outer: Restore | undefined,
   use: (joined: Joined) => Effect.Effect<A, E, any>
 ): Effect.Effect<A, E | DrivingError, any> =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) =>
     // Uninterruptible: an entry that is never removed would be joined forever.
-    Effect.uninterruptibleMask((restore) =>
+    Effect.uninterruptibleMask((inner) =>
       Effect.withFiberRuntime<A, E | DrivingError, any>((fiber) => {
+        const restore = outer ?? inner
         const { executionId, input, shares } = call
         const inside = serviceOf(fiber, Inside) ?? []
         const driven = store.findDriven(executionId)

@@ -104,7 +104,10 @@ export const CancellationRequested = Schema.TaggedStruct("CancellationRequested"
 /** Why a request to cancel is refused: the point of no return was passed, the execution went back already, or was to be cancelled. */
 export const RefusedReason = Schema.Literal("Committed", "Unwinding", "Requested")
 export type RefusedReason = typeof RefusedReason.Type
-/** The driver has refused a request to cancel the execution. */
+/**
+ * The driver has refused a request to cancel the execution: also one that it had taken, if a Final which was in doubt turned out to
+ * have taken effect.
+ */
 export const CancellationRefused = Schema.TaggedStruct("CancellationRefused", { ...asked, why: RefusedReason })
 /**
  * The execution waits for a person or a retry. `failures` says why where no step does; `claims` counts the claims without a new
