@@ -1,14 +1,14 @@
 /**
  * A process of the storm. Its argument is its task, as JSON; its input says what to do, a word a line, and when that ends it ends.
  *
- * - `work`: until it reads `stop` it starts executions, joins those of others, interrupts some, cancels some of its own and of others
+ * - `work`: until it reads `stop` it starts and enqueues executions, drives what is enqueued, joins those of others, interrupts some, cancels some of its own and of others
  *   and asks for their ends, recovers what others have left, and settles what is parked
  * - `recover`, `inspect`, `settle`: after the storm it recovers everything, writes what the library says of each execution, or
  *   settles everything that is parked; it says the word when it has done so
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, Option, Redacted, Schedule, Stream } from "effect"
-import { Checkpoint, Recovery, Saga, type SagaError } from "effect-saga"
+import { Checkpoint, Recovery, Saga, type SagaError, Worker } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -39,7 +39,14 @@ const noted = (store: Checkpoint.Service): Checkpoint.Service => ({
       store.claim(execution),
       ({ fence, token }) =>
         Effect.sync(() => bank.note({ _tag: "Claimed", executionId: execution.executionId, fence, token }))
-    )
+    ),
+  claimNext: (wanted) =>
+    Effect.tap(store.claimNext(wanted), (claimed) =>
+      Effect.sync(() => {
+        for (const { claim: { fence, token }, executionId } of claimed) {
+          bank.note({ _tag: "Claimed", executionId, fence, token })
+        }
+      }))
 })
 
 const store = Layer.effect(Checkpoint.Checkpoint, Effect.map(Checkpoint.Checkpoint, noted)).pipe(
@@ -103,25 +110,29 @@ const awaitEnd = (executionId: string, leaves: boolean): Called<Exit.Exit<unknow
     (exit) => Effect.sync(() => tell("await", executionId, exit))
   )
 
-const startAndAwait = (executionId: string): Called<Exit.Exit<unknown, unknown>> =>
-  Effect.gen(function*() {
-    const started = yield* Effect.exit(Saga.start(definitionOf(executionId), inputOf(executionId), { executionId }))
-    if (Exit.isFailure(started)) {
-      tell("start", executionId, started)
-      return started
-    }
-    bank.note({ _tag: "Begun", executionId })
-    if (next() < 0.1) {
-      yield* Effect.sleep(40 * next())
-      yield* cancel(executionId)
-    }
-    return yield* awaitEnd(executionId, next() < 0.1)
-  })
+const beginAndAwait =
+  (begin: typeof Saga.start | typeof Saga.enqueue) => (executionId: string): Called<Exit.Exit<unknown, unknown>> =>
+    Effect.gen(function*() {
+      const beginning: Called<void> = begin(definitionOf(executionId), inputOf(executionId), { executionId })
+      const started = yield* Effect.exit(beginning)
+      if (Exit.isFailure(started)) {
+        tell("start", executionId, started)
+        return started
+      }
+      bank.note({ _tag: "Begun", executionId })
+      if (next() < 0.1) {
+        yield* Effect.sleep(40 * next())
+        yield* cancel(executionId)
+      }
+      return yield* awaitEnd(executionId, next() < 0.1)
+    })
 
 /** The ways in which an execution begins, each with its share. */
 const ways: ReadonlyArray<readonly [share: number, begin: typeof execute]> = [
-  [0.6, execute],
-  [0.4, startAndAwait]
+  [0.4, execute],
+  [0.3, beginAndAwait(Saga.start)],
+  // The workers of all processes drive these.
+  [0.3, beginAndAwait(Saga.enqueue)]
 ]
 
 const wayOf = (chance: number): typeof execute => {
@@ -236,7 +247,8 @@ const work = Effect.all(
     ...Array.from({ length: 8 }, () => Effect.forever(startOne)),
     ...Array.from({ length: 3 }, () => again(meddle, 60)),
     again(Effect.asVoid(recover), 400),
-    again(settleSome, 1000)
+    again(settleSome, 1000),
+    again(Layer.launch(Worker.layer(sagas.recovered, { concurrency: 8, interval: "200 millis" })), 400)
   ],
   { concurrency: "unbounded", discard: true }
 )
