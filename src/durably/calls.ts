@@ -243,7 +243,8 @@ export interface CancelOptions {
  * first, and a step in doubt is settled first. Calls that wait for the execution fail with `Cancelled`. A Final that is being
  * called at that moment decides: if it takes effect, the request is refused, which is recorded, and the execution goes forward.
  *
- * Fails with `CancellationRefused`, and changes nothing, where the execution has ended, is past its point of no return, is being
+ * Fails with `ExecutionNotFound` where nothing is stored: an execution of {@link execute} is stored with the intent of its first side
+ * effect. Fails with `CancellationRefused`, and changes nothing, where the execution has ended, is past its point of no return, is being
  * undone, or was cancelled before.
  *
  * @example
@@ -260,7 +261,8 @@ export const cancel = (
   executionId: string,
   options: CancelOptions
 ): Effect.Effect<void, CancellationRefused | ExecutionNotFound | JournalCorrupt | CheckpointError, Checkpoint> =>
-  requestCancellation(executionId, { by: options.by, reason: options.reason })
+  // Code without types may leave the options out: then nobody is named.
+  requestCancellation(executionId, { by: options?.by, reason: options?.reason })
 
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {

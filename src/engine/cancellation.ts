@@ -17,6 +17,7 @@ import {
 } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { emptyList } from "../values/emptyList.ts"
+import { textOrKind } from "../values/numbers.ts"
 import { sumOf } from "./load.ts"
 import type { Run } from "./run.ts"
 
@@ -44,7 +45,8 @@ export const cancel = (
   Checkpoint.Checkpoint
 > =>
   Effect.gen(function*() {
-    const refuse = (reason: CancellationRefused["reason"]) => new CancellationRefused({ reason, executionId })
+    const refuse = (reason: CancellationRefused["reason"]) =>
+      new CancellationRefused({ reason, executionId: textOrKind(executionId) })
     const isNamed = isText(by, longestName) && by.trim() !== "" &&
       (reason === undefined || isText(reason, longestReason))
     if (!isNamed) return yield* refuse("Unnamed")
@@ -67,7 +69,7 @@ const whyRefused = (
   Effect.gen(function*() {
     const commits = isWellFormed(executionId) ? yield* store.load(executionId) : []
     const state = yield* sumOf(executionId, commits)
-    if (state === undefined) return yield* new ExecutionNotFound({ executionId })
+    if (state === undefined) return yield* new ExecutionNotFound({ executionId: textOrKind(executionId) })
     if (isFinished(state.status)) return "Finished"
     if (state.cancellation !== undefined) return "Requested"
     if (state.direction === "Back") return "Unwinding"

@@ -189,6 +189,8 @@ describe("S19: cancelling", () => {
       yield* open
       yield* Fiber.join(execution)
 
+      expect(yield* refusalOf("done", null as never)).toMatchObject({ reason: "Unnamed" })
+      expect(yield* refusalOf(undefined as never)).toMatchObject({ _tag: "ExecutionNotFound" })
       for (const by of ["", "  ", "x".repeat(401), "a\0b", "\ud800", undefined as unknown as string]) {
         expect(yield* refusalOf("done", { by })).toMatchObject({ reason: "Unnamed" })
       }

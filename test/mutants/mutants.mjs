@@ -20,6 +20,7 @@ const interrupted = "test/law/S17-interrupted.test.ts"
 const started = "test/law/S18-started.test.ts"
 const cancelled = "test/law/S19-cancelled.test.ts"
 const workers = "test/Worker.test.ts"
+const races = "test/law/S19-races.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
@@ -964,8 +965,8 @@ export const mutants = [
   {
     says: "leaves an execution that a message keeps from ending",
     file: join,
-    text: "isConflict(\"HasMessages\", cause)",
-    replacement: "isConflict(\"LeaseLost\", cause)",
+    text: "isConflict(\"HasMessages\", cause)\n              ?",
+    replacement: "isConflict(\"LeaseLost\", cause)\n              ?",
     tests: [cancelled]
   },
   {
@@ -1039,6 +1040,62 @@ export const mutants = [
     replacement: "if (driven.size === 0 || token !== undefined) return Effect.void",
     tests: [cancelled],
     only: "another process"
+  },
+  {
+    says: "goes on in an interrupted fiber after an end that a message kept from being stored",
+    file: join,
+    text: "Effect.asVoid(Effect.forkDaemon(toItsEnd(true)))",
+    replacement: "toItsEnd(true)",
+    tests: [races]
+  },
+  {
+    says: "asks for a finding again that the journal has",
+    file: durable,
+    text: "isAgain ? { ...options, finding: undefined } : options",
+    replacement: "isAgain ? options : options",
+    tests: [races]
+  },
+  {
+    says: "does not cancel what another process drives, when the call for it is interrupted",
+    file: join,
+    text: "Effect.onInterrupt(paused, () => cancelElsewhere)",
+    replacement: "paused",
+    tests: [races]
+  },
+  {
+    says: "does not interrupt the siblings of a doubt that has ended in a failure",
+    file: interpreter,
+    text: "      considerRequests(run)\n      return Effect.failCause(cause)",
+    replacement: "      return Effect.failCause(cause)",
+    tests: [races]
+  },
+  {
+    says: "forgets a cancellation that the journal keeps",
+    file: durable,
+    text: "        considerRequests(run)\n",
+    replacement: "",
+    tests: [races]
+  },
+  {
+    says: "unwinds a cancelled execution where no closing checkpoint can suspend it",
+    file: unwind,
+    text: "if (run.isSuspended() || !isInterruptPending(fiber)) return unwinding",
+    replacement: "if (run.isSuspended() || isInterruptPending(fiber)) return unwinding",
+    tests: [races]
+  },
+  {
+    says: "counts calls that have gone as waiting",
+    file: "src/store/driven.ts",
+    text: "this.untilEnded.filter((other) => other !== waiter)",
+    replacement: "this.untilEnded.filter((other) => other !== undefined)",
+    tests: [races]
+  },
+  {
+    says: "takes the request of a caller a second time",
+    file: "src/store/driven.ts",
+    text: "if (this.asked === asked) this.asked = undefined",
+    replacement: "if (this.asked === asked) this.asked = asked",
+    tests: [races]
   },
   {
     says: "leaves a parked execution that was cancelled",
