@@ -1,5 +1,5 @@
 /** Executions that nobody waits for: how they are put into the store, and how a worker drives them. */
-import { Deferred, Effect, FiberId } from "effect"
+import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type { DrivingError } from "../SagaError.ts"
@@ -103,12 +103,16 @@ export const recoverUntilDecided = (
   options: Parameters<typeof recover>[1]
 ): Effect.Effect<Driven | GoesOn, DrivingError, any> =>
   Effect.suspend(() => {
-    const left = Deferred.unsafeMake<GoesOn>(FiberId.none)
     let isLeft = false
+    let leave = () => {}
+    const left = Effect.async<GoesOn>((resume) => {
+      leave = () => resume(Effect.succeed<GoesOn>({ _tag: "GoesOn" }))
+      if (isLeft) leave()
+    })
     const whenPausing = ({ isDecided, milliseconds }: Checkpoint.Pause) => {
       if (!isDecided || milliseconds < longPause) return
       isLeft = true
-      Deferred.unsafeDone(left, Effect.succeed<GoesOn>({ _tag: "GoesOn" }))
+      leave()
     }
     const recovering = recover(program, options, {
       get onInterrupt() {
@@ -116,5 +120,5 @@ export const recoverUntilDecided = (
       },
       whenPausing
     })
-    return Effect.raceFirst(recovering, Deferred.await(left))
+    return Effect.raceFirst(recovering, left)
   })
