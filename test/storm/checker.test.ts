@@ -170,6 +170,9 @@ const right: ReadonlyArray<
   ["a request of the call itself, by its interruption", "Undone", (it) => {
     accepted(it, { by: "its caller", message: undefined })
   }],
+  ["a request of a call that was interrupted while another process drove the execution", "Undone", (it) => {
+    accepted(it, { by: "its caller" })
+  }],
   ["a request of a process that was killed before it could tell the answer", "Undone", (it) => {
     ask(it, { _tag: "Stored" })
     it.lines.pop()

@@ -265,9 +265,11 @@ const checkCancellations = (execution: Execution) => {
     const earlier = facts.cancellations.slice(0, index).filter((other) => other.by === by)
     // What was accepted is refused later if a Final that was in doubt turns out to have taken effect.
     const isRevoked = why === "Committed" && earlier.some(({ isRefused }) => !isRefused)
-    const isKnown = isMessage ? asked.has(by) : by === ownCaller || isRevoked
+    // Calls ask in one name, by a message where another process drives; several may.
+    const isCall = by === ownCaller
+    const isKnown = isCall || (isMessage ? asked.has(by) : isRevoked)
     if (!isKnown) execution.found("Cancellation", `${by} has cancelled it, and was never heard to ask`)
-    if (isMessage && earlier.length > 0) execution.found("Cancellation", `that of ${by} was taken twice`)
+    if (isMessage && !isCall && earlier.length > 0) execution.found("Cancellation", `that of ${by} was taken twice`)
     const isDue = why === "Committed" ? isCommitted : why === "Unwinding" ? isBack : why === "Requested"
     if (isRefused ? !isDue : isCommitted || isBack) {
       const words = isRefused ? `refused as ${why}` : "accepted"
