@@ -77,7 +77,7 @@ const ServerLive = Layer.unwrapEffect(Effect.gen(function*() {
   return Layer.merge(HttpApiBuilder.serve(), Layer.effectDiscard(announce)).pipe(
     Layer.provide(HttpApiBuilder.api(ShopApi).pipe(Layer.provide(OrdersLive))),
     Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
-    // What an earlier server has left, and what was cancelled while nobody drove it.
+    // Finishes the orders that an earlier server has left, and undoes those that were cancelled meanwhile.
     Layer.provide(Worker.layer([checkout])),
     // Closed after the HTTP server: actions that still run then have this long.
     Layer.provide(SqliteCheckpoint.layer({ filename, shutdown: { grace: "10 seconds" } })),

@@ -111,7 +111,7 @@ interface Header {
   readonly version: number
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
-  /** What its executions are found by; only a durable start of this saga itself asks. */
+  /** Makes the attributes by which its executions are found; only a durable start of this saga itself asks. */
   readonly attributes: ((given: Pick<Earlier, "input">) => unknown) | undefined
   readonly project: (earlier: Earlier) => unknown
   /** How the output that `project` makes is stored with the end of an execution. Nobody asks for that of a nested saga. */

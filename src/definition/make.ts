@@ -31,7 +31,7 @@ interface FieldsWithoutSchema {
 }
 declare const noSchema: unique symbol
 
-/** What executions are found by: a plain value under each name. One that is `undefined` is left out. */
+/** The attributes by which executions are found: a plain value under each name. One that is `undefined` is left out. */
 export interface AttributeValues {
   readonly [name: string]: string | number | boolean | undefined
 }
@@ -51,7 +51,7 @@ export interface Options<Input, Encoded, V extends number, Timeout, RetryRequire
   /** Policies for each step that has none of its own. */
   readonly defaults?: Defaults<Timeout, RetryRequirements, InDoubt>
   /**
-   * What the stored executions of this saga are found by, with `Executions.list`. Computed once, when a durable execution starts,
+   * Makes the attributes by which `Executions.list` finds the stored executions of this saga. Called once, when a durable execution starts,
    * and stored with the start, in plain: it is no place for secrets. At most 32, with names of at most 64 characters; a value is a
    * text of at most 400 characters, a finite number or a boolean. Anything else fails the start with `NotStorable`. In process
    * nothing is stored, and nobody asks; nor is a nested saga asked.

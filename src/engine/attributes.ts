@@ -1,4 +1,4 @@
-/** What an execution is found by. */
+/** Makes the attributes by which an execution is found. */
 import { Exit } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { NotStorable } from "../SagaError.ts"
@@ -8,7 +8,7 @@ import { plainAttributes } from "../values/attribute.ts"
 import { describe } from "../values/describe.ts"
 
 /**
- * What an execution that starts with this input is found by; undefined if it is nothing. The input is as its steps see it. An error
+ * The attributes of an execution that starts with this input; undefined if there are none. The input is as its steps see it. An error
  * means that nothing may be stored of the execution.
  */
 export const attributesOf = (

@@ -20,7 +20,7 @@ export interface Claim {
   readonly fence: number
 }
 
-/** What an execution is found by: a plain value under each name. */
+/** The attributes by which an execution is found: a plain value under each name. */
 export interface Attributes {
   readonly [name: string]: string | number | boolean
 }
