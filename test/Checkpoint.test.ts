@@ -1,7 +1,8 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Logger, LogLevel, Schema, Scope, Stream, TestClock } from "effect"
+import Sqlite from "better-sqlite3"
+import { Context, Effect, Exit, Layer, Logger, LogLevel, Schema, Scope, Stream, TestClock, Tracer } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
@@ -100,6 +101,15 @@ const holdLock = (filename: string) =>
     ({ letGo }) => letGo
   )
 
+/** Makes the table of the migrations, and then the others, as the first process does. */
+const statementsThatMakeTables = Effect.scoped(Effect.gen(function*() {
+  const client = yield* Layer.build(SqliteClient.layer({ filename: yield* temporaryFile }))
+  yield* Effect.provide(SqlCheckpoint.make(), client)
+  const made = yield* Context.get(client, SqlClient.SqlClient)<{ readonly sql: string }>`
+    SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid`
+  return made.map(({ sql }) => sql)
+}))
+
 const reserve = () => {
   const world = makeWorld()
   const saga = Saga.make("Reserve")
@@ -184,6 +194,41 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       yield* Effect.yieldNow()
       yield* lock.letGo
       const context = yield* opening
+      expect(yield* Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "1" }), context)).toBe(
+        "hotel-output"
+      )
+    }))
+
+  it.scopedLive("a fresh database is waited for whose tables another process is making", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const other = yield* Effect.acquireRelease(
+        Effect.sync(() => new Sqlite(filename)),
+        (database) => Effect.sync(() => database.close())
+      )
+      const [first, ...tables] = yield* statementsThatMakeTables
+      other.pragma("journal_mode = WAL")
+      other.exec(first!)
+      other.exec("BEGIN IMMEDIATE")
+      for (const statement of tables) other.exec(statement)
+      other.exec("INSERT INTO effect_saga_migration (migration_id, name) VALUES (1, 'initial')")
+      // Once the layer has looked for the tables in vain, they are there.
+      let missed = 0
+      const { context: withSpan, span: spanOf } = yield* Effect.tracer
+      const tracer = Tracer.make({
+        context: withSpan,
+        span: (...given) => {
+          const span = spanOf(...given)
+          return Object.assign(span, {
+            end: (_: bigint, exit: Exit.Exit<unknown, unknown>) => {
+              const isLook = String(span.attributes.get("db.query.text")).includes("FROM effect_saga_commit")
+              if (isLook && Exit.isFailure(exit) && ++missed === 1) other.exec("COMMIT")
+            }
+          })
+        }
+      })
+      const context = yield* Effect.withTracer(Layer.build(SqliteCheckpoint.layer({ filename })), tracer)
+      expect(missed).toBe(1)
       expect(yield* Effect.provide(Saga.execute(reserve().saga, undefined, { executionId: "1" }), context)).toBe(
         "hotel-output"
       )

@@ -28,10 +28,13 @@ const start = (task: Task) =>
     (child) => ({ child, said: listen(child) })
   )
 
-/** What a process has said and will say, by the first word of the line. */
+/** What a process has said and will say, by the first word of the line. A process that ends without saying it is a defect. */
 const listen = (child: ChildProcess) => {
   let all = ""
   const waiting = new Set<() => void>()
+  child.on("close", () => {
+    for (const look of waiting) look()
+  })
   child.stdout!.on("data", (data) => {
     all += String(data)
     for (const look of waiting) look()
@@ -40,9 +43,14 @@ const listen = (child: ChildProcess) => {
     Effect.async<string>((resume) => {
       const look = () => {
         const line = all.split("\n").slice(0, -1).find((line) => line.startsWith(word))
-        if (line === undefined) return
+        const ended = child.exitCode ?? child.signalCode
+        if (line === undefined && ended === null) return
         waiting.delete(look)
-        resume(Effect.succeed(line.slice(word.length + 1)))
+        resume(
+          line === undefined
+            ? Effect.dieMessage(`the process ended with ${ended} and never said "${word}"`)
+            : Effect.succeed(line.slice(word.length + 1))
+        )
       }
       waiting.add(look)
       look()

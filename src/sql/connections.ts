@@ -5,7 +5,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import { Cause, Clock, Effect, type Exit, Option, type Scope } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect, Statement } from "./dialect.ts"
-import { outsideTransactions, sessionOf, toCheckpointError } from "./effectSql.ts"
+import { execute, outsideTransactions, sessionOf, toCheckpointError } from "./effectSql.ts"
 
 type Operation = CheckpointError["operation"]
 type Rows = ReadonlyArray<any>
@@ -55,8 +55,8 @@ export const makeDatabase = (
   options: DatabaseOptions
 ): Effect.Effect<Database, CheckpointError, Scope.Scope> =>
   Effect.map(connections(sql, dialect, options), ({ inTransaction, once }) => {
-    const execute = (connection: Connection, { parameters, text }: Statement) =>
-      connection.execute(dialect.prepare(text), parameters, undefined)
+    const run = (connection: Connection, { parameters, text }: Statement) =>
+      execute(connection, dialect.prepare(text), parameters)
     const attempt = <A>(
       operation: Operation,
       effect: Effect.Effect<A, SqlError | CheckpointError>,
@@ -71,14 +71,14 @@ export const makeDatabase = (
         )
       })
     const perform: Database["perform"] = (operation, statement, executionId) =>
-      attempt(operation, once(operation, (connection) => execute(connection, statement)), executionId)
+      attempt(operation, once(operation, (connection) => run(connection, statement)), executionId)
     return {
       dialect,
       perform,
       // Not tried again: after a failure the transaction has ended on PostgreSQL.
       performOn: (connection, operation, statement, executionId) =>
         Effect.mapError(
-          execute(connection, statement),
+          run(connection, statement),
           (error) => toCheckpointError(dialect, operation, error, executionId)
         ),
       performAll: (operation, statements) =>
@@ -86,7 +86,7 @@ export const makeDatabase = (
           operation,
           inTransaction(operation, (connection) =>
             Effect.map(
-              Effect.forEach(statements, (statement) => execute(connection, statement)),
+              Effect.forEach(statements, (statement) => run(connection, statement)),
               (rows) => rows.flat()
             ))
         ),
@@ -148,7 +148,7 @@ const preparing = (statement: string | undefined) => {
   return (connection: Connection): Effect.Effect<void, SqlError> => {
     const session = sessionOf(connection)
     if (statement === undefined || (session !== undefined && prepared.has(session))) return Effect.void
-    return Effect.map(connection.execute(statement, [], undefined), () => {
+    return Effect.map(execute(connection, statement, []), () => {
       if (session !== undefined) prepared.add(session)
     })
   }
@@ -194,7 +194,7 @@ const withPatience = <A>(
   })
 
 const transaction = <A>(connection: Connection, dialect: Dialect, effect: Effect.Effect<A, SqlError>) => {
-  const say = (text: string) => connection.execute(text, [], undefined)
+  const say = (text: string) => execute(connection, text, [])
   return Effect.zipRight(
     say(dialect.begin),
     Effect.onExit(

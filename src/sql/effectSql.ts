@@ -2,7 +2,7 @@
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import { Effect, Option, Stream } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
@@ -31,6 +31,35 @@ export const transactionConnection: Effect.Effect<Connection | undefined> = Effe
   Effect.serviceOption(SqlClient.TransactionConnection),
   (transaction) => Option.isNone(transaction) ? undefined : transaction.value[0]
 )
+
+/**
+ * Runs a statement. The client of SQLite keeps a failed preparation for ten minutes, also when the table that was missing has been
+ * made or the lock is free: such a statement is prepared anew.
+ */
+export const execute = (
+  connection: Connection,
+  text: string,
+  parameters: ReadonlyArray<unknown>
+): Effect.Effect<ReadonlyArray<any>, SqlError> =>
+  Effect.catchAll(
+    connection.execute(text, parameters, undefined),
+    (error) =>
+      error.message.startsWith(failedPreparation)
+        ? failing(Effect.suspend(() => connection.executeUnprepared(text, parameters, undefined)))
+        : Effect.fail(error)
+  )
+
+const failedPreparation = "Failed to prepare statement"
+
+/** Runs one statement that is not to be kept prepared, nor its failure. */
+export const executeOnce = <Row extends object>(
+  sql: SqlClient.SqlClient,
+  text: string
+): Effect.Effect<ReadonlyArray<Row>, SqlError> => failing(sql.unsafe<Row>(text).unprepared)
+
+/** The client of SQLite throws what fails while a statement is prepared that it does not keep. */
+const failing = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+  Effect.catchAllDefect(effect, (cause) => Effect.fail(new SqlError({ cause, message: failedPreparation })))
 
 /** What other sessions notify a channel of; nothing where the client cannot listen. */
 export const notificationsOf = (sql: SqlClient.SqlClient, channel: string): Stream.Stream<unknown, SqlError> => {

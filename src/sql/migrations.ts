@@ -5,7 +5,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import { Cause, Effect } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
-import { innermostOf, isAboutTables, toCheckpointError } from "./effectSql.ts"
+import { executeOnce, innermostOf, isAboutTables, toCheckpointError } from "./effectSql.ts"
 
 const table = "effect_saga_migration"
 
@@ -19,7 +19,7 @@ const migrationsOf = (dialect: Dialect) => ({
 /** Whether a migration is due. The migrator locks its table before it looks, and a backup that reads the table keeps it waiting. */
 const isDue = (sql: SqlClient.SqlClient, count: number): Effect.Effect<boolean, SqlError> =>
   Effect.matchEffect(
-    sql.unsafe<{ readonly latest: number | null }>(`SELECT MAX(migration_id) AS latest FROM ${table}`).withoutTransform,
+    executeOnce<{ readonly latest: number | null }>(sql, `SELECT MAX(migration_id) AS latest FROM ${table}`),
     {
       onFailure: (error) => isAboutTables(error) ? Effect.succeed(true) : Effect.fail(error),
       onSuccess: ([row]) => Effect.succeed(Number(row?.latest ?? 0) < count)
@@ -37,7 +37,7 @@ export const open = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<
     )
   }).pipe(
     // The migrator takes any failure of its own bookkeeping for "another process does it", and goes on: so look.
-    Effect.zipRight(sql`SELECT 1 FROM effect_saga_commit LIMIT 1`),
+    Effect.zipRight(executeOnce(sql, "SELECT 1 FROM effect_saga_commit LIMIT 1")),
     Effect.provideService(SqlClient.SqlClient, sql),
     Effect.catchAllCause((cause) => {
       const error = Cause.squash(cause)
