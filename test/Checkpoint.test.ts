@@ -214,11 +214,11 @@ describe("a SQLite store that cannot be used says why, and no step runs whose in
       other.exec("INSERT INTO effect_saga_migration (migration_id, name) VALUES (1, 'initial')")
       // Once the layer has looked for the tables in vain, they are there.
       let missed = 0
-      const { context: withSpan, span: spanOf } = yield* Effect.tracer
+      const usual = yield* Effect.tracer
       const tracer = Tracer.make({
-        context: withSpan,
+        context: (use, fiber) => usual.context(use, fiber),
         span: (...given) => {
-          const span = spanOf(...given)
+          const span = usual.span(...given)
           return Object.assign(span, {
             end: (_: bigint, exit: Exit.Exit<unknown, unknown>) => {
               const isLook = String(span.attributes.get("db.query.text")).includes("FROM effect_saga_commit")

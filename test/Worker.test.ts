@@ -1,6 +1,19 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schedule, Schema, Scope, TestClock } from "effect"
-import { Checkpoint, Recovery, Saga, Worker } from "effect-saga"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Schedule,
+  Schema,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
+import { Checkpoint, Recovery, Saga, SagaError, Worker } from "effect-saga"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { failureOf } from "./support/exit.ts"
@@ -55,6 +68,31 @@ const counting = Effect.sync(() => {
     }).build(() => undefined)
   return { counted, saga }
 })
+
+/** A worker that claims execution "1" while a call of this process, for a saga of this name, is about the same. */
+const workerThatMeets = <A, E>(saga: Saga.Saga<void, A, E, never>, name: string) =>
+  Effect.gen(function*() {
+    const checkpoint = yield* Checkpoint.Checkpoint
+    const [started] = yield* eventsOf(checkpoint, "1")
+    const fingerprint = started?._tag === "Started" ? started.fingerprint : ""
+    const call = { saga: name, version: 1, fingerprint, plan: undefined, input: "another" }
+    const meeting: Checkpoint.Service = {
+      ...checkpoint,
+      claimNext: (wanted) =>
+        Effect.tap(checkpoint.claimNext(wanted), (claimed) => {
+          if (claimed.length > 0) checkpoint.startDriving("1", call)
+        })
+    }
+    yield* Effect.provideService(
+      Layer.build(Worker.layer([saga], { interval: "1 hour" })),
+      Checkpoint.Checkpoint,
+      meeting
+    )
+    yield* TestClock.adjust("1 second")
+    return {
+      letGo: (error: SagaError.ExecutionConflict) => Effect.sync(() => checkpoint.endDriving("1", Exit.fail(error)))
+    }
+  })
 
 describe("Worker.layer", () => {
   it.scoped("drives what is enqueued in this process at once, without a look of its own", () =>
@@ -144,6 +182,37 @@ describe("Worker.layer", () => {
       const order = counted.order.filter((id) => id.startsWith("many"))
       expect(order).toEqual(Array.from({ length: 20 }, (_, index) => `many ${index}`))
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("goes on at once as long as there is something, also when a look finds no place", () =>
+    Effect.gen(function*() {
+      const { saga, world } = make("Trip")
+      const executionIds = Array.from({ length: 100 }, (_, index) => `${index}`)
+      for (const executionId of executionIds) yield* Saga.enqueue(saga, undefined, { executionId })
+      yield* Layer.build(Worker.layer([saga], { concurrency: 8, interval: "1 hour" }))
+      for (const executionId of executionIds) yield* Saga.await(saga, executionId)
+      expect(world.log.length).toBe(3 * executionIds.length)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("drives what a call of this process has asked for with another input, once that call has its refusal", () =>
+    Effect.gen(function*() {
+      const { saga, world } = make("Trip")
+      yield* Saga.enqueue(saga, undefined, { executionId: "1" })
+      const { letGo } = yield* workerThatMeets(saga, "Trip")
+      expect(world.log).toEqual([])
+      yield* letGo(new SagaError.ExecutionConflict({ reason: "OtherInput", saga: "Trip", executionId: "1" }))
+      expect(yield* Saga.await(saga, "1")).toBe("car-output")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("leaves to others what a call of this process has asked for by another saga", () =>
+    Effect.gen(function*() {
+      const { saga, world } = make("Trip")
+      yield* Saga.enqueue(saga, undefined, { executionId: "1" })
+      const { letGo } = yield* workerThatMeets(saga, "Other")
+      const [unfinished] = yield* Stream.runCollect((yield* Checkpoint.Checkpoint).unfinished({ parked: false }))
+      yield* letGo(new SagaError.ExecutionConflict({ reason: "OtherSaga", saga: "Other", executionId: "1" }))
+      expect(unfinished).toMatchObject({ executionId: "1", leasedFor: 0 })
+      expect(world.log).toEqual([])
+    }).pipe(Effect.provide(Checkpoint.layerMemory), Effect.provide(makeLog().layer)))
 
   it.scoped("goes on with another while one pauses for a second or longer, and not while one only works long", () =>
     Effect.gen(function*() {

@@ -143,7 +143,7 @@ const stopOf = (
 /** Who cancels an execution whose call was interrupted, and why. */
 const byItsCaller = { by: "its caller", reason: "the call for it was interrupted" }
 
-type DrivenExit = Exit.Exit<Driven, DrivingError>
+export type DrivenExit = Exit.Exit<Driven, DrivingError>
 
 /** Whether an execution was stopped by a cancellation, or because its checkpoint closes. */
 const wasCancelled = (executionId: string, exit: DrivenExit): boolean =>

@@ -1,10 +1,12 @@
 /** Reads the results of stored executions: nothing here drives one, or sets it going. */
 import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
+import { difference } from "../definition/difference.ts"
+import { isDriven } from "../journal/statuses.ts"
 import type { DrivingError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { asRecorded } from "./durable.ts"
-import { type Driven, pause } from "./join.ts"
+import { type Driven, type DrivenExit, pause } from "./join.ts"
 import { loadKnown } from "./load.ts"
 import type { AnyEffect } from "./run.ts"
 
@@ -14,8 +16,11 @@ export const awaitResult = (program: Program, executionId: string): AnyEffect =>
     const look = (turn: number): AnyEffect =>
       Effect.suspend((): AnyEffect => {
         const driven = store.findDriven(executionId)
-        if (driven !== undefined) return Effect.zipRight(driven.exit, unlessUnfinished(turn))
-        return unlessUnfinished(turn)
+        if (driven === undefined) return unlessUnfinished(turn)
+        return Effect.flatMap(
+          driven.exit,
+          (exit): AnyEffect => sharedExit(program, driven, exit as DrivenExit) ?? unlessUnfinished(turn)
+        )
       })
     const unlessUnfinished = (turn: number): AnyEffect =>
       Effect.flatMap(
@@ -24,6 +29,16 @@ export const awaitResult = (program: Program, executionId: string): AnyEffect =>
       )
     return look(0)
   })
+
+/** How an execution has ended that this process drove by this definition: there is no need to read it back. */
+const sharedExit = (
+  program: Program,
+  driven: Checkpoint.DrivenExecution,
+  exit: DrivenExit
+): Exit.Exit<unknown, unknown> | undefined =>
+  Exit.isSuccess(exit) && !isDriven(exit.value.status) && difference(program, driven) === undefined
+    ? exit.value.exit
+    : undefined
 
 /** The result of a stored execution if it has one: one that is parked has the error that says why. */
 export const pollResult = (

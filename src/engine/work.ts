@@ -61,7 +61,7 @@ const checkKnown = (program: Program, executionId: string, encoded: unknown, bod
 /** The pause, in milliseconds, from which on nobody waits for an execution: a worker gives its place to another. */
 export const longPause = 1000
 
-/** Drives an execution under a claim that a worker has, unless this process drives it already. */
+/** Drives an execution under a claim that a worker has, once no call of this process is about it. */
 export const driveUnderClaim = (
   program: Program,
   { claim, executionId, maxClaims, whenPausing }: {
@@ -73,7 +73,8 @@ export const driveUnderClaim = (
 ): Driving =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
     let isUsed = false
-    const call = { executionId, input: undefined, shares: true, onInterrupt: undefined, waitsForOthers: false }
+    // What a call of this process may end with is its own, as that it asks for another input: this one drives afterwards.
+    const call = { executionId, input: undefined, shares: false, onInterrupt: undefined, waitsForOthers: false }
     // A parked execution is claimed for its messages only.
     const options = { ...asItIs, executionId, maxClaims, wakes: claim.fence - 1 }
     const driving = joinOrDrive(program, call, (store, driven, isAgain) => {
@@ -88,7 +89,7 @@ export const driveUnderClaim = (
         onSuccess: ([loaded, messages]) => driveResumed(store, driven, claim, program, { ...loaded, messages }, options)
       })
     }, Effect.succeed)
-    // A call of this process was first: then it has a later claim, or needs one.
+    // A call of this process is in the way, as one of another saga under this id.
     return Effect.ensuring(driving, Effect.suspend(() => isUsed ? Effect.void : store.release(executionId, claim)))
   })
 

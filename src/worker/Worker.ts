@@ -156,8 +156,12 @@ class Worker {
     plans: boolean
   ): Effect.Effect<void, SagaError.CheckpointError, any> {
     return Effect.suspend(() => {
+      if (sagas.length === 0 && !plans) return Effect.void
       const limit = this.places.freeFor(limitedBy)
-      if (limit < 1 || (sagas.length === 0 && !plans)) return Effect.void
+      if (limit < 1) {
+        this.mayHaveLeft = true
+        return Effect.void
+      }
       return Effect.flatMap(
         this.checkpoint.claimNext({ sagas, plans, except: Array.from(this.left.keys()), limit }),
         (claimed) => {

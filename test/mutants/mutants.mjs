@@ -1180,10 +1180,24 @@ export const mutants = [
     only: "at once"
   },
   {
-    says: "keeps a claim that a call of this process was faster than",
+    says: "keeps a claim where a call of this process is in the way",
     file: "src/engine/work.ts",
     text: "isUsed ? Effect.void : store.release(executionId, claim)",
     replacement: "Effect.void",
+    tests: [workers]
+  },
+  {
+    says: "takes over what a call of this process ends with",
+    file: "src/engine/work.ts",
+    text: "input: undefined, shares: false",
+    replacement: "input: undefined, shares: true",
+    tests: [workers]
+  },
+  {
+    says: "goes idle after a look that found no place",
+    file: "src/worker/Worker.ts",
+    text: "this.mayHaveLeft = true\n        return Effect.void",
+    replacement: "return Effect.void",
     tests: [workers]
   },
   // Calls that meet.
