@@ -1,5 +1,5 @@
 /** The HTTP example as its clients see it: real processes, which are killed, asked twice and left alone. */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -7,9 +7,10 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { bundle } from "./support/bundle.ts"
 
-const script = fileURLToPath(new URL("../examples/05-checkout/server.ts", import.meta.url))
+const server = await bundle(new URL("../examples/05-checkout/server.ts", import.meta.url), { packages: "external" })
+afterAll(() => rmSync(server))
 const longest = 120_000
 
 const shop = Effect.acquireRelease(
@@ -28,7 +29,7 @@ const serve = (folder: string, bankTakes = 0): Effect.Effect<Server, never, Scop
   Effect.flatMap(
     Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, ["--import", "tsx", script], {
+        spawn(process.execPath, [server], {
           stdio: ["ignore", "pipe", "inherit"],
           env: {
             ...process.env,

@@ -2,7 +2,7 @@
  * A real process, a real file, a real SIGKILL: at every journal write in turn, before it and between it and its
  * acknowledgement. Afterwards a recovery in another process finishes the executions, at once.
  */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { Checkpoint, Journal, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
@@ -10,16 +10,17 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { bundle } from "./support/bundle.ts"
 import { readLedger } from "./support/ledger.ts"
 import { eventsOf, recoverAll } from "./support/store.ts"
 import { effectsOf, isDeclined, trip } from "./support/trip.ts"
 
-const driver = fileURLToPath(new URL("./support/killed.ts", import.meta.url))
+const driver = await bundle(new URL("./support/killed.ts", import.meta.url))
+afterAll(() => rmSync(driver))
 
 const runToItsEnd = (...args: ReadonlyArray<string>) =>
   Effect.async<NodeJS.Signals | number>((resume) => {
-    const child = spawn(process.execPath, ["--import", "tsx", driver, ...args], {
+    const child = spawn(process.execPath, [driver, ...args], {
       stdio: ["ignore", "ignore", "inherit"]
     })
     child.on("exit", (code, signal) => resume(Effect.succeed(signal ?? code ?? -1)))

@@ -1,25 +1,26 @@
 /** Real processes on one database, one of them paused (SIGSTOP) past its lease: the ledger shows every effect once. */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { bundle } from "./support/bundle.ts"
 import { type Change, readLedger } from "./support/ledger.ts"
 import { describePostgres, freshDatabase } from "./support/postgres.ts"
 import { effectsOf, isDeclined } from "./support/trip.ts"
 import type { Task } from "./support/worker.ts"
 
-const worker = fileURLToPath(new URL("./support/worker.ts", import.meta.url))
+const worker = await bundle(new URL("./support/worker.ts", import.meta.url))
+afterAll(() => rmSync(worker))
 
 /** A worker, which ends with its test. */
 const start = (task: Task) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, ["--import", "tsx", worker, JSON.stringify(task)], {
+        spawn(process.execPath, [worker, JSON.stringify(task)], {
           stdio: ["ignore", "pipe", "inherit"]
         })
       ),

@@ -1,12 +1,11 @@
 /** One storm, on one store. */
 import Sqlite from "better-sqlite3"
-import { build } from "esbuild"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
+import { bundle } from "../support/bundle.ts"
 import { Bank } from "./bank.ts"
 import { check, checkLate, type Pause, type Violation } from "./checker.ts"
 import type { Inspected, Place, Task } from "./messages.ts"
@@ -14,27 +13,8 @@ import type { Proxy } from "./proxy.ts"
 import { chances } from "./random.ts"
 import { readRows, type Stored } from "./rows.ts"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
-
-/**
- * Makes one program of the sources of a worker: a process that is killed every other second must begin quickly, and a loader that
- * translates each file takes two seconds for it. Inside the repository, so that the databases' drivers are found.
- */
-export const bundleWorker = async (): Promise<string> => {
-  const program = join(root, "node_modules", ".cache", `effect-saga-storm-${process.pid}.mjs`)
-  await build({
-    entryPoints: [fileURLToPath(new URL("./worker.ts", import.meta.url))],
-    outfile: program,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    external: ["better-sqlite3", "pg", "pg-*"],
-    tsconfig: join(root, "tsconfig.json"),
-    logLevel: "warning"
-  })
-  return program
-}
+/** Makes one program of the sources of a worker. */
+export const bundleWorker = (): Promise<string> => bundle(new URL("./worker.ts", import.meta.url))
 
 const leaseMillis = 2000
 /** What is left for recovery and for the checker where the beginning took too long. */
