@@ -1,12 +1,14 @@
 /** S18: a start that is acknowledged is stored. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Schema } from "effect"
+import { Deferred, Effect, Fiber, Schema } from "effect"
 import { Checkpoint, Saga, SagaError } from "effect-saga"
 import { failureOf } from "../support/exit.ts"
 import { makeLog } from "../support/observed.ts"
 import { reserve, Text } from "../support/sagas.ts"
 import { eventsOf, failingStore, process, recoverAll } from "../support/store.ts"
 import { makeWorld } from "../support/world.ts"
+
+class Declined extends Schema.TaggedError<Declined>()("Declined", { card: Schema.String }) {}
 
 describe("S18: a start that is acknowledged", () => {
   it.effect("is stored before the first step, and the execution goes on in this process", () =>
@@ -24,6 +26,29 @@ describe("S18: a start that is acknowledged", () => {
       yield* Deferred.succeed(goOn, undefined)
       expect(yield* Saga.await(saga, "1")).toBe("seen")
       expect(world.log).toEqual(["+hotel"])
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("gives its result to those who wait for it here as it is, without reading the journal back", () =>
+    Effect.gen(function*() {
+      const store = yield* Checkpoint.Checkpoint
+      const goOn = yield* Deferred.make<void>()
+      const declined = new Declined({ card: "empty" })
+      const saga = Saga.make("Started").readOnly("look", {
+        success: Text,
+        error: Declined,
+        action: () => Effect.zipRight(Deferred.await(goOn), declined)
+      }).build()
+      let loads = 0
+      const counting: Checkpoint.Service = { ...store, load: (id) => Effect.suspend(() => (loads++, store.load(id))) }
+      yield* Effect.gen(function*() {
+        yield* Saga.start(saga, undefined, { executionId: "1" })
+        const before = loads
+        const waiter = yield* Effect.fork(Effect.exit(Saga.await(saga, "1")))
+        yield* Effect.yieldNow()
+        yield* Deferred.succeed(goOn, undefined)
+        expect(failureOf(yield* Fiber.join(waiter))).toBe(declined)
+        expect(loads).toBe(before)
+      }).pipe(Effect.provideService(Checkpoint.Checkpoint, counting))
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("that could not be stored is none: the caller is told, and nothing has happened", () =>

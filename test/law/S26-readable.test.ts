@@ -1,6 +1,6 @@
 /** S26: a result can be read, by any version of its saga. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Schema } from "effect"
 import { Checkpoint, Plan, Saga, SagaEvents, ToolExecutor } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
@@ -99,6 +99,23 @@ describePostgres(
   "S26: what is finished can be read after a deploy, on PostgreSQL",
   () => readsOnEveryStore(Layer.provide(SqlCheckpoint.layer(), freshClient))
 )
+
+describe("S26: a result that this process brings about", () => {
+  it.effect("is read back for another version of the saga, which waits for it", () =>
+    Effect.gen(function*() {
+      const goOn = yield* Deferred.make<void>()
+      const first = Saga.make("Order", { input: Order })
+        .readOnly("look", { success: Text, action: () => Effect.as(Deferred.await(goOn), "seen") })
+        .build(({ input }) => ({ paid: input.amount, on: new Date(0) }), { success: Receipt })
+      yield* Saga.start(first, { amount: 5 }, one)
+      const same = yield* Effect.fork(Saga.await(first, "1"))
+      const later = yield* Effect.fork(Saga.await(laterVersion, "1"))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(goOn, undefined)
+      expect(yield* Fiber.join(same)).toEqual(receipt)
+      expect(yield* Fiber.join(later)).toEqual({ ...receipt, currency: "EUR" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
 
 describe("S26: the stored output", () => {
   const ended = <A, E, R>(test: (world: World) => Effect.Effect<A, E, R>) =>

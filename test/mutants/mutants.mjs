@@ -1187,6 +1187,13 @@ export const mutants = [
     tests: [workers]
   },
   {
+    says: "gives those who wait the result of another version",
+    file: "src/engine/results.ts",
+    text: "&& difference(program, driven) === undefined",
+    replacement: "",
+    tests: ["test/law/S26-readable.test.ts"]
+  },
+  {
     says: "takes over what a call of this process ends with",
     file: "src/engine/work.ts",
     text: "input: undefined, shares: false",
