@@ -167,6 +167,32 @@ describe("an order over HTTP", () => {
     longest
   )
 
+  it.scopedLive(
+    "is cancelled while its card is being charged: everything is undone; not twice, and not once it has shipped",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* shop
+        const server = yield* serve(folder, 1000)
+        const cancel = (key: string) => ask(`${server.at}/orders/${key}`, { method: "DELETE" })
+        yield* place(server, "1")
+        const charge = entryOf("charge", "1", "charge")
+        yield* untilBooked(folder, charge)
+        expect(yield* cancel("1")).toMatchObject({ status: 202, location: "/orders/1" })
+        const cancelled = { status: 409, body: { error: "Cancelled", message: expect.stringContaining("customer") } }
+        expect(yield* untilEnded(`${server.at}/orders/1`)).toMatchObject(cancelled)
+        const stock = entryOf("stock", "1", "reserve")
+        expect(booksOf(folder)).toEqual([charge, `${charge} struck`, stock, `${stock} struck`])
+        yield* place(server, "2")
+        yield* untilEnded(`${server.at}/orders/2`)
+        for (const key of ["1", "2"]) {
+          expect(yield* cancel(key)).toMatchObject({ status: 409, body: { error: "CancellationRefused" } })
+        }
+        expect(yield* ask(`${server.at}/orders/2`)).toMatchObject({ status: 200, body: shipped("2") })
+        expect(yield* cancel("unheard")).toMatchObject({ status: 404, body: { error: "ExecutionNotFound" } })
+      }),
+    longest
+  )
+
   it.scopedLive("is refused where it is none, with its key, or its path", () =>
     Effect.gen(function*() {
       const server = yield* serve(yield* shop)

@@ -1,4 +1,4 @@
-/** The shop's HTTP interface: an order is placed under an `Idempotency-Key`, and asked for under the same. */
+/** The shop's HTTP interface: an order is placed under an `Idempotency-Key`, and asked for or cancelled under the same. */
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
 
@@ -51,5 +51,9 @@ export class ShopApi extends HttpApi.make("shop").add(
         .addSuccess(State)
         .addError(OutOfStock)
         .addError(CardDeclined)
+    )
+    .add(
+      HttpApiEndpoint.del("cancel")`/orders/${HttpApiSchema.param("id", Schema.String)}`
+        .addSuccess(Accepted, { status: 202 })
     )
 ) {}

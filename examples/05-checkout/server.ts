@@ -19,7 +19,7 @@ const isOwn = (error: { readonly _tag: string }): error is Own =>
   error._tag === "OutOfStock" || error._tag === "CardDeclined"
 
 /** Answers any error but those of the saga's own steps. */
-const problem = (error: ParseResult.ParseError | SagaError.DurableError) => {
+const problem = (error: ParseResult.ParseError | SagaError.DurableError | SagaError.CancellationRefused) => {
   const status = error._tag === "ParseError" ? 400 : SagaError.httpStatus(error)
   const isOurs = status >= 500
   const response = HttpServerResponse.unsafeJson(
@@ -50,7 +50,13 @@ const OrdersLive = HttpApiBuilder.group(ShopApi, "orders", (handlers) =>
         onFailure: (error) => isOwn(error) ? Effect.fail(error) : problem(error),
         onSuccess: (receipt) => Effect.succeed(stateOf(receipt))
       })
-    }))
+    })
+    .handle("cancel", ({ path: { id } }) =>
+      // Stored, and so acknowledged: what is done of the order is undone, unless it ships at this moment.
+      Effect.matchEffect(Saga.cancel(id, { by: "customer" }), {
+        onFailure: problem,
+        onSuccess: () => Effect.succeed(accepted(id))
+      })))
 
 const accepted = (id: string) =>
   HttpServerResponse.unsafeJson({ id }, {
