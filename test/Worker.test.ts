@@ -193,6 +193,42 @@ describe("Worker.layer", () => {
       expect(world.log.length).toBe(3 * executionIds.length)
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.scoped("takes a place that has become free while it was claiming for another", () =>
+    Effect.gen(function*() {
+      const checkpoint = yield* Checkpoint.Checkpoint
+      const executionIds = ["1", "2", "3", "4"] as const
+      const gate = () => ({ begun: Effect.runSync(Deferred.make<void>()), goOn: Effect.runSync(Deferred.make<void>()) })
+      const gates = { 1: gate(), 2: gate(), 3: gate(), 4: gate() }
+      const gateOf = (executionId: string) => gates[executionId as "1"]
+      const saga = Saga.make("Gated").compensatable("step", {
+        action: ({ executionId }) =>
+          Effect.zipRight(
+            Deferred.succeed(gateOf(executionId).begun, undefined),
+            Deferred.await(gateOf(executionId).goOn)
+          ),
+        compensate: () => Effect.void
+      }).build(() => undefined)
+      // The second ends while the third is being claimed, whose step lasts.
+      const meanwhile: Checkpoint.Service = {
+        ...checkpoint,
+        claimNext: (wanted) =>
+          Effect.tap(checkpoint.claimNext(wanted), (claimed) =>
+            claimed.some(({ executionId }) => executionId === "3")
+              ? Effect.zipRight(Deferred.succeed(gates[2].goOn, undefined), Effect.repeatN(Effect.yieldNow(), 20))
+              : Effect.void)
+      }
+      yield* Effect.forEach(executionIds, (executionId) => Saga.enqueue(saga, undefined, { executionId }))
+      yield* Effect.provideService(
+        Layer.build(Worker.layer([saga], { concurrency: 2, interval: "1 hour" })),
+        Checkpoint.Checkpoint,
+        meanwhile
+      )
+      yield* Effect.forEach([gates[1], gates[2]], ({ begun }) => Deferred.await(begun))
+      yield* Deferred.succeed(gates[1].goOn, undefined)
+      yield* Deferred.await(gates[4].begun)
+      yield* Effect.forEach([gates[3], gates[4]], ({ goOn }) => Deferred.succeed(goOn, undefined))
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.scoped("drives what a call of this process has asked for with another input, once that call has its refusal", () =>
     Effect.gen(function*() {
       const { saga, world } = make("Trip")

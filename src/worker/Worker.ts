@@ -114,8 +114,8 @@ class Worker {
   private saidUnknown = ""
   /** The executions that are left to others, and until when, in epoch milliseconds. */
   private readonly left = new Map<string, number>()
-  /** Whether the last look may have left something for want of places. */
-  private mayHaveLeft = false
+  /** The limits for want of whose places the last look may have left something: of a saga, by its name, or of all others. */
+  private readonly mayHaveLeft = new Set<string | undefined>()
 
   constructor(
     sagas: ReadonlyArray<Durable>,
@@ -138,17 +138,24 @@ class Worker {
 
   /** Claims as many executions as there are places, and drives them in fibers of their own. */
   readonly look: Effect.Effect<void, never, any> = Effect.suspend(() => {
-    this.mayHaveLeft = false
+    this.mayHaveLeft.clear()
     const limited = this.known.filter(({ name }) => this.places.isLimited(name))
     const claims = Effect.zipRight(
       Effect.forEach(limited, (saga) => this.claim(saga.name, [saga], false), { discard: true }),
       this.claim(undefined, this.known.filter((saga) => !limited.includes(saga)), this.plans)
     )
+    // Places may have become free while the statement ran.
     return Effect.catchAllCause(
-      claims,
+      Effect.map(claims, this.wakeIfUseful),
       (cause) => Effect.logWarning("the worker could not look for executions; it looks again after its interval", cause)
     )
   })
+
+  private readonly wakeIfUseful = (): void => {
+    for (const limitedBy of this.mayHaveLeft) {
+      if (this.places.hasRoom(limitedBy)) return void Queue.unsafeOffer(this.wake, undefined)
+    }
+  }
 
   private claim(
     limitedBy: string | undefined,
@@ -159,13 +166,13 @@ class Worker {
       if (sagas.length === 0 && !plans) return Effect.void
       const limit = this.places.freeFor(limitedBy)
       if (limit < 1) {
-        this.mayHaveLeft = true
+        this.mayHaveLeft.add(limitedBy)
         return Effect.void
       }
       return Effect.flatMap(
         this.checkpoint.claimNext({ sagas, plans, except: Array.from(this.left.keys()), limit }),
         (claimed) => {
-          if (claimed.length === limit) this.mayHaveLeft = true
+          if (claimed.length === limit) this.mayHaveLeft.add(limitedBy)
           return Effect.forEach(claimed, (execution) => this.begin(execution), { discard: true })
         }
       )
@@ -174,19 +181,16 @@ class Worker {
 
   private begin(execution: ClaimedByUs): Effect.Effect<void, never, any> {
     const place = this.places.take(execution.saga)
-    const wakeIfUseful = () => {
-      if (this.mayHaveLeft && this.places.hasRoom()) Queue.unsafeOffer(this.wake, undefined)
-    }
     const whenPausing = ({ milliseconds }: Checkpoint.Pause) => {
       if (milliseconds < longPause) return
       place.leave()
-      wakeIfUseful()
+      this.wakeIfUseful()
     }
     const driving = Effect.ensuring(
       this.drive(execution, whenPausing),
       Effect.sync(() => {
         place.end()
-        wakeIfUseful()
+        this.wakeIfUseful()
       })
     )
     return Effect.asVoid(FiberSet.run(this.fibers, Effect.interruptible(driving)))

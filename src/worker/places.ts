@@ -36,9 +36,10 @@ export class Places {
     return this.perSaga.has(saga)
   }
 
-  /** Whether so many places are free that a look is worth its statement. */
-  hasRoom(): boolean {
-    return this.concurrency - this.taken >= Math.max(1, Math.floor(this.concurrency / 4))
+  /** Whether so many places are free, of any saga or of one that has a limit of its own, that a look is worth its statement. */
+  hasRoom(saga: string | undefined): boolean {
+    const most = saga === undefined ? this.concurrency : Math.min(this.concurrency, this.perSaga.get(saga)!)
+    return this.freeFor(saga) >= Math.max(1, Math.floor(most / 4))
   }
 
   take(saga: string): Place {

@@ -1201,9 +1201,16 @@ export const mutants = [
     tests: [workers]
   },
   {
+    says: "does not look again for places that become free while it claims",
+    file: "src/worker/Worker.ts",
+    text: "Effect.map(claims, this.wakeIfUseful)",
+    replacement: "claims",
+    tests: [workers]
+  },
+  {
     says: "goes idle after a look that found no place",
     file: "src/worker/Worker.ts",
-    text: "this.mayHaveLeft = true\n        return Effect.void",
+    text: "this.mayHaveLeft.add(limitedBy)\n        return Effect.void",
     replacement: "return Effect.void",
     tests: [workers]
   },
