@@ -15,7 +15,10 @@ export const openBank = async (socketPath: string) => {
   await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject))
   socket.on("close", () => process.exit(4))
   const waiting = new Map<number, (answer: Answer) => void>()
-  /** By execution; one that this process has begun and not claimed has none. */
+  /**
+   * By execution; one that this process has begun and not claimed has none. The greatest, in whatever order they are heard of: the claim of a
+   * worker is overtaken by that of a call of the same process, which drives.
+   */
   const fences = new Map<string, number>()
   let count = 0
   createInterface({ input: socket }).on("error", () => {}).on("line", (text) => {
@@ -25,7 +28,9 @@ export const openBank = async (socketPath: string) => {
   })
   const say = (message: Message) => void socket.write(JSON.stringify(message) + "\n")
   const note = (note: Note) => {
-    if (note._tag === "Claimed") fences.set(note.executionId, note.fence)
+    if (note._tag === "Claimed") {
+      fences.set(note.executionId, Math.max(note.fence, fences.get(note.executionId) ?? 0))
+    }
     say(note)
   }
   const ask = (message: (id: number) => Message): Effect.Effect<Answer> =>
