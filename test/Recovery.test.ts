@@ -2,19 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Schedule, Schema, Stream, TestClock } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
-import { failingStore, recoverAll } from "./support/store.ts"
+import { abandon, recoverAll } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
-
-/** Starts an execution and loses its store after the second commit. */
-const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
-  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
-    Effect.exit(
-      Saga.execute(saga, undefined, { executionId }).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
-      )
-    ))
 
 const make = (name: string, version = 1) => {
   const world = makeWorld()

@@ -17,22 +17,13 @@ import { Checkpoint, Recovery, Saga, SagaError, Worker } from "effect-saga"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { failureOf } from "./support/exit.ts"
-import { eventsOf, failingStore, process } from "./support/store.ts"
+import { abandon, eventsOf, process } from "./support/store.ts"
 import { makeWorld } from "./support/world.ts"
 
 const Text = Schema.String
 
 /** As `node --expose-gc` would give it. */
 const collectGarbage: () => void = (setFlagsFromString("--expose-gc"), runInNewContext("gc"))
-
-/** Starts an execution and loses its store after the second commit. */
-const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
-  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
-    Effect.exit(
-      Saga.execute(saga, undefined, { executionId }).pipe(
-        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
-      )
-    ))
 
 const make = (name: string, version = 1) => {
   const world = makeWorld()

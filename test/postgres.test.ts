@@ -231,8 +231,9 @@ describePostgres("a lock of another session", () => {
     Effect.gen(function*() {
       const url = yield* freshDatabase
       const { context } = yield* clientOf(url)
-      const open = (options?: SqlCheckpoint.Options) =>
-        Effect.exit(Effect.scoped(Effect.provide(Layer.build(SqlCheckpoint.layer(options)), context)))
+      const renaming = yield* clientOf(url, { transformResultNames: (name) => name.toUpperCase() })
+      const open = (options?: SqlCheckpoint.Options, within = context) =>
+        Effect.exit(Effect.scoped(Effect.provide(Layer.build(SqlCheckpoint.layer(options)), within)))
       yield* open()
       yield* Effect.scoped(Effect.gen(function*() {
         yield* anotherSession(
@@ -240,6 +241,7 @@ describePostgres("a lock of another session", () => {
           "LOCK TABLE effect_saga_migration, effect_saga_execution, effect_saga_commit IN ACCESS SHARE MODE"
         )
         expect(Exit.isSuccess(yield* open({ lockTimeout: 0 }))).toBe(true)
+        expect(Exit.isSuccess(yield* open({ lockTimeout: 0 }, renaming.context))).toBe(true)
       }))
       yield* anotherSession(url, "LOCK TABLE effect_saga_commit IN ACCESS EXCLUSIVE MODE")
       expect(errorOf(yield* open({ lockTimeout: "100 millis" }))).toMatchObject({ reason: "Locked", operation: "open" })

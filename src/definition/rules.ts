@@ -42,7 +42,7 @@ const ofDefaults = "the defaults of this saga"
 
 type Policies = Pick<StepDefinition, "retry" | "timeout" | "compensationRetry" | "compensationTimeout">
 
-/** What is wrong with a retry that is no policy of any kind; undefined if nothing is. */
+/** Says why a retry is no policy of any kind; undefined if it is one. */
 const retryProblem = (policy: unknown): string | undefined => {
   if (typeof policy !== "object" || policy === null) return `${said(policy)} is no object with times or a schedule`
   const { schedule, while: worthIt } = policy as { readonly schedule?: unknown; readonly while?: unknown }
@@ -184,7 +184,7 @@ const schemaProblem = (option: string, of: string, given: unknown): string | und
 const unstorablePartOf = (schema: unknown): string | undefined =>
   Schema.isSchema(schema) ? unstorablePart(schema) : undefined
 
-/** What is wrong with a saga's own schemas and its projection. */
+/** Lists the faults of a saga's own schemas and of its projection. */
 const valueProblems = ({ input, project, success }: Definition): ReadonlyArray<readonly [Rule, string | undefined]> => {
   const [inputPart, outputPart] = [unstorablePartOf(input), unstorablePartOf(success)]
   return [

@@ -13,7 +13,7 @@ interface WrittenStep extends Omit<StepDefinition, "error"> {
   readonly error?: StepDefinition["error"] | AsRecoveredFailure
 }
 
-/** What a definition has from its end on. */
+/** The members that a definition gets when it is built. */
 export type Ending = "nodes" | "project" | "success"
 
 /** Collects the nodes of a saga. Its public type is `SagaBuilder`, which tracks names, errors and what is owed. */

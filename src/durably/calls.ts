@@ -226,7 +226,7 @@ export const poll = <Input, Output, Error, Requirements, Owed extends string = N
   Checkpoint
 > => results.pollResult(programOf(saga as Any), executionId) as Effect.Effect<any, any, any>
 
-/** Who cancels an execution, and why. Both are stored, and are told to all who wait for it. */
+/** The author and the reason of a cancellation. Both are stored, and all who wait for the execution are told of them. */
 export interface CancelOptions {
   /** Names who cancels it: 1 to 400 characters. */
   readonly by: string
@@ -267,7 +267,7 @@ export const cancel = (
 /** How a stored execution is resumed. */
 export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
   /**
-   * What somebody found out about the step in doubt: that it happened, with its output (as the action would have returned
+   * A finding about the step in doubt: that it happened, with its output (as the action would have returned
    * it), or that it did not, and then it runs again. Fails with `StepNotInDoubt`, and does nothing, if the step is not in doubt.
    */
   readonly found?: Finding

@@ -55,7 +55,7 @@ export const joinOrDrive = <A, E>(
   finish: (driven: Driven) => Effect.Effect<A, E, any>
 ): Effect.Effect<A, E | DrivingError, any> => {
   const { onInterrupt } = call
-  // Where there are no types, a word that is misspelt would be taken for another.
+  // Code without types can misspell the word, which would then count as another one.
   return onInterrupt === undefined || Object.hasOwn(stops, onInterrupt)
     ? awaitEnd(program, call, drive, finish, 0)
     : Effect.dieMessage(unknownPolicy("onInterrupt", "this call", said(onInterrupt), Object.keys(stops).map(said)))
@@ -140,7 +140,7 @@ const stopOf = (
   }
 }
 
-/** Who cancels an execution whose call was interrupted, and why. */
+/** The author and the reason of a cancellation by an interrupted call. */
 const byItsCaller = { by: "its caller", reason: "the call for it was interrupted" }
 
 export type DrivenExit = Exit.Exit<Driven, DrivingError>

@@ -11,7 +11,7 @@ import type { Recorder } from "./recorder.ts"
 
 export type { AnyEffect } from "../values/anyEffect.ts"
 
-/** What somebody found out about a step in doubt: that it happened, with its output, or that it did not. */
+/** A finding about a step in doubt: it happened, with this output, or it did not happen. */
 export type Finding =
   | { readonly step: string; readonly happened: true; readonly output: unknown }
   | { readonly step: string; readonly happened: false }
@@ -21,7 +21,7 @@ export interface Past {
   readonly state: Journal.ExecutionState
   /** By path. */
   readonly outputs: ReadonlyMap<string, unknown>
-  /** What the saga returned, where that is stored. */
+  /** The output of the saga, where it is stored. */
   readonly output: { readonly value: unknown } | undefined
   /** Why it was unwound. */
   readonly cause: Cause.Cause<unknown>

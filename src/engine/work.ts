@@ -73,7 +73,7 @@ export const driveUnderClaim = (
 ): Driving =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
     let isUsed = false
-    // What a call of this process may end with is its own, as that it asks for another input: this one drives afterwards.
+    // Never shared: a call of this process can fail for a reason of its own, as another input, and the worker drives afterwards.
     const call = { executionId, input: undefined, shares: false, onInterrupt: undefined, waitsForOthers: false }
     // A parked execution is claimed for its messages only.
     const options = { ...asItIs, executionId, maxClaims, wakes: claim.fence - 1 }
@@ -89,7 +89,7 @@ export const driveUnderClaim = (
         onSuccess: ([loaded, messages]) => driveResumed(store, driven, claim, program, { ...loaded, messages }, options)
       })
     }, Effect.succeed)
-    // A call of this process is in the way, as one of another saga under this id.
+    // The worker could not drive: a call of this process uses this id for another saga, or the store closes.
     return Effect.ensuring(driving, Effect.suspend(() => isUsed ? Effect.void : store.release(executionId, claim)))
   })
 

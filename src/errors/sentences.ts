@@ -10,7 +10,7 @@ interface Unknown {
   readonly happened?: false | undefined
 }
 
-/** What is true of a step in doubt, and who must act. */
+/** Says how a step in doubt stands, and who must act. */
 export const sayUnknown = (error: Unknown): string => {
   const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error
   if (step === undefined) return `the outcome is unknown: ${reason}`

@@ -44,7 +44,7 @@ export interface ExecutionState {
   readonly taken: number
   /** How often it had been claimed without a new event when it was parked for that. */
   readonly claims: number
-  /** What the saga returned, as its `success` schema encodes it; undefined where none is stored. */
+  /** The output of the saga, as its `success` schema encodes it; undefined where none is stored. */
   readonly output: { readonly value?: unknown } | undefined
   readonly startedAt: number
   readonly endedAt: number | undefined

@@ -24,7 +24,7 @@ export type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[
   : Yes
 
 /**
- * What started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
+ * Finds the definition that started an execution: a plan, or the saga of its name and version, or one of its name, which then says how it differs.
  * A plan may have the name of a saga.
  */
 export const definitionOf = (

@@ -51,11 +51,9 @@ export const execute = (
 
 const failedPreparation = "Failed to prepare statement"
 
-/** Runs one statement that is not to be kept prepared, nor its failure. */
-export const executeOnce = <Row extends object>(
-  sql: SqlClient.SqlClient,
-  text: string
-): Effect.Effect<ReadonlyArray<Row>, SqlError> => failing(sql.unsafe<Row>(text).unprepared)
+/** Runs one statement without keeping it, or its failure, prepared. */
+export const executeOnce = (sql: SqlClient.SqlClient, text: string): Effect.Effect<ReadonlyArray<object>, SqlError> =>
+  failing(sql.unsafe<object>(text).unprepared)
 
 /** The client of SQLite throws what fails while a statement is prepared that it does not keep. */
 const failing = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>

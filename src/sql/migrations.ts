@@ -19,10 +19,11 @@ const migrationsOf = (dialect: Dialect) => ({
 /** Whether a migration is due. The migrator locks its table before it looks, and a backup that reads the table keeps it waiting. */
 const isDue = (sql: SqlClient.SqlClient, count: number): Effect.Effect<boolean, SqlError> =>
   Effect.matchEffect(
-    executeOnce<{ readonly latest: number | null }>(sql, `SELECT MAX(migration_id) AS latest FROM ${table}`),
+    executeOnce(sql, `SELECT MAX(migration_id) FROM ${table}`),
     {
       onFailure: (error) => isAboutTables(error) ? Effect.succeed(true) : Effect.fail(error),
-      onSuccess: ([row]) => Effect.succeed(Number(row?.latest ?? 0) < count)
+      // By its place: the client may give the column another name.
+      onSuccess: ([row]) => Effect.succeed(Number(Object.values(row ?? {})[0] ?? 0) < count)
     }
   )
 

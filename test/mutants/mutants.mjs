@@ -624,7 +624,7 @@ export const mutants = [
   {
     says: "locks its tables although no migration is due, on PostgreSQL",
     file: "src/sql/migrations.ts",
-    text: "Number(row?.latest ?? 0) < count",
+    text: "Number(Object.values(row ?? {})[0] ?? 0) < count",
     replacement: "count > 0",
     tests: ["test/postgres.test.ts"],
     only: "a lock of another session",

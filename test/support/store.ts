@@ -1,6 +1,6 @@
 /** What tests do to stores. */
 import { Chunk, Effect, Stream } from "effect"
-import { Checkpoint, Journal, Recovery, type Saga, SagaError } from "effect-saga"
+import { Checkpoint, Journal, Recovery, Saga, SagaError } from "effect-saga"
 
 /** A store whose appends fail from the one numbered `failAt` (from 0) on, as if the disk had gone. */
 export const failingStore = (store: Checkpoint.Service, options: { readonly failAt: number }): Checkpoint.Service => {
@@ -22,6 +22,15 @@ export const failingStore = (store: Checkpoint.Service, options: { readonly fail
       )
   }
 }
+
+/** Starts an execution and loses its store after the second commit. */
+export const abandon = <A, E, R>(saga: Saga.Saga<void, A, E, R, `${string}.final`>, executionId: string) =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) =>
+    Effect.exit(
+      Saga.execute(saga, undefined, { executionId }).pipe(
+        Effect.provideService(Checkpoint.Checkpoint, failingStore(store, { failAt: 2 }))
+      )
+    ))
 
 /** All stored events of an execution. */
 export const eventsOf = (store: Pick<Checkpoint.Service, "load">, executionId: string) =>
