@@ -617,6 +617,22 @@ describe("the laws of a store", () => {
     "gives a worker plans that it does not want": (store) => ({
       claimNext: (wanted, token) => store.claimNext({ ...wanted, plans: true }, token)
     }),
+    "gives a worker the start of an execution that has gone on": (store) => ({
+      claimNext: (wanted, token) =>
+        Effect.flatMap(
+          store.claimNext(wanted, token),
+          (claimed) =>
+            Effect.forEach(claimed, (execution) =>
+              Effect.map(store.load(execution.executionId), ([first]) => ({ ...execution, start: first!.body })))
+        )
+    }),
+    "tells a worker of no messages": (store) => ({
+      claimNext: (wanted, token) =>
+        Effect.map(
+          store.claimNext(wanted, token),
+          (claimed) => claimed.map((execution) => ({ ...execution, hasMessages: false }))
+        )
+    }),
     "gives a worker nothing": () => ({ claimNext: () => Effect.succeed([]) }),
     "lists none of what is stored": () => ({ list: () => Effect.succeed([]) }),
     "lists the oldest first": (store) => ({

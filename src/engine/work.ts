@@ -64,14 +64,14 @@ export const longPause = 1000
 /** Drives an execution under a claim that a worker has, once no call of this process is about it. */
 export const driveUnderClaim = (
   program: Program,
-  { claim, executionId, maxClaims, whenPausing }: {
-    readonly executionId: string
-    readonly claim: Checkpoint.Claim
+  { execution, maxClaims, whenPausing }: {
+    readonly execution: Checkpoint.ClaimedExecution & { readonly claim: Checkpoint.Claim }
     readonly maxClaims: number
     readonly whenPausing: (pause: Checkpoint.Pause) => void
   }
 ): Driving =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
+    const { claim, executionId } = execution
     let isUsed = false
     // Never shared: a call of this process can fail for a reason of its own, as another input, and the worker drives afterwards.
     const call = { executionId, input: undefined, shares: false, onInterrupt: undefined, waitsForOthers: false }
@@ -83,7 +83,10 @@ export const driveUnderClaim = (
       driven.whenPausing = whenPausing
       // The claim has gone with the first time.
       if (isAgain) return resumeFound(store, driven, program, options)
-      const known = Effect.zip(loadKnown(store, program, executionId), store.messages(executionId))
+      const known = Effect.zip(
+        loadKnown(asClaimed(store, execution), program, executionId),
+        messagesOf(store, execution)
+      )
       return Effect.matchCauseEffect(Effect.interruptible(known), {
         onFailure: (cause) => Effect.zipRight(store.release(executionId, claim), Effect.failCause(cause)),
         onSuccess: ([loaded, messages]) => driveResumed(store, driven, claim, program, { ...loaded, messages }, options)
@@ -92,6 +95,16 @@ export const driveUnderClaim = (
     // The worker could not drive: a call of this process uses this id for another saga, or the store closes.
     return Effect.ensuring(driving, Effect.suspend(() => isUsed ? Effect.void : store.release(executionId, claim)))
   })
+
+/** The store, which need not be asked again for what the claim has told. */
+const asClaimed = (
+  store: Checkpoint.Service,
+  { start }: Checkpoint.ClaimedExecution
+): Pick<Checkpoint.Service, "load"> =>
+  start === undefined ? store : { load: () => Effect.succeed([{ sequence: 0, body: start }]) }
+
+const messagesOf = (store: Checkpoint.Service, { executionId, hasMessages }: Checkpoint.ClaimedExecution) =>
+  hasMessages ? store.messages(executionId) : Effect.succeed([])
 
 /** An execution that goes on in this process by itself: it is decided, and pauses long between the tries of a step. */
 export interface GoesOn {

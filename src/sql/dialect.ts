@@ -75,5 +75,9 @@ export const listingIndexes: ReadonlyArray<string> = [
   `CREATE INDEX effect_saga_ended_at_once_by_saga ON effect_saga_execution (saga, status, id) WHERE status IN ${finished}`
 ]
 
+/** The body of an execution, given as its number, where that holds its only commit; else NULL. */
+export const onlyCommit = (execution: string, body: string): string =>
+  `CASE WHEN NOT EXISTS (SELECT 1 FROM effect_saga_commit AS later WHERE later.execution = ${execution}) THEN ${body} END`
+
 /** The number of an execution, by its id. */
 export const numberOf = "(SELECT id FROM effect_saga_execution WHERE execution_id = ?)"

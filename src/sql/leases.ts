@@ -96,5 +96,7 @@ export const claimNext = ({ dialect, perform }: Database): Store["claimNext"] =>
       version: Number(row.version),
       isPlan: Boolean(row.is_plan),
       status: row.status,
-      fence: Number(row.fence)
+      fence: Number(row.fence),
+      start: row.start ?? undefined,
+      hasMessages: Boolean(row.has_messages)
     })))

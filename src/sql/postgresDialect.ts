@@ -1,6 +1,6 @@
 import { isFinished } from "../journal/statuses.ts"
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, executionsView, finished, listingIndexes, pending } from "./dialect.ts"
+import { type Dialect, executionsView, finished, listingIndexes, onlyCommit, pending } from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
@@ -224,7 +224,8 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
   // Who asks at the same time passes over what is being claimed.
   claimNext: ({ except, limit, plans, sagas }, token) => ({
     text: `WITH free AS MATERIALIZED (
-        SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan
+        SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan,
+          execution.body
         FROM effect_saga_unfinished AS unfinished
         JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
         WHERE (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
@@ -242,7 +243,8 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
       WHERE unfinished.execution = free.execution
         AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
       RETURNING unfinished.execution, unfinished.status, unfinished.fence,
-        free.execution_id, free.saga, free.version, free.is_plan`,
+        free.execution_id, free.saga, free.version, free.is_plan,
+        ${onlyCommit("free.execution", "free.body")} AS start, unfinished.last_message IS NOT NULL AS has_messages`,
     parameters: [except, plans, sagas.map(({ name }) => name), sagas.map(({ version }) => version), limit, token, token]
   }),
   // Locks the execution first: its messages are numbered in the order in which they can be seen, and it cannot finish meanwhile.

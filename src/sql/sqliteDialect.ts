@@ -1,5 +1,14 @@
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, executionsView, finished, listingIndexes, numberOf, pending, type Statement } from "./dialect.ts"
+import {
+  type Dialect,
+  executionsView,
+  finished,
+  listingIndexes,
+  numberOf,
+  onlyCommit,
+  pending,
+  type Statement
+} from "./dialect.ts"
 
 // SQLite before 3.42 gives milliseconds only by `julianday`.
 const now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -127,8 +136,12 @@ const tables = [
   executionsView((time) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${time} / 1000.0, 'unixepoch')`, now)
 ]
 
-/** Rows are parameters, in groups of few sizes, so that the driver prepares few statements. */
-const sizes = [64, 16, 4, 1]
+/**
+ * Rows are parameters, in groups of few sizes, so that the driver prepares few statements. A group that has fewer rows is filled up
+ * with rows of NULLs, which no join finds: one statement costs less than several in a transaction.
+ */
+const sizes = [1, 2, 4, 8, 16, 32, 64]
+const largest = 64
 
 const inGroups = (
   commits: ReadonlyArray<Commit>,
@@ -136,14 +149,11 @@ const inGroups = (
   parametersOf: (commit: Commit) => ReadonlyArray<unknown>
 ): ReadonlyArray<Statement> => {
   const statements: Array<Statement> = []
-  let from = 0
-  for (const size of sizes) {
-    while (commits.length - from >= size) {
-      const parameters: Array<unknown> = []
-      for (let index = from; index < from + size; index++) parameters.push(...parametersOf(commits[index]!))
-      statements.push({ text: texts.get(size)!, parameters })
-      from += size
-    }
+  for (let from = 0; from < commits.length; from += largest) {
+    const rows = commits.slice(from, from + largest).map(parametersOf)
+    const size = sizes.find((size) => size >= rows.length) ?? largest
+    const missing = Array<null>((size - rows.length) * rows[0]!.length).fill(null)
+    statements.push({ text: texts.get(size)!, parameters: [...rows.flat(), ...missing] })
   }
   return statements
 }
@@ -268,7 +278,11 @@ export const sqlite: Dialect = {
         (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id,
         (SELECT saga FROM effect_saga_execution WHERE id = execution) AS saga,
         (SELECT version FROM effect_saga_execution WHERE id = execution) AS version,
-        (SELECT is_plan FROM effect_saga_execution WHERE id = execution) AS is_plan`,
+        (SELECT is_plan FROM effect_saga_execution WHERE id = execution) AS is_plan,
+        ${
+      onlyCommit("effect_saga_unfinished.execution", "(SELECT body FROM effect_saga_execution WHERE id = execution)")
+    } AS start,
+        last_message IS NOT NULL AS has_messages`,
     parameters: [
       token,
       JSON.stringify(except),

@@ -171,12 +171,21 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         if (lastsFor(token) === 0) return claimed
         for (const [executionId, execution] of executions) {
           if (claimed.length >= limit) break
-          const { isPlan, messages, saga, status, version } = execution
+          const { commits, isPlan, messages, saga, status, version } = execution
           const isWanted = isPlan ? plans : sagas.some((known) => known.name === saga && known.version === version)
           if (isFinished(status) || !isWanted || except.includes(executionId) || lastsFor(execution.token) > 0) continue
           if (status === "Parked" && messages.length === 0) continue
           execution.token = token
-          claimed.push({ executionId, saga, version, isPlan, status, fence: ++execution.fence })
+          claimed.push({
+            executionId,
+            saga,
+            version,
+            isPlan,
+            status,
+            fence: ++execution.fence,
+            start: commits.length === 1 ? commits[0]!.body : undefined,
+            hasMessages: messages.length > 0
+          })
         }
         return claimed
       }),

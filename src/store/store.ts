@@ -66,6 +66,10 @@ export interface ClaimedExecution
   extends Pick<UnfinishedExecution, "executionId" | "saga" | "version" | "status" | "isPlan">
 {
   readonly fence: number
+  /** The body of its first commit where that is its only one, which it then need not be asked for; else undefined. */
+  readonly start: string | undefined
+  /** Whether it has a message that no commit has taken. */
+  readonly hasMessages: boolean
 }
 
 /** A message for an execution, which its driver takes. */

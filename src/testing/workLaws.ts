@@ -64,14 +64,38 @@ export const workLaws: ReadonlyArray<Law> = [
         yield* store.release(ended)
         const first = yield* store.claimNext(wanted({ limit: 2 }), token)
         yield* like(first, [
-          { executionId: "left", saga: "Trip", version: 3, isPlan: false, status: "Running" },
-          { executionId: "z" }
+          {
+            executionId: "left",
+            saga: "Trip",
+            version: 3,
+            isPlan: false,
+            status: "Running",
+            start: commit(ended, "left", 0).body,
+            hasMessages: false
+          },
+          { executionId: "z", start: start("z").body }
         ])
         yield* same(first.map(({ fence }) => fence > 0), [true, true])
         yield* same(yield* store.append(first.map((claimed) => later(token, claimed))), [true, true])
         yield* same(idsOf(yield* store.claimNext(wanted({ except: ["b"] }), token)), ["c"])
         yield* same(idsOf(yield* store.claimNext(wanted(), token)), ["b"])
         yield* same(yield* store.claimNext(wanted(), token), [])
+      })
+  ),
+  law(
+    "gives a worker the start of an execution only where nothing was stored since, and tells whether it has messages",
+    (store, token) =>
+      Effect.gen(function*() {
+        const ended = yield* store.acquire(forAnHour)
+        yield* store.append(["a", "b", "c"].map((id) => commit(ended, id, 0)))
+        yield* store.append([commit(ended, "b", 1)])
+        yield* store.send({ executionId: "c", body: "one" })
+        yield* store.release(ended)
+        yield* like(yield* store.claimNext(wanted(), token), [
+          { executionId: "a", start: commit(ended, "a", 0).body, hasMessages: false },
+          { executionId: "b", start: undefined, hasMessages: false },
+          { executionId: "c", start: commit(ended, "c", 0).body, hasMessages: true }
+        ])
       })
   ),
   law("gives a worker only the sagas, versions and plans that it wants", (store, token) =>

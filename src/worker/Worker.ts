@@ -210,8 +210,7 @@ class Worker {
           ? Effect.as(this.checkpoint.release(executionId, claim), { ...whose, _tag: "Unregistered" } as Recovered)
           : Effect.map(
             Effect.exit(driveUnderClaim(programOf(found), {
-              executionId,
-              claim,
+              execution,
               maxClaims: this.maxClaims,
               whenPausing
             })),
