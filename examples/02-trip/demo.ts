@@ -1,7 +1,7 @@
 /**
  * The demo. Starts the services, lets other processes drive sagas against them, kills two of those with SIGKILL, lets a
- * new one recover, and at the end asks the services themselves what is on their books. Exits with 1 if anything is booked
- * twice or left behind.
+ * worker finish what they left, cancels a trip from another process, and at the end asks the services themselves what is on their
+ * books. Exits with 1 if anything is booked twice or left behind.
  */
 import { Command, FetchHttpClient, FileSystem, HttpApiClient } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -47,16 +47,19 @@ const demo = Effect.gen(function*() {
       if ((yield* child.exitCode) !== 0) yield* new DemoFailed({ message: `the driver failed: ${args.join(" ")}` })
     }))
 
+  const until = (what: string) =>
+    payments.waiting().pipe(
+      Effect.repeat({ until: (waiting) => waiting.includes(what), schedule: Schedule.spaced("20 millis") }),
+      Effect.timeoutFail({
+        duration: "1 minute",
+        onTimeout: () => new DemoFailed({ message: `no driver ever got to the ${what}` })
+      })
+    )
+
   const killDriverDuring = (what: string, ...args: ReadonlyArray<string>) =>
     Effect.scoped(Effect.gen(function*() {
       const child = yield* Command.start(driver(...args))
-      yield* payments.waiting().pipe(
-        Effect.repeat({ until: (waiting) => waiting.includes(what), schedule: Schedule.spaced("20 millis") }),
-        Effect.timeoutFail({
-          duration: "1 minute",
-          onTimeout: () => new DemoFailed({ message: `the driver never got to the ${what}` })
-        })
-      )
+      yield* until(what)
       yield* child.kill("SIGKILL")
     }))
 
@@ -72,10 +75,23 @@ const demo = Effect.gen(function*() {
   yield* say("3. Lee books Cairo; the driver is killed while the card is being charged")
   yield* killDriverDuring("charge of Lee", "book", "Lee:Cairo")
 
-  yield* say("4. A new process recovers what they left")
-  yield* runDriver("recover")
+  yield* say("4. Mia's trip to Quito is enqueued, and nobody drives it yet")
+  yield* runDriver("enqueue", "Mia:Quito")
 
-  yield* say("5. The services are asked themselves")
+  yield* say(
+    "5. A worker starts: it finishes what they left, and drives Mia's trip; another process waits for the results"
+  )
+  const worker = yield* Command.start(driver("work"))
+  yield* runDriver("await", "trip-of-kim", "trip-of-lee", "trip-of-mia")
+
+  yield* say("6. Zoe's trip to Quebec is cancelled from another process, while the worker waits for its risk")
+  yield* runDriver("enqueue", "Zoe:Quebec")
+  yield* until("risk of Zoe")
+  yield* runDriver("cancel", "trip-of-zoe")
+  yield* runDriver("await", "trip-of-zoe")
+  yield* worker.kill("SIGTERM")
+
+  yield* say("7. The services are asked themselves")
   const books = {
     airline: yield* airline.entries(),
     hotel: yield* hotel.entries(),
@@ -90,20 +106,24 @@ const demo = Effect.gen(function*() {
         cancelled.length > 0 ? `; cancelled for ${cancelled.join(", ")}` : ""
       }`
     )
-    for (const traveller of ["Ada", "Kim", "Lee"]) {
+    for (const traveller of ["Ada", "Kim", "Lee", "Mia"]) {
       const times = standing.filter((name) => name === traveller).length
       if (times !== 1) problems.push(`${service} has ${times} entries for ${traveller} instead of 1`)
     }
-    if (standing.includes("Bob")) problems.push(`${service} still has an entry for Bob`)
+    for (const traveller of ["Bob", "Zoe"]) {
+      if (standing.includes(traveller)) problems.push(`${service} still has an entry for ${traveller}`)
+    }
   }
-  const cancelledAt = (entries: ReadonlyArray<Entry>) =>
-    entries.find(({ traveller }) => traveller === "Bob")?.cancelledAt ?? NaN
-  if (!(cancelledAt(books.hotel) < cancelledAt(books.airline))) {
-    problems.push("Bob's hotel was not cancelled before his flight")
+  for (const traveller of ["Bob", "Zoe"]) {
+    const cancelledAt = (entries: ReadonlyArray<Entry>) =>
+      entries.find((entry) => entry.traveller === traveller)?.cancelledAt ?? NaN
+    if (!(cancelledAt(books.hotel) < cancelledAt(books.airline))) {
+      problems.push(`${traveller}'s hotel was not cancelled before the flight`)
+    }
   }
   for (const problem of problems) yield* say(`   PROBLEM: ${problem}`)
   if (problems.length > 0) return yield* new DemoFailed({ message: "the books are wrong" })
-  yield* say("   Bob's hotel was cancelled before his flight, in reverse")
+  yield* say("   Bob's and Zoe's hotels were cancelled before their flights, in reverse")
   yield* say("   nothing is booked twice, and nothing is left behind")
 })
 
