@@ -1,7 +1,11 @@
 /** Real processes on one database, one of them paused (SIGSTOP) past its lease: the ledger shows every effect once. */
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
-import { Effect } from "effect"
+import { Effect, Layer, Redacted, Schedule } from "effect"
+import { type Checkpoint, Executions, type Journal, Saga } from "effect-saga"
+import { SqlCheckpoint } from "effect-saga/sql"
+import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -9,7 +13,7 @@ import { join } from "node:path"
 import { bundle } from "./support/bundle.ts"
 import { type Change, readLedger } from "./support/ledger.ts"
 import { describePostgres, freshDatabase } from "./support/postgres.ts"
-import { effectsOf, isDeclined } from "./support/trip.ts"
+import { effectsOf, isDeclined, trip } from "./support/trip.ts"
 import type { Task } from "./support/worker.ts"
 
 const worker = await bundle(new URL("./support/worker.ts", import.meta.url))
@@ -97,10 +101,10 @@ const due = sorted(executionIds.flatMap(effectsOf))
 const twoAndAPausedThird = (database: Task["database"], directory: string) =>
   Effect.gen(function*() {
     const ledger = join(directory, "ledger")
-    const task = { database, ledger, lease: "1 second", start: [] }
+    const task: Task = { database, ledger, lease: "1 second", does: "recover", start: [] }
     // Only the lease of the first is to end: a loaded machine may stop the others for a second too.
     const recovery: Task = { ...task, lease: "10 seconds" }
-    const paused = yield* start({ ...task, start: executionIds })
+    const paused = yield* start({ ...task, does: "execute", start: executionIds })
     yield* paused.said("begun")
     yield* pause(paused.child, database)
 
@@ -139,7 +143,7 @@ const twoAndAPausedThird = (database: Task["database"], directory: string) =>
 /** Nobody has made the tables before them. */
 const allAtOnce = (database: Task["database"], directory: string) =>
   Effect.gen(function*() {
-    const task = { database, ledger: join(directory, "ledger"), lease: "30 seconds" }
+    const task = { database, ledger: join(directory, "ledger"), lease: "30 seconds", does: "execute" } as const
     const mine = (process: number) => executionIds.filter((_, index) => index % 4 === process)
     const workers = yield* Effect.all([0, 1, 2, 3].map((process) => start({ ...task, start: mine(process) })))
     const came = yield* Effect.forEach(workers, ({ said }) => Effect.map(said("ended"), (line) => JSON.parse(line)), {
@@ -150,6 +154,76 @@ const allAtOnce = (database: Task["database"], directory: string) =>
     )
     expect(sorted(readLedger(task.ledger).effects)).toEqual(due)
   })
+
+// `DRAINED=10000` for a run by hand.
+const drained = Number(process.env.DRAINED ?? 600)
+
+/** One of two workers is killed when a third of what is enqueued has ended. */
+const twoWorkersOneKilled = (
+  database: Task["database"],
+  store: Layer.Layer<Checkpoint.Checkpoint, unknown>,
+  directory: string
+) =>
+  Effect.gen(function*() {
+    const ledger = join(directory, "ledger")
+    const saga = trip(ledger)
+    const ids = Array.from({ length: drained }, (_, index) => `${index % 3 === 0 ? "declined" : "accepted"}-${index}`)
+    yield* Effect.forEach(
+      ids,
+      (executionId) => Saga.enqueue(saga, { declined: isDeclined(executionId) }, { executionId }),
+      { concurrency: 16, discard: true }
+    )
+    const ended = Effect.map(
+      Executions.count({ saga: saga.name }),
+      (counts) => counts.reduce((sum, { count, status }) => isEnd(status) ? sum + count : sum, 0)
+    )
+    const until = (count: number) =>
+      Effect.repeat(ended, { until: (ended) => ended >= count, schedule: Schedule.spaced("50 millis") })
+    const task: Task = { database, ledger, lease: "2 seconds", does: "work", start: [] }
+    const [killed] = yield* Effect.all([start(task), start(task)])
+    yield* killed.said("begun")
+    yield* until(drained / 3)
+    killed.child.kill("SIGKILL")
+    yield* until(drained)
+
+    const { calls, effects } = readLedger(ledger)
+    expect(sorted(effects)).toEqual(sorted(ids.flatMap(effectsOf)))
+    // Asked for twice is only what the killed one had begun: under the same key, so that it happened once.
+    const twice = calls.length - new Set(calls.map(({ key, what }) => `${what} ${key}`)).size
+    expect(twice).toBeLessThanOrEqual(32)
+    expect(new Set(calls.map(({ process }) => process)).size).toBe(2)
+    expect((yield* Executions.count({ saga: saga.name })).map(({ count, status }) => [status, count]).sort()).toEqual([
+      ["Succeeded", ids.filter((id) => !isDeclined(id)).length],
+      ["Undone", ids.filter(isDeclined).length]
+    ])
+  }).pipe(Effect.provide(store))
+
+const isEnd = (status: Journal.Status) => status === "Succeeded" || status === "Undone"
+
+describe("two workers on one SQLite file, of which one is killed", () => {
+  it.scopedLive("drain what is enqueued, and the ledger shows every effect once", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporaryDirectory
+      const filename = join(directory, "journal.db")
+      yield* twoWorkersOneKilled(
+        { _tag: "sqlite", filename },
+        SqliteCheckpoint.layer({ filename, durability: "process" }),
+        directory
+      )
+    }), 300_000)
+})
+
+describePostgres("two workers on one database, of which one is killed", () => {
+  it.scopedLive("drain what is enqueued, and the ledger shows every effect once", () =>
+    Effect.gen(function*() {
+      const url = yield* freshDatabase
+      yield* twoWorkersOneKilled(
+        { _tag: "postgres", url },
+        SqlCheckpoint.layer().pipe(Layer.provide(PgClient.layer({ url: Redacted.make(url) }))),
+        yield* temporaryDirectory
+      )
+    }), 300_000)
+})
 
 describe("four processes that come to a fresh SQLite file at once", () => {
   it.scopedLive("all find their tables made, and drive what is theirs", () =>

@@ -5,7 +5,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Cause, Effect, Exit, Layer, Option, Redacted, Schema, Stream } from "effect"
-import { type Checkpoint, Recovery, Saga, type SagaError } from "effect-saga"
+import { type Checkpoint, Recovery, Saga, type SagaError, Worker } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { isDeclined, trip } from "./trip.ts"
@@ -17,7 +17,8 @@ const Task = Schema.parseJson(Schema.Struct({
   ),
   ledger: Schema.String,
   lease: Schema.String,
-  /** The executions to start; none, and it recovers. */
+  /** Whether it executes these, recovers, or works until it is killed. */
+  does: Schema.Literal("execute", "recover", "work"),
   start: Schema.Array(Schema.String)
 }))
 export type Task = typeof Task.Type
@@ -48,8 +49,8 @@ const main = Effect.gen(function*() {
       begun = true
     }
   })
-  const work = task.start.length > 0
-    ? Effect.forEach(
+  const work = {
+    execute: Effect.forEach(
       task.start,
       (executionId) =>
         Effect.map(
@@ -57,12 +58,20 @@ const main = Effect.gen(function*() {
           Exit.match({ onSuccess: (output) => output, onFailure: reasonOf })
         ),
       { concurrency: "unbounded" }
-    )
-    : Effect.map(
+    ),
+    recover: Effect.map(
       Stream.runCollect(Recovery.events([saga], { concurrency: 4 })),
       (events) => Array.from(events).flatMap((event) => event._tag === "Begun" ? [] : [event._tag])
-    )
-  say(`ended ${JSON.stringify(yield* Effect.provide(work, storeOf(task)))}`)
+    ),
+    work: Layer.launch(Worker.layer([saga], { concurrency: 32 }))
+  }[task.does]
+  say(
+    `ended ${
+      JSON.stringify(
+        yield* Effect.provide(work as Effect.Effect<unknown, unknown, Checkpoint.Checkpoint>, storeOf(task))
+      )
+    }`
+  )
 })
 
 void Effect.runPromise(main)
