@@ -2,7 +2,7 @@
  * The package as its users get it: packed, in an empty project. With `effect` alone README's first example has to compile,
  * declarations of the package included, and run; with the optional peers a durable saga has to run on a file. Build first.
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -85,6 +85,20 @@ const project = (name, tarball, packages, source) => {
   }
   command(`${name}: the program`, process.execPath, ["main.js"], folder)
   console.log(`${name}: compiles and runs`)
+  return folder
+}
+
+/** The command line of the package, on what the program of the project has left. */
+const commandLine = (folder, ...args) => {
+  const { status, stderr, stdout } = spawnSync(
+    process.execPath,
+    ["node_modules/effect-saga/dist/cli/bin.js", ...args],
+    {
+      cwd: folder,
+      encoding: "utf8"
+    }
+  )
+  return { status, said: stdout + stderr }
 }
 
 try {
@@ -93,9 +107,18 @@ try {
   const packed = command("npm pack", "npm", ["pack", "--json", "--pack-destination", workspace], root)
   const tarball = join(workspace, JSON.parse(packed)[0].filename)
   const core = ["effect", "fast-check", "pure-rand", "@standard-schema/spec"]
-  project("core", tarball, core, example)
+  const withoutPeers = commandLine(project("core", tarball, core, example), "count", "--sqlite", "orders.db")
+  if (withoutPeers.status !== 1 || !withoutPeers.said.includes("npm install @effect/cli")) {
+    throw new Failed(`the command line without its packages: ${withoutPeers.said}`)
+  }
   const sqlite = ["@effect/sql", "@effect/sql-sqlite-node", "@effect/platform", "@effect/experimental"]
-  project("sqlite", tarball, [...core, ...sqlite], durable)
+  const forCommands = ["@effect/cli", "@effect/printer", "@effect/printer-ansi", "@effect/platform-node"]
+  const folder = project("sqlite", tarball, [...core, ...sqlite, ...forCommands], durable)
+  const counted = commandLine(folder, "count", "--sqlite", "orders.db")
+  if (counted.status !== 0 || !/^Order +Succeeded +1$/m.test(counted.said)) {
+    throw new Failed(`the command line: ${counted.said}`)
+  }
+  console.log("command line: says what it needs, and counts")
 } catch (error) {
   if (!(error instanceof Failed)) throw error
   console.log(error.message)

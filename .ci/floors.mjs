@@ -20,7 +20,8 @@ const floors = [
   ["recovery", "executions"],
   ["worker"],
   ["testing"],
-  ["index.ts"]
+  ["index.ts"],
+  ["cli"]
 ]
 
 const src = fileURLToPath(new URL("../src", import.meta.url))

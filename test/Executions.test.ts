@@ -155,6 +155,36 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
       expect(events).toEqual(yield* eventsOf(yield* Checkpoint.Checkpoint, "1"))
       expect(events[0]).toMatchObject({ saga: "Order", input: { customer: "Ada", seats: "2" } })
     }).pipe(Effect.provide(layer)))
+
+  it.scoped("are reported on without their definition as with it", () =>
+    Effect.gen(function*() {
+      const step = { success: Schema.Void, action: () => Effect.void, compensate: () => Effect.void }
+      const inner = Saga.make("Inner").compensatable(`a "quoted" name`, step).build(() => undefined)
+      const saga = Saga.make("Outer", { version: 3 })
+        .readOnly("look", { success: Schema.Void, action: () => Effect.void })
+        .parallel((branch) => branch.compensatable("left", step).saga("inner", inner, { input: () => undefined }))
+        .compensatable("never", { ...step, when: () => false })
+        .final("charge", {
+          success: Schema.Void,
+          error: Schema.String,
+          inDoubt: "park",
+          action: () => Effect.fail("declined")
+        })
+        .final("email", { success: Schema.Void, inDoubt: "retry", action: () => Effect.void })
+        .build(() => undefined)
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const report = yield* Executions.inspect("1")
+      expect(report).toEqual(yield* Saga.inspect(saga, "1"))
+      expect(report.steps.map(({ status, step }) => `${step}: ${status}`)).toEqual([
+        "look: Succeeded",
+        "left: Succeeded",
+        `inner/a "quoted" name: Succeeded`,
+        "never: Skipped",
+        "charge: Failed",
+        "email: NotStarted"
+      ])
+      expect(yield* Effect.flip(Executions.inspect("2"))).toMatchObject({ _tag: "ExecutionNotFound", executionId: "2" })
+    }).pipe(Effect.provide(layer)))
 }
 
 const sqlite = Layer.provide(SqlCheckpoint.layer(), Layer.orDie(SqliteClient.layer({ filename: ":memory:" })))

@@ -1,4 +1,6 @@
 /** Compares a stored definition with this one. */
+import { Schema } from "effect"
+import { Classification } from "../Journal.ts"
 import { canonical } from "../values/json.ts"
 import { planEntry, type Program } from "./definition.ts"
 
@@ -46,6 +48,20 @@ const nameOf = (step: string | undefined): string | undefined =>
   step?.startsWith(planEntry) === true
     ? `plan "${(JSON.parse(step.slice(planEntry.length)) as PlanDocument).name}"`
     : step
+
+/**
+ * The steps that a fingerprint names, in declared order. Enough for a report of an execution whose definition is not at hand; what this
+ * release does not know as a step is left out.
+ */
+export const namedSteps = (
+  fingerprint: string
+): ReadonlyArray<{ readonly path: string; readonly classification: Classification }> =>
+  describeSteps(fingerprint).flatMap((entry) => {
+    const [, classification, path] = /^(\w+) "([^]*)"$/.exec(entry) ?? []
+    return path !== undefined && isClassification(classification) ? [{ path, classification }] : []
+  })
+
+const isClassification = Schema.is(Classification)
 
 const describeSteps = (fingerprint: string): ReadonlyArray<string> => {
   try {

@@ -4,11 +4,15 @@
  * A saga says what its executions are found by: `Saga.make(name, { attributes: ({ input }) => ({ customer: input.customer }) })`.
  */
 import { Chunk, Effect, Option, Stream } from "effect"
+import { namedSteps } from "../definition/difference.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import { readJournal } from "../engine/load.ts"
 import type * as Journal from "../Journal.ts"
+import { recordedOf } from "../report/fromRun.ts"
+import type { Recorded } from "../report/SagaReport.ts"
 import { type CheckpointError, ExecutionNotFound, InvalidQuery, type JournalCorrupt } from "../SagaError.ts"
 import { Checkpoint, type ExecutionCount, type StoredExecution } from "../store/Checkpoint.ts"
+import { textOrKind } from "../values/numbers.ts"
 import { type Cursor, cursorOf, type Filter, listingOf, type ListOptions, mostListed } from "./query.ts"
 
 export type { Attributes, ExecutionCount } from "../store/Checkpoint.ts"
@@ -129,6 +133,35 @@ const bySagaAndStatus = (one: ExecutionCount, other: ExecutionCount): number =>
 const compare = (one: string, other: string): number => one < other ? -1 : one > other ? 1 : 0
 
 /**
+ * Looks at a stored execution without its definition: what is recorded of each step and compensation, as `Saga.inspect` tells it to code
+ * that has the saga, and whatever version has started it.
+ *
+ * @example
+ * ```ts prelude=trip
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.ignore(Saga.execute(trip, { card: "empty" }, { executionId: "trip-17" }))
+ *   const { status, summary } = yield* Executions.inspect("trip-17")
+ *   console.log(status, summary)
+ * })
+ * await Effect.runPromise(Effect.provide(program, Checkpoint.layerMemory))
+ * // => cancel LH 400
+ * // => Undone Trip was undone: step "charge" failed with declined
+ * ```
+ */
+export const inspect = (
+  executionId: string
+): Effect.Effect<Recorded, CheckpointError | ExecutionNotFound | JournalCorrupt, Checkpoint> =>
+  Effect.map(journalOf(executionId), ({ state }) => {
+    const { fingerprint, saga, steps, version } = state
+    const named = namedSteps(fingerprint)
+    const known = new Set(named.map(({ path }) => path))
+    const others = Array.from(steps.values()).flatMap(({ classification, step }) =>
+      known.has(step) ? [] : [{ path: step, classification }]
+    )
+    return recordedOf({ name: saga, version, steps: [...named, ...others] }, executionId, state)
+  })
+
+/**
  * The journal of an execution: its events with their times, in order. Inputs, outputs and errors are as their schemas encode them.
  *
  * @example
@@ -155,10 +188,14 @@ const compare = (one: string, other: string): number => one < other ? -1 : one >
 export const history = (
   executionId: string
 ): Effect.Effect<ReadonlyArray<Journal.Event>, CheckpointError | ExecutionNotFound | JournalCorrupt, Checkpoint> =>
+  Effect.map(journalOf(executionId), ({ events }) => events)
+
+const journalOf = (executionId: string) =>
   Effect.gen(function*() {
     const store = yield* Checkpoint
     // A malformed id cannot be stored.
     const commits = isWellFormed(executionId) ? yield* store.load(executionId) : []
-    if (commits.length === 0) return yield* new ExecutionNotFound({ executionId })
-    return (yield* readJournal(executionId, commits)).events
+    const { events, state } = yield* readJournal(executionId, commits)
+    if (state === undefined) return yield* new ExecutionNotFound({ executionId: textOrKind(executionId) })
+    return { events, state }
   })

@@ -1,9 +1,10 @@
 /**
  * A report as text for a terminal: how each step and each compensation ended, and when.
  */
-import { Config, Console, Effect } from "effect"
+import { Console, Effect } from "effect"
 import { printable } from "../values/visible.ts"
 import type { CompensationReport, ReportDetails, StepReport } from "./SagaReport.ts"
+import { detected } from "./terminal.ts"
 import { formatDuration, type Kind, signs, words } from "./words.ts"
 
 /** How a timeline is written. */
@@ -36,29 +37,13 @@ export const pretty = (report: ReportDetails, options: Options = {}): string =>
 
 const widthOrDefault = (width = 24) => Number.isFinite(width) ? Math.max(1, Math.min(1000, Math.round(width))) : 24
 
-const terminal = Effect.map(
-  Config.all({
-    noColor: Config.withDefault(Config.string("NO_COLOR"), ""),
-    kind: Config.withDefault(Config.string("TERM"), ""),
-    locale: Config.orElse(
-      Config.nonEmptyString("LC_ALL"),
-      () => Config.orElse(Config.nonEmptyString("LC_CTYPE"), () => Config.withDefault(Config.string("LANG"), ""))
-    )
-  }),
-  ({ kind, locale, noColor }): Options => ({
-    color: globalThis.process?.stdout?.isTTY === true && noColor === "" && kind !== "dumb",
-    // Without any locale, Unicode is likelier.
-    ascii: kind === "dumb" || (locale !== "" && !/utf-?8/i.test(locale))
-  })
-)
-
 /**
  * Prints {@link pretty} to the `Console`: in colours where standard output is a terminal and neither `NO_COLOR` is set nor `TERM` is
  * `dumb`, and in ASCII where the locale (`LC_ALL`, `LC_CTYPE`, `LANG`) is not UTF-8. They are read by the `ConfigProvider`.
  */
 export const print = (report: ReportDetails, options: Options = {}): Effect.Effect<void> =>
   Effect.flatMap(
-    Effect.orElseSucceed(terminal, () => ({})),
+    detected,
     (detected) => Console.log(pretty(report, { ...detected, ...options }))
   )
 

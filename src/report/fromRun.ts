@@ -18,7 +18,12 @@ const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["stat
   CompensationFailed: "Succeeded"
 }
 
-const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
+/** What a report knows of a definition. */
+export interface Reported extends Pick<Program, "name" | "version"> {
+  readonly steps: ReadonlyArray<Pick<StepNode, "path" | "classification">>
+}
+
+const stepReport = (node: Reported["steps"][number], state: StepState | undefined): StepReport => ({
   step: node.path,
   classification: node.classification,
   status: state === undefined ? "NotStarted" : statusOfStep[state.status],
@@ -77,7 +82,7 @@ const compensationReports = (
   }]
 }
 
-const sayWhy = (program: Program, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
+const sayWhy = (program: Reported, steps: ReadonlyArray<StepReport>, cause: Cause.Cause<unknown>): string => {
   const isDoubt = Option.exists(Cause.failureOption(cause), (error) => SagaError.is("OutcomeUnknown")(error))
   const doubtful = steps.filter(({ status }) => status === "InDoubt")
   const failed = steps.find(({ status }) => status === "Failed")
@@ -108,13 +113,13 @@ const someSteps = (steps: ReadonlyArray<{ readonly step: string }>): string => {
 
 /** Everything but the summary, in declared order. */
 const detailsOf = (
-  program: Program,
+  program: Reported,
   executionId: string,
   state: ExecutionState,
   endedAt: number,
   partly: SagaError.PartlyUndone<unknown> | undefined
 ): Omit<ReportDetails, "summary"> => {
-  const stateOf = (step: StepNode) => state.steps.get(step.path)
+  const stateOf = (step: Reported["steps"][number]) => state.steps.get(step.path)
   return {
     saga: program.name,
     version: program.version,
@@ -129,7 +134,7 @@ const detailsOf = (
 }
 
 /** The report of a stored execution. */
-export const recordedOf = (program: Program, executionId: string, state: ExecutionState): Recorded => {
+export const recordedOf = (program: Reported, executionId: string, state: ExecutionState): Recorded => {
   const { parked, status } = state
   const ends = Array.from(state.steps.values()).flatMap(({ endedAt, startedAt, undoEndedAt, undoStartedAt }) =>
     [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
@@ -148,7 +153,7 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
 
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
-  { steps }: Program,
+  { steps }: Reported,
   { cancellation, parked, steps: states }: ExecutionState
 ): string | undefined => {
   const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
@@ -187,7 +192,7 @@ const statusPhrase: { readonly [Kind in Status]: string } = {
 
 /** The report of a run, from the sum of its events and from its exit. */
 export const reportOf = (options: {
-  readonly program: Program
+  readonly program: Reported
   readonly executionId: string
   readonly state: ExecutionState
   readonly exit: Exit.Exit<unknown, unknown>
@@ -246,7 +251,7 @@ const isAllUndone = ({ status, steps }: ExecutionState): boolean => {
   }
 }
 
-const saySucceeded = ({ name }: Program, steps: ReadonlyArray<StepReport>): string => {
+const saySucceeded = ({ name }: Reported, steps: ReadonlyArray<StepReport>): string => {
   const skipped = steps.filter(({ status }) => status === "Skipped").length
   const ran = steps.length - skipped
   return `${name} succeeded: ${ran} ${ran === 1 ? "step" : "steps"} took effect` +

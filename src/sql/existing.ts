@@ -1,0 +1,51 @@
+/** Opens a database that has the store's tables already, for a tool that must not make them in a database of somebody else. */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import { Effect, Layer, type Redacted } from "effect"
+import { CheckpointError } from "../SagaError.ts"
+import type { Checkpoint } from "../store/Checkpoint.ts"
+import type { Dialect } from "./dialect.ts"
+import { executeOnce, isAboutTables, toCheckpointError } from "./effectSql.ts"
+import { postgres } from "./postgresDialect.ts"
+import { sqlite } from "./sqliteDialect.ts"
+
+/** Fails unless the tables are there. Changes nothing. */
+const look = (sql: SqlClient.SqlClient, dialect: Dialect, place: string): Effect.Effect<void, CheckpointError> =>
+  Effect.mapError(
+    Effect.asVoid(executeOnce(sql, "SELECT 1 FROM effect_saga_commit LIMIT 1")),
+    (error) =>
+      isAboutTables(error)
+        ? new CheckpointError({
+          reason: "Unavailable",
+          operation: "open",
+          detail:
+            `${place} has no tables of effect-saga: an application makes them when it opens the database as its checkpoint`
+        })
+        : toCheckpointError(dialect, "open", error)
+  )
+
+/** A SQLite file that exists and has the tables. */
+export const sqliteFile = (filename: string): Layer.Layer<Checkpoint, CheckpointError> =>
+  Layer.unwrapScoped(Effect.gen(function*() {
+    const { layer } = yield* Effect.promise(() => import("@effect/sql-sqlite-node/SqliteClient"))
+    const { SqlClient } = yield* Effect.promise(() => import("@effect/sql/SqlClient"))
+    const SqliteCheckpoint = yield* Effect.promise(() => import("./SqliteCheckpoint.ts"))
+    // Read-only, so that no file is made by a name that was misspelt.
+    const looking = Effect.flatMap(SqlClient, (sql) => look(sql, sqlite, filename))
+    yield* Effect.scoped(Effect.provide(looking, Layer.orDie(layer({ filename, readonly: true, disableWAL: true }))))
+      .pipe(
+        // The driver throws if it cannot open the file.
+        Effect.catchAllDefect((error) => Effect.fail(toCheckpointError(sqlite, "open", error)))
+      )
+    return SqliteCheckpoint.layer({ filename })
+  }))
+
+/** A PostgreSQL database that has the tables. */
+export const postgresUrl = (url: Redacted.Redacted): Layer.Layer<Checkpoint, CheckpointError> =>
+  Layer.unwrapScoped(Effect.gen(function*() {
+    const PgClient = yield* Effect.promise(() => import("@effect/sql-pg/PgClient"))
+    const { SqlClient } = yield* Effect.promise(() => import("@effect/sql/SqlClient"))
+    const SqlCheckpoint = yield* Effect.promise(() => import("./SqlCheckpoint.ts"))
+    const client = Layer.mapError(PgClient.layer({ url }), (error) => toCheckpointError(postgres, "open", error))
+    const looking = Effect.flatMap(SqlClient, (sql) => look(sql, postgres, "the database"))
+    return Layer.provide(Layer.flatMap(Layer.effectDiscard(looking), () => SqlCheckpoint.layer()), client)
+  }))
