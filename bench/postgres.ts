@@ -22,6 +22,8 @@ interface Figures {
   /** Milliseconds a saga. */
   readonly node: number
   readonly server: number | undefined
+  /** Of both. */
+  readonly processor: number | undefined
   readonly transactions: number
   /** Bytes a saga. */
   readonly log: number
@@ -31,22 +33,27 @@ const cells = [1, 64].flatMap((concurrency) =>
   [false, true].map((declined) => ({ concurrency, declined, figures: new Map<Name, Array<Figures>>() }))
 )
 
-const figuresOf = ({ processor, sagas, seconds }: Driven, before: Costs, after: Costs): Figures => ({
-  rate: sagas / seconds,
-  node: processor / sagas,
-  server: before.processor === undefined || after.processor === undefined
+const figuresOf = ({ processor, sagas, seconds }: Driven, before: Costs, after: Costs): Figures => {
+  const node = processor / sagas
+  const server = before.processor === undefined || after.processor === undefined
     ? undefined
-    : (after.processor - before.processor) / sagas,
-  transactions: (after.transactions - before.transactions) / sagas,
-  log: (after.log - before.log) / sagas
-})
+    : (after.processor - before.processor) / sagas
+  return {
+    rate: sagas / seconds,
+    node,
+    server,
+    processor: server === undefined ? undefined : node + server,
+    transactions: (after.transactions - before.transactions) / sagas,
+    log: (after.log - before.log) / sagas
+  }
+}
 
 const measure = async (name: Name, url: string, costs: () => Promise<Costs>, milliseconds: number) =>
   withContender(name, url, async (drive) => {
     const driveFor = (milliseconds: number, { concurrency, declined }: Omit<Drive, "milliseconds">) =>
       drive({ concurrency, declined, milliseconds })
     // So that its code is compiled and its connections are open.
-    for (const declined of [false, true]) await driveFor(1000, { concurrency: 64, declined })
+    for (const declined of [false, true]) await driveFor(2000, { concurrency: 64, declined })
     for (const cell of cells) {
       const before = await costs()
       const driven = await driveFor(milliseconds, cell)
@@ -79,9 +86,10 @@ const widest = Math.max(...Object.keys(contenders).map((name) => name.length))
 
 const table = (names: ReadonlyArray<Name>, { concurrency, declined, figures }: (typeof cells)[number]) => {
   const rate = (name: Name) => medianOf(figures.get(name) ?? [], "rate") ?? NaN
-  const column = (name: Name, key: keyof Figures, digits: number, unit = 1) => {
+  const processorOfOurs = medianOf(figures.get("ours") ?? [], "processor")
+  const column = (name: Name, key: keyof Figures, digits: number, unit: number | undefined = 1) => {
     const value = medianOf(figures.get(name) ?? [], key)
-    return value === undefined ? "?" : (value / unit).toFixed(digits)
+    return value === undefined || unit === undefined ? "?" : (value / unit).toFixed(digits)
   }
   const rows = names.map((name) => {
     const rates = (figures.get(name) ?? []).map(({ rate }) => rate)
@@ -89,6 +97,7 @@ const table = (names: ReadonlyArray<Name>, { concurrency, declined, figures }: (
       rate(name).toFixed(0),
       `${Math.min(...rates).toFixed(0)}-${Math.max(...rates).toFixed(0)}`,
       (rate("ours") / rate(name)).toFixed(2),
+      column(name, "processor", 2, processorOfOurs),
       column(name, "node", 2),
       column(name, "server", 2),
       column(name, "transactions", 2),
@@ -98,7 +107,8 @@ const table = (names: ReadonlyArray<Name>, { concurrency, declined, figures }: (
   return [
     "",
     `${concurrency} at a time, ${declined ? "declined, three undone" : "to the end"}`,
-    " ".repeat(widest) + ["sagas/s", "of rounds", "ours ÷ it", "Node ms", "server ms", "writing tx", "log KiB"]
+    " ".repeat(widest) +
+    ["sagas/s", "of rounds", "ours ÷ it", "cpu ÷ ours", "Node ms", "server ms", "writing tx", "log KiB"]
       .map((title) => title.padStart(12)).join(""),
     ...rows
   ]
@@ -130,27 +140,34 @@ const describe = async (administrator: Client) => {
 
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ")
 
+const compare = async (url: string, administrator: Client, seconds: number, print: (row: string) => void) => {
+  const withoutDbos = missing()
+  const names = (Object.keys(contenders) as Array<Name>).filter((name) => name !== "DBOS" || withoutDbos === undefined)
+  for (const line of await describe(administrator)) print(line)
+  if (withoutDbos !== undefined) print(withoutDbos)
+  const costs = await serverCosts(administrator)
+  print(`load before: ${load()}`)
+  for (let round = 0; round < rounds; round++) {
+    for (const turn of names.keys()) {
+      const name = names[(turn + round) % names.length]!
+      await withDatabase(url, administrator, (url) => measure(name, url, costs, seconds * 1000))
+    }
+  }
+  print(`load after: ${load()}`)
+  for (const cell of cells) for (const row of table(names, cell)) print(row)
+}
+
 export const postgres = async (seconds: number, print: (row: string) => void): Promise<void> => {
   // Its own server does not lose what it has said is stored.
   const server = await findServer("durable")
   if ("missing" in server) return print(`PostgreSQL was not measured: ${server.missing}`)
   try {
     const administrator = await connect(server.url)
-    const without = missing()
-    const names = (Object.keys(contenders) as Array<Name>).filter((name) => name !== "DBOS" || without === undefined)
-    for (const line of await describe(administrator)) print(line)
-    if (without !== undefined) print(without)
-    const costs = await serverCosts(administrator)
-    print(`load before ${load()}`)
-    for (let round = 0; round < rounds; round++) {
-      for (const turn of names.keys()) {
-        const name = names[(turn + round) % names.length]!
-        await withDatabase(server.url, administrator, (url) => measure(name, url, costs, seconds * 1000))
-      }
+    try {
+      await compare(server.url, administrator, seconds, print)
+    } finally {
+      await administrator.end()
     }
-    print(`load after ${load()}`)
-    for (const cell of cells) for (const row of table(names, cell)) print(row)
-    await administrator.end()
   } finally {
     await server.stop()
   }
