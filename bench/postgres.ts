@@ -87,7 +87,7 @@ const widest = Math.max(...Object.keys(contenders).map((name) => name.length))
 const table = (names: ReadonlyArray<Name>, { concurrency, declined, figures }: (typeof cells)[number]) => {
   const rate = (name: Name) => medianOf(figures.get(name) ?? [], "rate") ?? NaN
   const processorOfOurs = medianOf(figures.get("ours") ?? [], "processor")
-  const column = (name: Name, key: keyof Figures, digits: number, unit: number | undefined = 1) => {
+  const column = (name: Name, key: keyof Figures, digits: number, unit: number | undefined) => {
     const value = medianOf(figures.get(name) ?? [], key)
     return value === undefined || unit === undefined ? "?" : (value / unit).toFixed(digits)
   }
@@ -98,9 +98,9 @@ const table = (names: ReadonlyArray<Name>, { concurrency, declined, figures }: (
       `${Math.min(...rates).toFixed(0)}-${Math.max(...rates).toFixed(0)}`,
       (rate("ours") / rate(name)).toFixed(2),
       column(name, "processor", 2, processorOfOurs),
-      column(name, "node", 2),
-      column(name, "server", 2),
-      column(name, "transactions", 2),
+      column(name, "node", 2, 1),
+      column(name, "server", 2, 1),
+      column(name, "transactions", 2, 1),
       column(name, "log", 1, 1024)
     ].map((figure) => figure.padStart(12)).join("")
   })
