@@ -95,7 +95,11 @@ export const withContender = async (
   url: string,
   use: (drive: (what: Drive) => Promise<Driven>) => Promise<void>
 ): Promise<void> => {
-  const child = fork(process.argv[1]!, [], { env: { ...process.env, [variable]: JSON.stringify({ name, url }) } })
+  const child = fork(process.argv[1]!, [], {
+    env: { ...process.env, [variable]: JSON.stringify({ name, url }) },
+    // DBOS uses its driver in a way that this would complain of in each round.
+    execArgv: [...process.execArgv, "--no-deprecation"]
+  })
   try {
     await ask(child, name)
     await use(async (what) => {
