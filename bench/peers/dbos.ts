@@ -31,7 +31,7 @@ export const missing = (): string | undefined => {
     import.meta.resolve(name)
     return undefined
   } catch {
-    return `DBOS is left out: it is not installed. \`npm install --no-save --legacy-peer-deps ${name}@5.3.0\` adds it until ` +
+    return `DBOS is left out: it is not installed. \`npm install --no-save ${name}@5.3.0\` adds it until ` +
       "the next `npm install`."
   }
 }
