@@ -7,6 +7,8 @@ import { durable } from "./durable.ts"
 import { inProcess } from "./inProcess.ts"
 import { listing } from "./listing.ts"
 import { observed } from "./observed.ts"
+import { isContender, serve } from "./peers/process.ts"
+import { postgres } from "./postgres.ts"
 import { scale } from "./scale.ts"
 import { work } from "./work.ts"
 
@@ -39,6 +41,10 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
   ["listing", async (count = 1_000_000) => {
     print(`Listing: ${count} stored executions; the median time of a first page of 100, and of a count`)
     await listing(count, print)
+  }],
+  ["postgres", async (seconds = 4) => {
+    print(`PostgreSQL: a saga of 5 steps, by whom it is run; ${seconds} seconds a round`)
+    await postgres(seconds, print)
   }]
 ])
 
@@ -47,7 +53,9 @@ const isCount = (word: string) => /^[1-9][0-9]*$/.test(word)
 const names = words.filter((word) => !isCount(word))
 const count = words.filter(isCount).map(Number)[0]
 const unknown = names.find((name) => !benchmarks.has(name))
-if (unknown !== undefined) {
+if (isContender()) {
+  await serve()
+} else if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}". There are ${Array.from(benchmarks.keys()).join(", ")}.`)
   process.exitCode = 1
 } else {

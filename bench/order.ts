@@ -1,5 +1,5 @@
-/** The saga of the durable benchmarks, 1 ReadOnly, 3 Compensatable and 1 Final step, and how ours runs it on a file. */
-import { Effect, Fiber, ManagedRuntime, Schema, Stream } from "effect"
+/** The saga of the durable benchmarks, 1 ReadOnly, 3 Compensatable and 1 Final step, and how ours runs it on a store. */
+import { Effect, Fiber, type Layer, ManagedRuntime, Schema, Stream } from "effect"
 import { Checkpoint, Recovery, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 
@@ -66,19 +66,48 @@ export interface Timing {
 
 export interface Store {
   readonly run: <A, E>(effect: Effect.Effect<A, E, Checkpoint.Checkpoint>) => Promise<A>
-  /** Fibers that each run one saga after the other until the time is up, or for one saga each. */
+  /** See {@link inFibers}. */
   readonly drive: (concurrency: number, milliseconds: number, declined?: boolean) => Promise<Timing>
   /** The executions that were driven. */
   readonly ids: ReadonlyArray<string>
   readonly close: () => Promise<void>
 }
 
+/** Fibers that each run one saga after the other until the time is up, or for one saga each. */
+export const inFibers = <E, R>(
+  one: Effect.Effect<unknown, E, R>,
+  concurrency: number,
+  milliseconds: number
+): Effect.Effect<Timing, E, R> =>
+  Effect.suspend(() => {
+    const start = performance.now()
+    let sagas = 0
+    const counted = Effect.zipRight(Effect.sync(() => sagas++), one)
+    const fiber = Effect.zipRight(
+      counted,
+      Effect.whileLoop({
+        while: () => performance.now() - start < milliseconds,
+        body: () => counted,
+        step: () => {}
+      })
+    )
+    return Effect.map(
+      Effect.all(Array.from({ length: concurrency }, () => fiber), { concurrency: "unbounded", discard: true }),
+      () => ({ sagas, seconds: (performance.now() - start) / 1000 })
+    )
+  })
+
 export const openOurs = (
   filename: string,
   durability: "power-loss" | "process",
+  newId?: () => string
+): Store => openOn(SqliteCheckpoint.layer({ filename, durability }), newId)
+
+export const openOn = <E>(
+  layer: Layer.Layer<Checkpoint.Checkpoint, E>,
   newId: () => string = () => crypto.randomUUID()
 ): Store => {
-  const runtime = ManagedRuntime.make(SqliteCheckpoint.layer({ filename, durability }))
+  const runtime = ManagedRuntime.make(layer)
   const ids: Array<string> = []
   const one = (declined: boolean) =>
     Effect.suspend(() => {
@@ -96,23 +125,8 @@ export const openOurs = (
   return {
     ids,
     run: (effect) => runtime.runPromise(effect),
-    drive: async (concurrency, milliseconds, declined = false) => {
-      const before = ids.length
-      const start = performance.now()
-      const fiber = Effect.zipRight(
-        one(declined),
-        Effect.whileLoop({
-          while: () => performance.now() - start < milliseconds,
-          body: () => one(declined),
-          step: () => {}
-        })
-      )
-      await runtime.runPromise(Effect.all(Array.from({ length: concurrency }, () => fiber), {
-        concurrency: "unbounded",
-        discard: true
-      }))
-      return { sagas: ids.length - before, seconds: (performance.now() - start) / 1000 }
-    },
+    drive: (concurrency, milliseconds, declined = false) =>
+      runtime.runPromise(inFibers(one(declined), concurrency, milliseconds)),
     close: () => runtime.dispose()
   }
 }

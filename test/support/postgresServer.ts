@@ -45,7 +45,7 @@ const freePort = async () => {
 // ends, so that not even SIGKILL leaves a server or its files behind.
 const script = `
 set -eu
-binaries=$1 port=$2
+binaries=$1 port=$2 settings=$3
 # root's may be closed to the server's user
 [ -w "\${TMPDIR:-/tmp}" ] || unset TMPDIR
 directory=$(mktemp -d "\${TMPDIR:-/tmp}/effect-saga-postgres-XXXXXX")
@@ -57,21 +57,28 @@ end() {
 }
 trap end EXIT
 "$binaries/initdb" -D data -U test -A trust --no-sync --no-locale -E UTF8 >/dev/null
-"$binaries/pg_ctl" -D data -l log -w start >/dev/null -o "-h 127.0.0.1 -p $port -c unix_socket_directories= \
-  -c fsync=off -c synchronous_commit=off -c full_page_writes=off" || { cat log >&2; exit 1; }
+"$binaries/pg_ctl" -D data -l log -w start >/dev/null -o "-h 127.0.0.1 -p $port -c unix_socket_directories= $settings" \
+  || { cat log >&2; exit 1; }
 echo started
 cat
 `
 
-const startServer = async (binaries: string): Promise<Server | Missing> => {
+/** A test loses nothing that a crash of the machine would take; a measurement of what is durable has the defaults. */
+const settings = { forTests: "-c fsync=off -c synchronous_commit=off -c full_page_writes=off", durable: "" }
+
+const startServer = async (binaries: string, durability: keyof typeof settings): Promise<Server | Missing> => {
   const port = await freePort()
   // PostgreSQL refuses to run as root.
   const shell = [...(process.getuid?.() === 0 ? ["runuser", "-u", "postgres", "--"] : []), "sh"]
-  const child = spawn(shell[0]!, [...shell.slice(1), "-c", script, "sh", binaries, String(port)], {
-    cwd: "/",
-    // Away from the terminal's Ctrl-C, which would take the shell before it has cleaned up.
-    detached: true
-  })
+  const child = spawn(
+    shell[0]!,
+    [...shell.slice(1), "-c", script, "sh", binaries, String(port), settings[durability]],
+    {
+      cwd: "/",
+      // Away from the terminal's Ctrl-C, which would take the shell before it has cleaned up.
+      detached: true
+    }
+  )
   const ended = once(child, "close")
   const complaints = text(child.stderr)
   try {
@@ -89,14 +96,14 @@ const startServer = async (binaries: string): Promise<Server | Missing> => {
   }
 }
 
-/** The server at DATABASE_URL, or one that is started now. */
-export const findServer = async (): Promise<Server | Missing> => {
+/** The server at DATABASE_URL with its own settings, or one that is started now. */
+export const findServer = async (durability: keyof typeof settings = "forTests"): Promise<Server | Missing> => {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, stop: async () => {} }
   const binaries = findBinaries()
   return binaries === undefined
     ? { missing: `DATABASE_URL is not set, and there is no ${installed}/*/bin/initdb` }
-    : startServer(binaries)
+    : startServer(binaries, durability)
 }
 
 export default async (project: TestProject) => {
