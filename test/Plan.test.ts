@@ -268,12 +268,16 @@ describe("a refusal has a bound, and says how much is left out:", () => {
   it.effect("so it is of an input, and of arguments that turn out wrong", () => {
     const tools = ToolExecutor.layer({
       give: ToolExecutor.tool({
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Unknown,
         success: Schema.Unknown,
         run: (given) => Effect.succeed(given)
       }),
-      take: ToolExecutor.tool({ readOnly: true, parameters: Schema.Array(Schema.String), run: () => Effect.void })
+      take: ToolExecutor.tool({
+        classification: "ReadOnly",
+        parameters: Schema.Array(Schema.String),
+        run: () => Effect.void
+      })
     })
     const numbers = Array.from({ length: 1000 }, (_, index) => index)
     return Effect.gen(function*() {
@@ -319,7 +323,7 @@ describe("Plan.decode accepts", () => {
   const isAccepted = (parameters: Schema.Schema<any, any>, args: unknown) =>
     Effect.gen(function*() {
       const tools = ToolExecutor.layer({
-        it: ToolExecutor.tool({ parameters, readOnly: true, run: () => Effect.void })
+        it: ToolExecutor.tool({ parameters, classification: "ReadOnly", run: () => Effect.void })
       })
       const exit = yield* Effect.exit(Effect.provide(Plan.decode(planOf(readOnly("a", "it", args))), tools))
       expect(Exit.isSuccess(exit) ? "accepted" : Cause.pretty(exit.cause)).toBe("accepted")

@@ -129,7 +129,7 @@ describe("what is exported to OpenTelemetry", () => {
 
   it.effect("knows every name in a plan as one, so that a model that writes plans adds no series", () => {
     const tools = ToolExecutor.layer({
-      read: ToolExecutor.tool({ readOnly: true, parameters: Schema.Struct({}), run: () => Effect.void })
+      read: ToolExecutor.tool({ classification: "ReadOnly", parameters: Schema.Struct({}), run: () => Effect.void })
     })
     const plan = (name: string) =>
       Plan.decode({

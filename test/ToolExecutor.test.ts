@@ -19,7 +19,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("decodes what a tool takes and encodes what it returns", () => {
     const tools = ToolExecutor.layer({
       next: ToolExecutor.tool({
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Struct({ day: Schema.DateFromString }),
         success: Schema.Struct({ day: Schema.DateFromString }),
         run: ({ day }) => Effect.succeed({ day: new Date(day.getTime() + 86_400_000) })
@@ -35,7 +35,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("gives its tools the services that were there when it was built, but the caller's own before them", () => {
     const tools = ToolExecutor.layer({
       free: ToolExecutor.tool({
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Struct({}),
         success: Schema.Number,
         run: () => Effect.map(Disk, ({ free }) => free)
@@ -55,7 +55,7 @@ describe("ToolExecutor.layer", () => {
     }
     const tools = ToolExecutor.layer({
       fill: ToolExecutor.tool({
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Struct({}),
         run: () => new Full({ secret: "s3cret" })
       })
@@ -69,7 +69,7 @@ describe("ToolExecutor.layer", () => {
   it.effect("has no tool that was there when the plan was read, and calls none: the steps before are undone", () => {
     const log: Array<string> = []
     const note = ToolExecutor.tool({
-      readOnly: true,
+      classification: ["ReadOnly", "Compensatable", "Final"],
       parameters: Schema.Struct({ line: Schema.String }),
       run: ({ line }) => Effect.sync(() => void log.push(line))
     })
@@ -93,12 +93,12 @@ describe("ToolExecutor.layer", () => {
     const parameters = Schema.Struct({ size: Schema.Int, name: Schema.String })
     const tools = ToolExecutor.layer({
       give: ToolExecutor.tool({
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Struct({}),
         success: Schema.Unknown,
         run: () => Effect.succeed("x")
       }),
-      take: ToolExecutor.tool({ readOnly: true, parameters, run: () => Effect.die("called") })
+      take: ToolExecutor.tool({ classification: "ReadOnly", parameters, run: () => Effect.die("called") })
     })
     return Effect.gen(function*() {
       const reference = { $ref: "/outputs/a" }
@@ -143,7 +143,7 @@ describe("a tool's failure", () => {
     Effect.gen(function*() {
       for (const failure of [{ _tag: "Denied", message: "no", token: "t0ken" }, { token: "t0ken" }, ["t0ken"]]) {
         const { error, journal } = yield* stored(
-          ToolExecutor.tool({ parameters, readOnly: true, run: () => Effect.fail(failure) })
+          ToolExecutor.tool({ parameters, classification: "ReadOnly", run: () => Effect.fail(failure) })
         )
         expect(error).toBeInstanceOf(ToolExecutor.ToolFailed)
         expect(Object.keys(error)).not.toContain("failure")
@@ -166,7 +166,7 @@ describe("a tool's failure", () => {
           ToolExecutor.tool({
             parameters,
             failure,
-            readOnly: true,
+            classification: "ReadOnly",
             run: () => Effect.fail({ code: 7, token: "t0ken" })
           })
         )
@@ -184,7 +184,7 @@ describe("a tool's outcome", () => {
   const parameters = Schema.Struct({})
   const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
   const tools = (run: Effect.Effect<any, unknown>, success: Schema.Schema<any, any> = Schema.Any) =>
-    ToolExecutor.layer({ it: ToolExecutor.tool({ readOnly: true, parameters, success, run: () => run }) })
+    ToolExecutor.layer({ it: ToolExecutor.tool({ classification: "ReadOnly", parameters, success, run: () => run }) })
   const end = (layer: Layer.Layer<ToolExecutor.ToolExecutor>, ...steps: ReadonlyArray<unknown>) =>
     Effect.exit(Effect.provide(run(...steps), layer))
 
@@ -323,7 +323,7 @@ describe("ToolExecutor.layerToolkit", () => {
     lost: () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" })),
     wrong: () => Effect.succeed(1.5)
   })
-  const tools = Layer.provide(ToolExecutor.layerToolkit(toolkit, { inDoubt: { wrong: "park" } }), handlers)
+  const tools = Layer.provide(ToolExecutor.layerToolkit(toolkit, { tools: { wrong: { inDoubt: "park" } } }), handlers)
 
   it.effect("runs the handlers of @effect/ai's tools, which find their idempotency key", () =>
     Effect.gen(function*() {

@@ -9,7 +9,7 @@ const lost = () => Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply"
 
 /** A tool `pay` that somebody owns, and `ask`, which says that nothing happened. */
 const owned = (
-  said: Pick<Parameters<typeof ToolExecutor.tool>[0], "inDoubt" | "limits" | "readOnly">,
+  said: Pick<Parameters<typeof ToolExecutor.tool>[0], "inDoubt" | "limits" | "classification">,
   host: ToolExecutor.Options = {},
   run: () => Effect.Effect<void, unknown> = lost
 ) => {
@@ -26,7 +26,7 @@ const owned = (
   const ask = ToolExecutor.tool({
     parameters: Schema.Unknown,
     success: Schema.Unknown,
-    readOnly: true,
+    classification: ["ReadOnly", "Compensatable", "Final"],
     run: () => Effect.succeed({ happened: false })
   })
   return { calls, layer: ToolExecutor.layer({ pay, ask, refund: pay }, host) }
@@ -418,11 +418,11 @@ describe("times that are none", () => {
     expect(() => Effect.runSync(Effect.provide(plan, own))).toThrow(`the inDoubt of tool "any" is "foo"`)
   })
 
-  it("are refused, and so is a word in the place of whether a tool only reads: it would be believed to", () => {
-    expect(() => owned({ readOnly: "no" as never })).toThrow(
-      `the readOnly of tool "pay" is "no", and neither true nor false`
+  it("are refused, and so is a word that is no classification: a plan would be believed", () => {
+    expect(() => owned({ classification: "no" as never })).toThrow(
+      `the classification of tool "pay" is "no", and not one of "ReadOnly", "Compensatable", "Final"`
     )
-    for (const readOnly of [true, false]) expect(() => owned({ readOnly })).not.toThrow()
+    expect(() => owned({ classification: "ReadOnly" })).not.toThrow()
   })
 
   it("are refused as limits where those of a tool's owner and of the host leave it no time together", () => {

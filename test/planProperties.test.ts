@@ -201,7 +201,7 @@ const put = (json: Json, [name, ...deeper]: ReadonlyArray<string>, instead: Json
 describe("arguments that a tool takes are accepted with any of their parts as a reference", () => {
   for (const [kind, schema] of Object.entries(parameters)) {
     const tools = ToolExecutor.layer({
-      it: ToolExecutor.tool({ parameters: schema, readOnly: true, run: () => Effect.void })
+      it: ToolExecutor.tool({ parameters: schema, classification: "ReadOnly", run: () => Effect.void })
     })
     const plan = (given: Json) =>
       Plan.decode({

@@ -234,17 +234,17 @@ describe("of a schema with a secret", () => {
     [damaged, fc.nat()],
     ([{ given, schema }, seed]) => {
       const tools = ToolExecutor.layer({
-        it: ToolExecutor.tool({ parameters: schema, readOnly: true, run: () => Effect.void }),
+        it: ToolExecutor.tool({ parameters: schema, classification: "ReadOnly", run: () => Effect.void }),
         give: ToolExecutor.tool({
           parameters: Schema.Unknown,
           success: Schema.Unknown,
-          readOnly: true,
+          classification: "ReadOnly",
           run: (given) => Effect.succeed(given)
         }),
         answer: ToolExecutor.tool({
           parameters: Schema.Unknown,
           success: schema,
-          readOnly: true,
+          classification: "ReadOnly",
           run: (given) => Effect.succeed(given)
         })
       })

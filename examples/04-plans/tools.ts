@@ -63,7 +63,7 @@ const tools = (folder: string) =>
 
       statFile: ToolExecutor.tool({
         description: "Tells the size of a draft of this plan, in bytes.",
-        readOnly: true,
+        classification: "ReadOnly",
         parameters: Schema.Struct({ name: FileName }),
         success: Schema.Struct({ bytes: Schema.Int }),
         run: ({ name }, call) =>

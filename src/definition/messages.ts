@@ -142,6 +142,15 @@ export const invalidArguments = (name: string, tool: string, problem: string) =>
 export const notReadOnly = (name: string, tool: string) =>
   `step "${name}" calls tool "${tool}", which does not say that it only reads, where nothing may have a side effect`
 
+export const wrongClassification = (name: string, is: string, tool: string, may: string) =>
+  `${is} step "${name}" calls tool "${tool}", whose owner says that it is ${may}`
+
+export const wrongCompensation = (name: string, undoes: string, tool: string, by: string) =>
+  `step "${name}" is undone by tool "${undoes}", and the owner of tool "${tool}" says that ${by} undoes it`
+
+export const noCompensation = (name: string, undoes: string, is: string) =>
+  `step "${name}" is undone by tool "${undoes}", whose owner says that it is ${is}`
+
 export const unusedVerify = (name: string) => `step "${name}" has verify, and its inDoubt is not "verify"`
 
 export const invalidVerify = (name: string, tool: string) =>

@@ -33,6 +33,7 @@ import { type ToolError, ToolExecutor } from "./ToolExecutor.ts"
 
 export { Call, CompensatableStep, Document, FinalStep, Parallel, ReadOnlyStep, Retry, Step } from "./document.ts"
 export { type ExplainedCall, type ExplainedStep, type Explanation, pretty } from "./explanation.ts"
+export { fromMcpTools, type McpOptions, type McpTool } from "./mcp.ts"
 export { InvalidPlan, type Problem, type ProblemTag, UnresolvedReference } from "./problems.ts"
 
 /** The errors of a step of a plan: everything before it is undone then. */

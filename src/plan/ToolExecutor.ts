@@ -16,6 +16,7 @@ import { visible } from "../values/visible.ts"
 import { checkedLimits, type Limits, limitsOf } from "./limits.ts"
 import { firstProblems } from "./problems.ts"
 import { endUnreadable, unreadableResult } from "./results.ts"
+import type { Declared } from "./trust.ts"
 
 export { defaultLimits, InvalidLimits, type Limits } from "./limits.ts"
 
@@ -80,7 +81,7 @@ export class InvalidArguments extends Schema.TaggedError<InvalidArguments>("effe
 export type ToolError = ToolFailed | UnknownTool | InvalidArguments
 
 /** A tool as its owner describes it. */
-export interface Description {
+export interface Description extends Declared {
   readonly description?: string | undefined
   /** The schema of its arguments. They are checked against it before a plan is accepted, and again when all of them are known. */
   readonly parameters?: Schema.Schema<any, any> | undefined
@@ -93,11 +94,6 @@ export interface Description {
   readonly inDoubt?: "retry" | "park" | undefined
   /** How far a plan may go with it, where the host of plans allows no less. */
   readonly limits?: Partial<Limits> | undefined
-  /**
-   * Whether it only reads. A tool that says `false` may not be called by a ReadOnly step or a `verify`: nobody would undo its effect.
-   * If left out, the plan is believed.
-   */
-  readonly readOnly?: boolean | undefined
 }
 
 /** Runs tools by name. */
@@ -131,8 +127,12 @@ export interface Tool<out Requirements> extends Description {
  * `failure` the tool's own errors; without it only their tag and message are stored.
  *
  * Say `inDoubt: "retry"` of a tool that honours its idempotency key, so that a plan need not: a call that may or may not have
- * happened is then made again under the same key. `"park"` leaves it to a person, whatever a plan says. Say `readOnly: true` of a
- * tool without a side effect: no other can be called by a ReadOnly step. `limits` say how far a plan may go with it.
+ * happened is then made again under the same key. `"park"` leaves it to a person, whatever a plan says. `limits` say how far a plan
+ * may go with it.
+ *
+ * `classification` and `compensatedBy` say what the tool is, and a plan that says otherwise is refused. Say `"ReadOnly"` of a tool without
+ * a side effect, and `"Final"` of one that nothing reverses. One that says which tools undo it is `"Compensatable"`; of one that says
+ * neither a plan may choose, but it is not ReadOnly.
  *
  * Throws `InvalidLimits` for limits that are none.
  */
@@ -144,14 +144,21 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
   readonly failure?: Schema.Schema<Failure, any>
   readonly inDoubt?: "retry" | "park"
   readonly limits?: Partial<Limits>
-  /** `false` by default. */
-  readonly readOnly?: boolean
+  /** `"Compensatable"` by default where `compensatedBy` is given, else `["Compensatable", "Final"]`. */
+  readonly classification?: Declared["classification"]
+  readonly compensatedBy?: ReadonlyArray<string>
   readonly run: (
     parameters: Parameters,
     call: ToolCall
   ) => Effect.Effect<Result, NoInfer<Failure> | OutcomeUnknown | ToolError, Requirements>
 }): NotGiven extends Success ? [Result] extends [void] ? Tool<Requirements> : MissingToolSuccess
-  : Tool<Requirements> => ({ readOnly: false, ...options, limits: checkedLimits(options.limits) }) as any
+  : Tool<Requirements> =>
+  ({
+    ...options,
+    classification: options.classification ??
+      (options.compensatedBy === undefined ? ["Compensatable", "Final"] : "Compensatable"),
+    limits: checkedLimits(options.limits)
+  }) as any
 
 /** The services that a tool needs, or any of several. */
 export type Requirements<T> = T extends Tool<infer R> ? R : never
@@ -167,7 +174,7 @@ export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   const limits = checkedLimits(options.limits)
   const find = (name: string): Tool<any> | undefined => Object.hasOwn(tools, name) ? tools[name] : undefined
   // Now and not with the first plan: limits of an owner and of the host that leave a tool no time are a mistake of this program.
-  for (const name of Object.keys(tools)) limitsOf({ describe: find, limits }, name)
+  checkTools(tools, limits)
   return Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<any>): Service => ({
@@ -186,25 +193,42 @@ export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   ) as Layer.Layer<ToolExecutor, never, any>
 }
 
+/** Throws `InvalidLimits` where the declarations of a tool's owner and of the host cannot be kept. */
+const checkTools = (tools: Readonly<Record<string, Description>>, limits: Partial<Limits>): void => {
+  const describe = (name: string) => Object.hasOwn(tools, name) ? tools[name] : undefined
+  for (const name of Object.keys(tools)) limitsOf({ describe, limits }, name)
+}
+
+/** Options of the host of plans, beside the function that runs its tools. */
+export interface FunctionOptions extends Options {
+  /** The tools that there are, by their names. Without them each name is a tool, and plans are believed about it. */
+  readonly tools?: Readonly<Record<string, Description>> | undefined
+}
+
 /**
  * Runs every tool by one function, which takes whatever name and arguments a plan has. Its errors other than those of `ToolError`
- * become `ToolFailed`, with their tag and message. Throws `InvalidLimits` for limits that are none.
+ * become `ToolFailed`, with their tag and message. With `tools` no others are called, and plans are held to what those say;
+ * `Plan.fromMcpTools` makes them of the list of an MCP server. Throws `InvalidLimits` for limits that are none.
  */
 export const layerFunction = <Error = never, Requirements = never>(
   execute: (call: ToolCall) => Effect.Effect<unknown, Error, Requirements>,
-  options: Options = {}
+  options: FunctionOptions = {}
 ): Layer.Layer<ToolExecutor, never, Requirements> => {
   const limits = checkedLimits(options.limits)
+  const { tools } = options
+  if (tools !== undefined) checkTools(tools, limits)
   return Layer.effect(
     ToolExecutor,
     Effect.contextWith((context: Context.Context<Requirements>): Service => ({
       limits,
-      describe: () => ({}),
+      describe: (name) => tools === undefined ? {} : Object.hasOwn(tools, name) ? tools[name] : undefined,
       execute: (call) =>
-        Effect.suspend(() => execute(call)).pipe(
-          Effect.mapErrorCause(Cause.map((error) => failedBy(call.tool, error, undefined))),
-          (called) => within(context, called)
-        )
+        tools !== undefined && !Object.hasOwn(tools, call.tool)
+          ? Effect.fail(new UnknownTool({ tool: call.tool }))
+          : Effect.suspend(() => execute(call)).pipe(
+            Effect.mapErrorCause(Cause.map((error) => failedBy(call.tool, error, undefined))),
+            (called) => within(context, called)
+          )
     }))
   )
 }
@@ -282,8 +306,10 @@ export interface Toolkit {
 
 /** Options of the host of plans, beside its toolkit. */
 export interface ToolkitOptions<Kit extends Toolkit> extends Options {
-  /** The policy for doubts about a tool, by the tool's name. */
-  readonly inDoubt?: { readonly [Name in keyof Kit["tools"]]?: "retry" | "park" }
+  /** What the host says of a tool, by the tool's name: it wins over the tool's annotations. */
+  readonly tools?: {
+    readonly [Name in keyof Kit["tools"]]?: Pick<Description, "inDoubt" | "limits" | "classification" | "compensatedBy">
+  }
 }
 
 /**
@@ -291,7 +317,7 @@ export interface ToolkitOptions<Kit extends Toolkit> extends Options {
  * {@link CurrentCall}.
  *
  * A tool that is annotated with `Tool.Readonly` may be called by ReadOnly steps, and a doubt about one that is annotated with
- * `Tool.Idempotent` is settled by another call; `inDoubt`, by the tool's name, says otherwise.
+ * `Tool.Idempotent` is settled by another call; `tools`, by the tool's name, says otherwise, and which tools undo it.
  */
 export const layerToolkit = <Kit extends Toolkit, E, R>(
   toolkit: Effect.Effect<Kit, E, R>,
@@ -301,8 +327,8 @@ export const layerToolkit = <Kit extends Toolkit, E, R>(
     layer(
       Object.fromEntries(
         Object.entries(tools).map(([name, tool]) => {
-          const inDoubt = Object.hasOwn(options.inDoubt ?? {}, name) ? options.inDoubt?.[name] : undefined
-          return [name, ofToolkit(tool, handle as Handle, inDoubt)]
+          const own = Object.hasOwn(options.tools ?? {}, name) ? options.tools?.[name] : undefined
+          return [name, ofToolkit(tool, handle as Handle, own ?? {})]
         })
       ),
       options
@@ -313,16 +339,22 @@ type Handle = (tool: string, parameters: unknown) => ReturnType<Toolkit["handle"
 const ofToolkit = (
   { annotations, description, failureSchema, parametersSchema, successSchema }: Toolkit["tools"][string],
   handle: Handle,
-  inDoubt: "retry" | "park" | undefined
+  own: Pick<Description, "inDoubt" | "limits" | "classification" | "compensatedBy">
 ): Tool<any> => {
   const failure = failureSchema as Schema.Schema<any, any>
   return {
     description,
-    readOnly: annotations.unsafeMap.get("@effect/ai/Tool/Readonly") === true,
+    classification: own.classification ?? (own.compensatedBy !== undefined
+      ? "Compensatable"
+      : annotations.unsafeMap.get("@effect/ai/Tool/Readonly") === true
+      ? "ReadOnly"
+      : ["Compensatable", "Final"]),
+    compensatedBy: own.compensatedBy,
+    limits: own.limits,
     parameters: parametersSchema as Schema.Schema<any, any>,
     success: Schema.encodedSchema(successSchema),
     failure,
-    inDoubt: inDoubt ?? (annotations.unsafeMap.get("@effect/ai/Tool/Idempotent") === true ? "retry" : undefined),
+    inDoubt: own.inDoubt ?? (annotations.unsafeMap.get("@effect/ai/Tool/Idempotent") === true ? "retry" : undefined),
     // A handler decodes by itself.
     run: (_, call) =>
       handle(call.tool, call.arguments).pipe(

@@ -10,6 +10,7 @@ import { type Reference, referencesIn } from "./reference.ts"
 import type { Report } from "./reports.ts"
 import type { Role } from "./steps.ts"
 import type { Description, Service } from "./ToolExecutor.ts"
+import { classificationsOf, mayBe, mayUndo } from "./trust.ts"
 
 type Tools = Pick<Service, "describe">
 
@@ -53,19 +54,52 @@ export const checkCalls = (parts: ReadonlyArray<Found>, tools: Tools, report: Re
   }
 }
 
+/** Checks that a plan uses a tool as what it is by its owner's word. */
+const checkTrust = (
+  { at, calls, classification, name = "" }: FoundStep,
+  { role, tool }: { readonly role: Role; readonly tool: string },
+  tools: Tools,
+  report: Report
+) => {
+  const declared = tools.describe(tool)
+  if (declared === undefined) return
+  const here = `${pointerTo(at, [role])}/tool`
+  const is = (classificationsOf(declared) ?? []).join(" or ")
+  switch (role) {
+    case "verify":
+      if (!mayBe(declared, "ReadOnly")) report("NotReadOnly", here, Message.notReadOnly(name, tool))
+      return
+    case "action":
+      if (classification === undefined || mayBe(declared, classification)) return
+      if (classification === "ReadOnly") report("NotReadOnly", here, Message.notReadOnly(name, tool))
+      else report("WrongClassification", here, Message.wrongClassification(name, classification, tool, is))
+      return
+    case "compensation": {
+      const done = calls.find((call) => call.role === "action")?.tool
+      const action = done === undefined ? undefined : tools.describe(done)
+      if (mayUndo(action, declared, tool)) return
+      const by = action?.compensatedBy?.map((one) => `"${one}"`).join(" or ")
+      const message = by === undefined
+        ? Message.noCompensation(name, tool, is)
+        : Message.wrongCompensation(name, tool, done ?? "", by)
+      report("WrongCompensation", here, message)
+    }
+  }
+}
+
 const checkCall = (
-  { at, classification, name = "" }: FoundStep,
+  found: FoundStep,
   { arguments: given, role, tool }: FoundCall,
   visible: Visible,
   tools: Tools,
   report: Report
 ) => {
+  const { at, name = "" } = found
   const here = pointerTo(at, [role])
   const description = tool === undefined ? undefined : tools.describe(tool)
   if (tool !== undefined) {
     if (description === undefined) report("UnknownTool", `${here}/tool`, Message.unknownTool(name, tool))
-    const reads = role === "verify" || (role === "action" && classification === "ReadOnly")
-    if (reads && description?.readOnly === false) report("NotReadOnly", `${here}/tool`, Message.notReadOnly(name, tool))
+    checkTrust(found, { role, tool }, tools, report)
     const success = description?.success
     if (role === "verify" && success !== undefined && !mayHave(success, ["happened"])) {
       report("InvalidVerify", `${here}/tool`, Message.invalidVerify(name, tool))

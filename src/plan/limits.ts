@@ -6,6 +6,7 @@ import { Data, Duration } from "effect"
 import type { InDoubtPolicy } from "../definition/Step.ts"
 import { said as shown } from "../values/numbers.ts"
 import { visible } from "../values/visible.ts"
+import { declarationProblem, type Declared } from "./trust.ts"
 
 /** How far a plan may go with a tool: see {@link defaultLimits}. */
 export interface Limits {
@@ -75,11 +76,10 @@ const isDuration = (input: Duration.DurationInput): boolean => {
   }
 }
 
-/** The policies of a tool that its owner sets, and whether it only reads. */
-interface Owned {
+/** The policies of a tool that its owner sets, and what it is by the owner's word. */
+interface Owned extends Declared {
   readonly inDoubt?: "retry" | "park" | undefined
   readonly limits?: Partial<Limits> | undefined
-  readonly readOnly?: boolean | undefined
 }
 
 /** The tools and the limits of a host. */
@@ -99,15 +99,14 @@ export interface InMillis {
 /** The limits for a tool: in each the stricter of the host's and the owner's. */
 export const limitsOf = (tools: Tools, tool: string): InMillis => {
   const host = inMillis({ ...defaultLimits, ...given(tools.limits) })
-  const { inDoubt, limits: said, readOnly } = tools.describe(tool) ?? {}
+  const described = tools.describe(tool) ?? {}
+  const { inDoubt, limits: said } = described
   if (inDoubt !== undefined && inDoubt !== "retry" && inDoubt !== "park") {
     const problem = `the inDoubt of tool "${visible(tool)}" is ${shown(inDoubt)}, and neither "retry" nor "park"`
     throw new InvalidLimits({ problems: [problem] })
   }
-  if (readOnly !== undefined && readOnly !== true && readOnly !== false) {
-    const problem = `the readOnly of tool "${visible(tool)}" is ${shown(readOnly)}, and neither true nor false`
-    throw new InvalidLimits({ problems: [problem] })
-  }
+  const problem = declarationProblem(tool, described, (name) => tools.describe(name) !== undefined)
+  if (problem !== undefined) throw new InvalidLimits({ problems: [problem] })
   if (said === undefined) return host
   const owner = inMillis({ ...host, ...given(said) })
   const stricter = {

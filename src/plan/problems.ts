@@ -10,6 +10,8 @@ import { visible } from "../values/visible.ts"
  * - `UnknownTool`, `InvalidArguments`: a call that the `ToolExecutor` would refuse
  * - `UnresolvedReference`: a reference to what is not there, or not yet
  * - `NotReadOnly`: a ReadOnly step, or a `verify`, whose tool does not say that it only reads
+ * - `WrongClassification`: a step that is Compensatable or Final, and its tool is something else by its owner's word
+ * - `WrongCompensation`: a compensation by a tool that does not undo the other, by their owners' word
  * - `InvalidVerify`, `UnusedVerify`: a `verify` that cannot answer, or is never asked
  * - `MissingInDoubt`, `MissingRetry`: a policy that a run of it needs
  * - `BeyondLimit`: a policy that goes further than the owner of the tool, or the host of plans, allows
@@ -22,6 +24,8 @@ export type ProblemTag =
   | "InvalidArguments"
   | "UnresolvedReference"
   | "NotReadOnly"
+  | "WrongClassification"
+  | "WrongCompensation"
   | "InvalidVerify"
   | "UnusedVerify"
   | "MissingInDoubt"

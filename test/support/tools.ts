@@ -77,7 +77,7 @@ export const makeTools = () => {
     })
   const layer = ToolExecutor.layer({
     stat: ToolExecutor.tool({
-      readOnly: true,
+      classification: ["ReadOnly", "Compensatable", "Final"],
       parameters: Path,
       success: Schema.Struct({ size: Schema.Number, tags: Schema.Array(Schema.String) }),
       run: (_, call) => called(call, Effect.succeed({ size: 3, tags: ["a", "b"] }))
