@@ -184,7 +184,9 @@ describe("a tool's outcome", () => {
   const parameters = Schema.Struct({})
   const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
   const tools = (run: Effect.Effect<any, unknown>, success: Schema.Schema<any, any> = Schema.Any) =>
-    ToolExecutor.layer({ it: ToolExecutor.tool({ classification: "ReadOnly", parameters, success, run: () => run }) })
+    ToolExecutor.layer({
+      it: ToolExecutor.tool({ classification: ["ReadOnly", "Final"], parameters, success, run: () => run })
+    })
   const end = (layer: Layer.Layer<ToolExecutor.ToolExecutor>, ...steps: ReadonlyArray<unknown>) =>
     Effect.exit(Effect.provide(run(...steps), layer))
 

@@ -14,6 +14,7 @@ import {
   TestClock
 } from "effect"
 import { Checkpoint, Recovery, Saga, SagaError, Worker } from "effect-saga"
+import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { failureOf } from "./support/exit.ts"
@@ -347,7 +348,8 @@ describe("Worker.layer", () => {
 
   it.effect("closed in the middle, leaves what it drives to the checkpoint, and claims nothing more", () =>
     Effect.gen(function*() {
-      const { begin, saga: other, world } = make("Trip")
+      const { begin, world } = make("Trip")
+      const { saga: other, world: untouched } = make("Other")
       const inside = yield* Deferred.make<void>()
       const goOn = yield* Deferred.make<void>()
       const saga = begin.readOnly("look", {
@@ -361,7 +363,7 @@ describe("Worker.layer", () => {
       yield* Scope.close(scope, Exit.void)
       yield* Saga.enqueue(other, undefined, { executionId: "2" })
       yield* TestClock.adjust("1 hour")
-      expect(world.log).toEqual(["+hotel", "+flight"])
+      expect([world.log, untouched.log]).toEqual([["+hotel", "+flight"], []])
       expect(Context.get(context, Checkpoint.Checkpoint).findDriven("1")).not.toBe(undefined)
       yield* Deferred.succeed(goOn, undefined)
       expect(yield* Saga.await(saga, "1")).toBe("seen")
@@ -377,12 +379,54 @@ describe("Worker.layer", () => {
           { perSaga: { Trip: 0.5 } },
           { interval: 0 },
           { interval: NaN },
-          { maxClaims: -1 }
+          { maxClaims: -1 },
+          { perSaga: { Trap: 2 } }
         ]
       ) {
         const exit = yield* Effect.exit(Effect.scoped(Layer.build(Worker.layer([saga], options))))
         expect(failureOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "InvalidOption" })
       }
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.effect("refuses two definitions of one name and version, of which only one could drive", () =>
+    Effect.gen(function*() {
+      const sagas = [make("Trip").saga, make("Trip").saga] as const
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Worker.layer(sagas))))
+      expect(error.message).toContain("this worker has two definitions of Trip (version 1): raise the version of one")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
+  it.scoped("drives any number at a time, also on a database, whose numbers end", () =>
+    Effect.gen(function*() {
+      const { saga } = make("Trip")
+      yield* Layer.build(Worker.layer([saga], { concurrency: Infinity }))
+      for (const executionId of ["1", "2", "3"]) yield* Saga.enqueue(saga, undefined, { executionId })
+      for (const executionId of ["1", "2", "3"]) expect(yield* Saga.await(saga, executionId)).toBe("car-output")
+    }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: ":memory:" }))))
+
+  it.scoped("tries again after a minute what a failure of the store has stopped", () =>
+    Effect.gen(function*() {
+      const { saga, world } = make("Trip")
+      const store = yield* Checkpoint.Checkpoint
+      let fails = 1
+      const failing: Checkpoint.Service = {
+        ...store,
+        append: (commit) =>
+          commit.sequence === 2 && fails-- > 0
+            ? Effect.fail(new SagaError.CheckpointError({ reason: "Locked", operation: "append", detail: "a backup" }))
+            : store.append(commit)
+      }
+      const { layer, lines } = makeLog()
+      yield* Layer.build(Worker.layer([saga])).pipe(
+        Effect.provide(layer),
+        Effect.provideService(Checkpoint.Checkpoint, failing)
+      )
+      yield* Saga.enqueue(saga, undefined, { executionId: "1" })
+      yield* TestClock.adjust("10 seconds")
+      expect(lines[0]).toMatch(/^could not recover Trip 1: it is left as it was/)
+      expect(world.log).toEqual(["+hotel"])
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Saga.await(saga, "1")).toBe("car-output")
+      expect(world.standing()).toEqual(["hotel", "flight", "car"])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.scoped("keeps nothing of a look once it is over, however often it looks", () =>

@@ -6,7 +6,7 @@ import { type Duration, Effect, Option } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import { countProblem, millisOf, said } from "../values/numbers.ts"
 
-const invalid = (detail: string) => new CheckpointError({ reason: "InvalidOption", operation: "open", detail })
+export const invalid = (detail: string) => new CheckpointError({ reason: "InvalidOption", operation: "open", detail })
 
 /** The milliseconds of an option, or an error that says why it is none. */
 export const checkDuration = (

@@ -15,7 +15,7 @@ import { definitionOf, type Durable, type HasPlans, type Registered } from "../r
 import type * as Saga from "../Saga.ts"
 import type * as SagaError from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
-import { checkCount, checkDuration } from "../store/options.ts"
+import { checkCount, checkDuration, invalid } from "../store/options.ts"
 import { visible } from "../values/visible.ts"
 import { Places } from "./places.ts"
 
@@ -73,6 +73,8 @@ const work = (
     for (const [saga, most] of Object.entries(options?.perSaga ?? {})) {
       perSaga.set(saga, yield* checkCount(`perSaga.${saga}`, most))
     }
+    const problem = unknownLimit(sagas, perSaga) ?? ambiguous(sagas)
+    if (problem !== undefined) return yield* invalid(visible(problem))
     const checkpoint = yield* Checkpoint.Checkpoint
     const wake = yield* Queue.sliding<void>(1)
     const worker = new Worker(
@@ -94,9 +96,37 @@ const work = (
     yield* background(Effect.forever(Effect.zipRight(look, Queue.take(wake))))
   })
 
+const definitionsIn = (sagas: ReadonlyArray<Durable>) =>
+  sagas.flatMap((saga) => saga === Plan.stored ? [] : [saga as Saga.Any])
+
+/** A limit for a saga that the worker does not have would be one for nothing. */
+const unknownLimit = (sagas: ReadonlyArray<Durable>, perSaga: ReadonlyMap<string, number>): string | undefined => {
+  // A plan can have any name.
+  if (sagas.includes(Plan.stored)) return undefined
+  const names = new Set(definitionsIn(sagas).map(({ name }) => name))
+  const unknown = Array.from(perSaga.keys()).find((name) => !names.has(name))
+  return unknown === undefined ? undefined : `perSaga names "${unknown}", and this worker has no saga of that name`
+}
+
+/** Of two definitions of one name and version only one would drive, and refuse what the other one has started. */
+const ambiguous = (sagas: ReadonlyArray<Durable>): string | undefined => {
+  const known = new Map<string, Saga.Any>()
+  for (const saga of definitionsIn(sagas)) {
+    const key = `${saga.name} (version ${saga.version})`
+    const other = known.get(key)
+    if (other !== undefined && other !== saga) {
+      return `this worker has two definitions of ${key}: raise the version of one`
+    }
+    known.set(key, saga)
+  }
+  return undefined
+}
+
 const betweenCounts = "1 minute"
 const untilTriedAgain = 60_000
 const mostLeft = 1000
+/** In one statement; where there are places for more, the next look claims them. */
+const mostClaimed = 1000
 const doesNotFit = ["DefinitionChanged", "JournalCorrupt", "InvalidPlan"]
 const mostParked = 100
 const mostRemembered = 10_000
@@ -127,8 +157,7 @@ class Worker {
   ) {
     this.sagas = sagas
     this.plans = sagas.includes(Plan.stored)
-    this.known = sagas.flatMap((saga) => saga === Plan.stored ? [] : [saga as Saga.Any])
-      .map(({ name, version }) => ({ name, version }))
+    this.known = definitionsIn(sagas).map(({ name, version }) => ({ name, version }))
     this.checkpoint = checkpoint
     this.places = places
     this.maxClaims = maxClaims
@@ -169,12 +198,14 @@ class Worker {
         this.mayHaveLeft.add(limitedBy)
         return Effect.void
       }
+      const most = Math.min(limit, mostClaimed)
       return Effect.flatMap(
-        this.checkpoint.claimNext({ sagas, plans, except: Array.from(this.left.keys()), limit }),
-        (claimed) => {
-          if (claimed.length === limit) this.mayHaveLeft.add(limitedBy)
-          return Effect.forEach(claimed, (execution) => this.begin(execution), { discard: true })
-        }
+        this.stillLeft,
+        (except) =>
+          Effect.flatMap(this.checkpoint.claimNext({ sagas, plans, except, limit: most }), (claimed) => {
+            if (claimed.length === most) this.mayHaveLeft.add(limitedBy)
+            return Effect.forEach(claimed, (execution) => this.begin(execution), { discard: true })
+          })
       )
     })
   }
@@ -230,17 +261,22 @@ class Worker {
    */
   private leave(executionId: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
     return Effect.map(Effect.clock, (clock) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      for (const [left, until] of this.left) if (until <= now) this.left.delete(left)
       const [oldest] = this.left.keys()
       if (this.left.size >= mostLeft && oldest !== undefined) this.left.delete(oldest)
       const isForGood = Option.exists(
         Cause.failureOption(cause),
         (error) => doesNotFit.some((tag) => Predicate.isTagged(error, tag))
       )
-      this.left.set(executionId, isForGood ? Infinity : now + untilTriedAgain)
+      this.left.set(executionId, isForGood ? Infinity : clock.unsafeCurrentTimeMillis() + untilTriedAgain)
     })
   }
+
+  /** The executions that are left to others at this moment. */
+  private readonly stillLeft = Effect.map(Effect.clock, (clock): ReadonlyArray<string> => {
+    const now = clock.unsafeCurrentTimeMillis()
+    for (const [left, until] of this.left) if (until <= now) this.left.delete(left)
+    return Array.from(this.left.keys())
+  })
 
   /** Warns of executions of sagas that this worker does not have, when their number has changed. */
   readonly tellUnknown: Effect.Effect<void> = Effect.suspend(() => {

@@ -43,7 +43,7 @@ export const documentOf = (program: SagaArbitrary.Program, header: object = {}) 
 export const tools = (calls = { count: 0 }) => {
   const it = ToolExecutor.tool({
     // The plan is believed: which steps only read, it says itself.
-    classification: "ReadOnly",
+    classification: ["ReadOnly", "Compensatable", "Final"],
     parameters: Schema.Unknown,
     success: Schema.Unknown,
     failure: Schema.Unknown,
