@@ -55,6 +55,26 @@ export class OtherSaga extends Data.TaggedError("OtherSaga")<{
   }
 }
 
+/**
+ * The list of a `forEach` was refused: two of its items have the same key, or the key of one is no name; `problem` says which. None of
+ * its items has begun. In the error channel of a run it means that everything was undone. The author of the saga must act, or
+ * whoever gave it such items.
+ */
+export class InvalidItems extends Schema.TaggedError<InvalidItems>("effect-saga/InvalidItems")("InvalidItems", {
+  saga: Schema.String,
+  executionId: Schema.String,
+  /** The path of the `forEach`. */
+  list: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return visible(
+      `the items of "${this.list}" of ${this.saga} (${this.executionId}) are refused: ${this.problem}. None of them has begun: ` +
+        "give each item a key of its own"
+    )
+  }
+}
+
 /** A compensation that failed for good, and why. */
 export interface FailedCompensation {
   readonly step: string

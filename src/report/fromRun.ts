@@ -63,7 +63,7 @@ const statusOfCompensation: { readonly [Status in StepState["status"]]: Compensa
 
 const compensationReports = (
   state: StepState | undefined,
-  error: SagaError.PartlyUndone<unknown> | undefined
+  failed: ReadonlyMap<string, Cause.Cause<unknown>>
 ): ReadonlyArray<CompensationReport> => {
   const status = state?.classification === "Compensatable" ? statusOfCompensation[state.status] : undefined
   return state === undefined || status === undefined ? [] : [{
@@ -73,7 +73,7 @@ const compensationReports = (
     startedAt: state.undoStartedAt,
     duration: between(state.undoStartedAt, state.undoEndedAt),
     reason: reasonOf(state.undoFailures),
-    cause: error?.failed.find(({ step }) => step === state.step)?.cause
+    cause: failed.get(state.step)
   }]
 }
 
@@ -114,15 +114,17 @@ const detailsOf = (
   endedAt: number,
   partly: SagaError.PartlyUndone<unknown> | undefined
 ): Omit<ReportDetails, "summary"> => {
+  const { steps } = program.listed(state.lists)
   const stateOf = (step: StepNode) => state.steps.get(step.path)
+  const failed = new Map(partly?.failed.map(({ cause, step }) => [step, cause]))
   return {
     saga: program.name,
     version: program.version,
     executionId,
-    steps: program.steps.map((step) => stepReport(step, stateOf(step))),
+    steps: steps.map((step) => stepReport(step, stateOf(step))),
     compensations: state.direction === "Forward"
       ? []
-      : program.steps.flatMap((step) => compensationReports(stateOf(step), partly)).reverse(),
+      : steps.flatMap((step) => compensationReports(stateOf(step), failed)).reverse(),
     startedAt: state.startedAt,
     duration: Math.max(0, endedAt - state.startedAt)
   }
@@ -148,10 +150,10 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
 
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
-  { steps }: Program,
-  { cancellation, parked, steps: states }: ExecutionState
+  program: Program,
+  { cancellation, lists, parked, steps: states }: ExecutionState
 ): string | undefined => {
-  const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
+  const recorded = program.listed(lists).steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
   const doubtful = recorded.filter(({ status }) => status === "InDoubt")

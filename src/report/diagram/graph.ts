@@ -2,7 +2,7 @@
  * The picture of a saga, or of one execution of it, as boxes, groups and arrows. The printers of `Diagram` write it down and decide
  * nothing.
  */
-import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
+import type { ForEach, Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
 import type { ParkedReason, Status } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
 import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
@@ -121,6 +121,12 @@ class Drawing {
         )
       case "Parallel":
         return this.parallel(node, from, items)
+      case "ForEach":
+        return this.group(
+          titleOfList(node),
+          items,
+          (inside) => this.row(node.program.nodes, from, inside)
+        )
     }
   }
 
@@ -320,6 +326,13 @@ const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =
   [
     "parallel",
     ...typeof concurrency === "number" ? [`${concurrency} at a time`] : [],
+    ...unwind === "parallel" ? ["undone in parallel"] : []
+  ].join(", ")
+
+const titleOfList = ({ concurrency = 1, name, program, unwind }: ForEach): string =>
+  [
+    `${name}: for each item, saga ${program.name}`,
+    ...concurrency === 1 ? [] : [concurrency === "unbounded" ? "all at the same time" : `${concurrency} at a time`],
     ...unwind === "parallel" ? ["undone in parallel"] : []
   ].join(", ")
 
