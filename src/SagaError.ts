@@ -6,7 +6,7 @@
  */
 import { type Cause, Data, Schema } from "effect"
 import { statuses } from "./errors/httpStatus.ts"
-import { sayUnknown } from "./errors/sentences.ts"
+import { sayUnknown, someOf } from "./errors/sentences.ts"
 import { oneLine, sayCancelled } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
 
@@ -24,7 +24,7 @@ import type {
 
 export * from "./errors/driving.ts"
 
-const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
+const quoted = (names: ReadonlyArray<string>): string => someOf(names.map((name) => `"${name}"`))
 
 /**
  * Thrown by `build()` when a definition breaks a rule that the compiler could not see, for instance because the saga was
@@ -101,7 +101,7 @@ export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
   override get message() {
     const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`)
     const notTried = this.notTried.map((step) => `"${step}" (not tried)`)
-    const stands = [...failed, ...notTried].join(", ")
+    const stands = someOf([...failed, ...notTried])
     return visible(
       `${this.saga} (${this.executionId}) was unwound because of ${oneLine(this.cause)}. ` +
         `Undone: ${quoted(this.undone) || "nothing"}. Not undone, and still in effect: ${stands}. ` +

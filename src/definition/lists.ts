@@ -52,6 +52,13 @@ export const withoutKeys = (program: Program): (path: string) => string => {
   return (path) => lists.reduce(withoutKeyOf, path)
 }
 
+/** Tells whether a path, with or without keys, is one of the steps of a list's items. */
+export const isOfList = (program: Program): (path: string) => boolean => {
+  const lists = program.hasLists ? listsIn(program.nodes) : []
+  const nameOf = withoutKeys(program)
+  return (path) => lists.some((list) => nameOf(path).startsWith(list))
+}
+
 const withoutKeyOf = (path: string, list: string): string => {
   if (!path.startsWith(list)) return path
   const end = path.indexOf("/", list.length)

@@ -99,7 +99,10 @@ export const storeCause = (
 }
 
 /** An error that cannot be encoded is stored by its tag and message only: why a saga failed must not keep it from unwinding. */
-const encodedError = (step: Pick<StepNode | ForEach, "error"> | undefined, error: unknown): { readonly encoded?: unknown } => {
+const encodedError = (
+  step: Pick<StepNode | ForEach, "error"> | undefined,
+  error: unknown
+): { readonly encoded?: unknown } => {
   if (step?.error === undefined) return {}
   return Option.match(schemas.encodeNow(step.error, error), {
     onNone: () => ({}),

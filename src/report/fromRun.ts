@@ -100,10 +100,12 @@ const mostNamed = 10
 
 /** Steps in a sentence: the first ones by name, and how many more there are. */
 const someSteps = (steps: ReadonlyArray<{ readonly step: string }>): string => {
+  return `${steps.length === 1 ? "step" : "steps"} ${firstOf(steps)}`
+}
+
+const firstOf = (steps: ReadonlyArray<{ readonly step: string }>): string => {
   const more = steps.length - mostNamed
-  return `${steps.length === 1 ? "step" : "steps"} ${namesOf(steps.slice(0, mostNamed))}${
-    more > 0 ? ` and ${more} more` : ""
-  }`
+  return `${namesOf(steps.slice(0, mostNamed))}${more > 0 ? ` and ${more} more` : ""}`
 }
 
 /** Everything but the summary, in declared order. */
@@ -136,7 +138,7 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
   const ends = Array.from(state.steps.values()).flatMap(({ endedAt, startedAt, undoEndedAt, undoStartedAt }) =>
     [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
   )
-  const endedAt = state.endedAt ?? Math.max(state.startedAt, ...ends)
+  const endedAt = state.endedAt ?? ends.reduce((last, time) => Math.max(last, time), state.startedAt)
   const why = sayWhyRecorded(program, state)
   const is = `${program.name} ${statusPhrase[status]}${parked === undefined ? "" : ` (${parked})`}`
   return {
@@ -205,12 +207,12 @@ export const reportOf = (options: {
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value, ...details(saySucceeded(program, steps)) }
   const undone = sayUndone(compensations)
   if (partly !== undefined) {
-    const stand = namesOf(compensations.filter(({ status }) => status !== "Undone"))
+    const stand = firstOf(compensations.filter(({ status }) => status !== "Undone"))
     const summary = `${sayWhy(program, steps, partly.cause)}; ${undone}; still in effect: ${stand}`
     return { _tag: "PartlyUndone", error: partly, ...details(summary) }
   }
   if (SagaError.is("FailedAfterCommit")(error)) {
-    const stand = namesOf(error.stands.map((step) => ({ step })))
+    const stand = firstOf(error.stands.map((step) => ({ step })))
     const summary = `${sayWhy(program, steps, error.cause)} after its point of no return; in effect: ${stand}`
     return { _tag: "FailedAfterCommit", error: error as SagaError.FailedAfterCommit<never>, ...details(summary) }
   }
@@ -258,5 +260,5 @@ const saySucceeded = ({ name }: Program, steps: ReadonlyArray<StepReport>): stri
 const sayUndone = (compensations: ReadonlyArray<CompensationReport>): string => {
   if (compensations.length === 0) return "there was nothing to undo"
   const undone = compensations.filter(({ status }) => status === "Undone")
-  return undone.length === 0 ? "nothing could be undone" : `undone: ${namesOf(undone)}`
+  return undone.length === 0 ? "nothing could be undone" : `undone: ${firstOf(undone)}`
 }
