@@ -27,6 +27,11 @@ export interface ListOptions<Input, Outputs, Item, Step, Key> {
   readonly unwind?: "sequential" | "parallel" | undefined
 }
 
+/** The default of `key`: items are known by their index. */
+export interface ByIndex {
+  readonly _: unique symbol
+}
+
 /** The saga of an item must be built, and have no Final. */
 export type ListWithoutFinal<Saga, Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never]
   ? Built<Saga, Owed>

@@ -8,7 +8,7 @@ import type { FailedAfterCommit, InvalidItems, OutcomeUnknown } from "../SagaErr
 import type { BranchBuilder } from "./BranchBuilder.ts"
 import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
-import type { ListOptions, ListWithoutFinal } from "./List.ts"
+import type { ByIndex, ListOptions, ListWithoutFinal } from "./List.ts"
 import type {
   Always,
   Built,
@@ -234,7 +234,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     ItemError,
     ItemRequirements,
     ItemOwed extends string = NotBuilt,
-    Key extends string | NotGiven = NotGiven
+    Key extends string | ByIndex = string | ByIndex
   >(
     name: StepName<Name, Outputs>,
     list: ListOptions<
@@ -247,7 +247,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   ): SagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: ReadonlyArray<Output> },
-    Error | ItemError | (NotGiven extends Key ? never : InvalidItems),
+    Error | ItemError | (ByIndex extends Key ? never : InvalidItems),
     Requirements | ItemRequirements,
     Owed | ItemOwed
   >
