@@ -95,7 +95,7 @@ const record = (run: Run, list: ForEach, items: ReadonlyArray<Item>): AnyEffect<
     (captured) => {
       recorder.record({
         _tag: "ItemsListed",
-        step: list.path,
+        list: list.path,
         items: items.map(({ key }, index) => ({ key, item: captured[index]!.encoded })),
         at: recorder.now()
       })

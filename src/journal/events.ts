@@ -59,11 +59,11 @@ export const StepSkipped = Schema.TaggedStruct("StepSkipped", {
   at: Timestamp
 })
 /**
- * The items of a `forEach`, before the first of them has begun: no resume makes the list again. `step` is the path of the `forEach`;
+ * The items of a `forEach`, before the first of them has begun: no resume makes the list again. `list` is the path of the `forEach`;
  * `item` is as the `input` schema of its saga encodes it.
  */
 export const ItemsListed = Schema.TaggedStruct("ItemsListed", {
-  step: Schema.String,
+  list: Schema.String,
   items: Schema.Array(Schema.Struct({ key: Schema.String, item: Schema.optional(Schema.Unknown) })),
   at: Timestamp
 })

@@ -222,14 +222,14 @@ const stepEnded = (
 
 const itemsListed = (state: Draft, event: typeof ItemsListed.Type): Draft | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
-  if (state.lists.has(event.step)) return invalid(event, `the items of "${event.step}" are known already`)
-  const { items, step } = event
+  const { items, list } = event
+  if (state.lists.has(list)) return invalid(event, `the items of "${list}" are known already`)
   if (new Set(items.map(({ key }) => key)).size < items.length) {
-    return invalid(event, `two items of "${step}" have the same key`)
+    return invalid(event, `two items of "${list}" have the same key`)
   }
   // The map is this draft's own, unless it is the one that all share.
-  if (state.lists === noLists) state.lists = new Map([[step, items]])
-  else (state.lists as Map<string, typeof items>).set(step, items)
+  if (state.lists === noLists) state.lists = new Map([[list, items]])
+  else (state.lists as Map<string, typeof items>).set(list, items)
   return state
 }
 

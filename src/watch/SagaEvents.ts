@@ -41,7 +41,7 @@ export const SagaEvent = Schema.Union(
   Schema.TaggedStruct("StepSucceeded", ended),
   Schema.TaggedStruct("StepFailed", { ...ended, failures: Failures }),
   Schema.TaggedStruct("StepInDoubt", { ...whose, ...Journal.StepInDoubt.omit("_tag").fields }),
-  Schema.TaggedStruct("ItemsListed", { ...whose, step: Schema.String, count: Schema.Number }),
+  Schema.TaggedStruct("ItemsListed", { ...whose, list: Schema.String, count: Schema.Number }),
   Schema.TaggedStruct("UnwindingStarted", { ...whose, failures: Failures }),
   Schema.TaggedStruct("CompensationStarted", { ...whose, step: Schema.String }),
   Schema.TaggedStruct("CompensationRetried", retried),

@@ -127,7 +127,7 @@ describe("S23: the items of a list", () => {
       )
       expect(known).toContainEqual(expect.objectContaining({
         _tag: "ItemsListed",
-        step: "days",
+        list: "days",
         items: [{ key: "0", item: "1970-01-01T00:00:00.000Z" }, { key: "1", item: "1970-01-01T00:00:00.001Z" }]
       }))
       // One for each side effect and one for the end, as without a list.
