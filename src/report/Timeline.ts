@@ -155,6 +155,8 @@ const wide =
 
 /** The columns that a terminal gives to a text. */
 const widthOf = (text: string): number => {
+  // Most text is; a segmenter takes a hundred times as long.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let columns = 0
   for (const { segment } of segmenter.segment(text)) columns += wide.test(segment) ? 2 : 1
   return columns
