@@ -225,7 +225,33 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
 
   /**
    * Runs another saga once for each item of a list, which is made when the run comes to it, and gives their outputs in the order of
-   * the list. The items are known by their keys (`lines/A-1/reserve`), and are undone like the steps of a parallel block.
+   * the list. The items are known by their keys (`lines/A-1/reserve`), and are undone like the steps of a parallel block. An item does
+   * not see the outputs before the list: `items` puts into each what it needs.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema } from "effect"
+   * import { Saga } from "effect-saga"
+   *
+   * const Line = Schema.Struct({ sku: Schema.String, count: Schema.Int })
+   *
+   * const reserveLine = Saga.make("ReserveLine", { input: Line })
+   *   .compensatable("reserve", {
+   *     action: ({ input }) => input.count > 5 ? Effect.fail("sold out") : Effect.succeed(`${input.count} ${input.sku}`),
+   *     compensate: ({ output }) => Effect.sync(() => console.log(`put back ${output}`))
+   *   })
+   *   .build(({ outputs }) => outputs.reserve)
+   *
+   * const order = Saga.make("Order", { input: Schema.Array(Line) })
+   *   .forEach("lines", { items: ({ input }) => input, key: ({ sku }) => sku, step: reserveLine })
+   *   .build(({ outputs }) => outputs.lines)
+   *
+   * console.log(await Effect.runPromise(Saga.run(order, [{ sku: "bolts", count: 4 }, { sku: "nuts", count: 5 }])))
+   * console.log(await Effect.runPromise(Effect.flip(Saga.run(order, [{ sku: "bolts", count: 4 }, { sku: "nuts", count: 6 }]))))
+   * // => [ '4 bolts', '5 nuts' ]
+   * // => put back 4 bolts
+   * // => sold out
+   * ```
    */
   forEach<
     const Name extends string,
