@@ -6,6 +6,7 @@
 import { durable } from "./durable.ts"
 import { inProcess } from "./inProcess.ts"
 import { listing } from "./listing.ts"
+import { lists } from "./lists.ts"
 import { observed } from "./observed.ts"
 import { isContender, serve } from "./peers/process.ts"
 import { postgres } from "./postgres.ts"
@@ -33,6 +34,10 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
       `Work: ${count} executions that are enqueued and drained by a worker, or started and awaited, 64 at a time on SQLite`
     )
     await work(count, print)
+  }],
+  ["lists", async (count = 10_000) => {
+    print("Lists: what an item costs in lists of several lengths; with a step of a chain of steps as the measure")
+    await lists(count, print)
   }],
   ["scale", async (count = 1_000_000) => {
     print("Scale: what finished executions that are stored cost those that come after")

@@ -7,6 +7,14 @@
  */
 export * from "./journal/commit.ts"
 export * from "./journal/events.ts"
-export { committedFinal, type ExecutionState, isInDoubt, steps, type StepState, tookEffect } from "./journal/state.ts"
+export {
+  committedFinal,
+  type ExecutionState,
+  isInDoubt,
+  type ListedItem,
+  steps,
+  type StepState,
+  tookEffect
+} from "./journal/state.ts"
 export { Status } from "./journal/statuses.ts"
 export { fold, InvalidTransition, transition } from "./journal/transition.ts"

@@ -6,7 +6,7 @@
  */
 import { type Cause, Data, Schema } from "effect"
 import { statuses } from "./errors/httpStatus.ts"
-import { sayUnknown } from "./errors/sentences.ts"
+import { sayUnknown, someOf } from "./errors/sentences.ts"
 import { oneLine, sayCancelled } from "./values/describe.ts"
 import { visible } from "./values/visible.ts"
 
@@ -24,7 +24,7 @@ import type {
 
 export * from "./errors/driving.ts"
 
-const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
+const quoted = (names: ReadonlyArray<string>): string => someOf(names.map((name) => `"${name}"`))
 
 /**
  * Thrown by `build()` when a definition breaks a rule that the compiler could not see, for instance because the saga was
@@ -55,6 +55,26 @@ export class OtherSaga extends Data.TaggedError("OtherSaga")<{
   }
 }
 
+/**
+ * The list of a `forEach` was refused: two of its items have the same key, or the key of one is no name; `problem` says which. None of
+ * its items has begun. In the error channel of a run it means that everything was undone. The author of the saga must act, or
+ * whoever gave it such items.
+ */
+export class InvalidItems extends Schema.TaggedError<InvalidItems>("effect-saga/InvalidItems")("InvalidItems", {
+  saga: Schema.String,
+  executionId: Schema.String,
+  /** The path of the `forEach`. */
+  list: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return visible(
+      `the items of "${this.list}" of ${this.saga} (${this.executionId}) are refused: ${this.problem}. None of them has begun: ` +
+        "give each item a key of its own"
+    )
+  }
+}
+
 /** A compensation that failed for good, and why. */
 export interface FailedCompensation {
   readonly step: string
@@ -81,7 +101,7 @@ export class PartlyUndone<out E> extends Data.TaggedError("PartlyUndone")<{
   override get message() {
     const failed = this.failed.map(({ cause, step }) => `"${step}" (${oneLine(cause)})`)
     const notTried = this.notTried.map((step) => `"${step}" (not tried)`)
-    const stands = [...failed, ...notTried].join(", ")
+    const stands = someOf([...failed, ...notTried])
     return visible(
       `${this.saga} (${this.executionId}) was unwound because of ${oneLine(this.cause)}. ` +
         `Undone: ${quoted(this.undone) || "nothing"}. Not undone, and still in effect: ${stands}. ` +

@@ -160,9 +160,13 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
     Effect.gen(function*() {
       const step = { success: Schema.Void, action: () => Effect.void, compensate: () => Effect.void }
       const inner = Saga.make("Inner").compensatable(`a "quoted" name`, step).build(() => undefined)
+      const line = Saga.make("Line", { input: Schema.String })
+        .parallel((branch) => branch.compensatable("reserve", step).compensatable("pack", step))
+        .build(() => undefined)
       const saga = Saga.make("Outer", { version: 3 })
         .readOnly("look", { success: Schema.Void, action: () => Effect.void })
         .parallel((branch) => branch.compensatable("left", step).saga("inner", inner, { input: () => undefined }))
+        .forEach("lines", { items: () => ["A", `"$&`], key: (line) => line, step: line })
         .compensatable("never", { ...step, when: () => false })
         .final("charge", {
           success: Schema.Void,
@@ -179,6 +183,10 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
         "look: Succeeded",
         "left: Succeeded",
         `inner/a "quoted" name: Succeeded`,
+        "lines/A/reserve: Succeeded",
+        "lines/A/pack: Succeeded",
+        `lines/"$&/reserve: Succeeded`,
+        `lines/"$&/pack: Succeeded`,
         "never: Skipped",
         "charge: Failed",
         "email: NotStarted"

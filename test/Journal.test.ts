@@ -28,6 +28,13 @@ const parked = parkedFor("PartlyUndone")
 const resumed: Journal.Event = { _tag: "Resumed", at }
 const finished = (result: "Succeeded" | "Undone"): Journal.Event => ({ _tag: "Finished", result, at })
 
+const listed = (...keys: ReadonlyArray<string>): Journal.Event => ({
+  _tag: "ItemsListed",
+  list: "lines",
+  items: keys.map((key) => ({ key, item: { sku: key } })),
+  at
+})
+
 const hotelDone = [started, stepStarted("hotel"), succeeded("hotel")]
 
 const statusAfter = (...events: ReadonlyArray<Journal.Event>) => {
@@ -102,6 +109,16 @@ describe("the transition table takes", () => {
     const skipped: Journal.Event = { _tag: "StepSkipped", step: "car", classification: "Compensatable", at }
     const events = [started, stepStarted("look", "ReadOnly"), skipped, unwinding, finished("Undone")]
     expect(statusAfter(...events).status).toBe("Undone")
+  })
+
+  it("the items of a list, which all later states have", () => {
+    const items = [{ key: "a", item: { sku: "a" } }, { key: "b", item: { sku: "b" } }]
+    const other: Journal.Event = { _tag: "ItemsListed", list: "others", items: [], at }
+    const state = statusAfter(...hotelDone, listed("a", "b"), other, finished("Succeeded"))
+    expect(Array.from(state.lists)).toEqual([["lines", items], ["others", []]])
+    const before = statusAfter(...hotelDone, listed("a", "b"))
+    Journal.transition(before, other)
+    expect(before.lists.size).toBe(1)
   })
 
   it("nothing, as nothing", () => {
@@ -208,6 +225,15 @@ describe("the transition table refuses", () => {
     "anything but Resumed while parked": [
       [...hotelDone, parked, stepStarted("flight")],
       "StepStarted: the execution is parked"
+    ],
+    "the items of a list twice": [
+      [started, listed("a"), listed("b")],
+      `ItemsListed: the items of "lines" are known already`
+    ],
+    "two items of one key": [[started, listed("a", "b", "a")], `ItemsListed: two items of "lines" have the same key`],
+    "the items of a list on the way back": [
+      [...hotelDone, unwinding, listed("a")],
+      "ItemsListed: the execution is being unwound"
     ],
     "Resumed while not parked": [[started, resumed], "Resumed: the execution is not parked"],
     "anything after the end": [

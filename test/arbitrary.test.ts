@@ -33,6 +33,7 @@ describe("a program", () => {
       finals: false,
       parallel: false,
       nested: false,
+      lists: false,
       timeouts: false,
       maxLength: 3
     })
@@ -52,6 +53,7 @@ describe("a program", () => {
   it("shrinks to the parts that matter, blocks and sentences included", () => {
     const text = (program: SagaArbitrary.Program) => JSON.stringify(program)
     expect(counterexample((program) => !text(program).includes("parallel"))).toEqual([{ parallel: ["readOnly"] }])
+    expect(counterexample((program) => !text(program).includes("each"))).toEqual([{ each: ["readOnly"] }])
     expect(counterexample((program) => !text(program).includes("undo fails"))).toEqual([
       "compensatable whose undo fails"
     ])

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bundle } from "./support/bundle.ts"
 import { readLedger } from "./support/ledger.ts"
+import { effectsOfOrder, order } from "./support/order.ts"
 import { eventsOf, recoverAll } from "./support/store.ts"
 import { effectsOf, isDeclined, trip } from "./support/trip.ts"
 
@@ -33,15 +34,22 @@ const temporaryDirectory = Effect.acquireRelease(
 
 type Moment = "before" | "after"
 
+/** The sagas that are killed, and what takes effect in an execution of them. */
+const sagas = {
+  trip: { make: trip, effectsOf },
+  order: { make: order, effectsOf: (id: string) => effectsOfOrder(id, isDeclined(id)) }
+}
+type Kind = keyof typeof sagas
+
 /** Kills at this write, recovers, and tells whether there was such a write, and how many executions were recovered. */
-const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArray<string>) =>
+const killAndRecover = (kind: Kind, write: number, moment: Moment, executionIds: ReadonlyArray<string>) =>
   Effect.scoped(Effect.gen(function*() {
     const directory = yield* temporaryDirectory
-    const ended = yield* runToItsEnd(directory, String(write), moment, ...executionIds)
+    const ended = yield* runToItsEnd(kind, directory, String(write), moment, ...executionIds)
     if (ended === 0) return undefined
     expect(ended).toBe("SIGKILL")
     const ledger = `${directory}/ledger`
-    const saga = trip(ledger)
+    const saga = sagas[kind].make(ledger)
     return yield* Effect.gen(function*() {
       const recovered = yield* recoverAll([saga])
       expect(recovered.every(({ _tag }) => _tag === "Succeeded" || _tag === "Undone")).toBe(true)
@@ -55,7 +63,7 @@ const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArr
           continue
         }
         expect(Journal.fold(events)).not.toBeInstanceOf(Journal.InvalidTransition)
-        expect(effects).toEqual(effectsOf(executionId))
+        expect(effects).toEqual(sagas[kind].effectsOf(executionId))
         const exit = yield* Effect.exit(Saga.resume(saga, executionId))
         expect(exit).toEqual(isDeclined(executionId) ? Exit.fail("declined") : Exit.succeed(420))
       }
@@ -64,26 +72,31 @@ const killAndRecover = (write: number, moment: Moment, executionIds: ReadonlyArr
     }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: `${directory}/journal.db` })))
   }))
 
-const atEveryWrite = (moment: Moment, executionIds: ReadonlyArray<string>) =>
+const atEveryWrite = (kind: Kind, moment: Moment, executionIds: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const recovered: Array<number> = []
     while (true) {
-      const count = yield* killAndRecover(recovered.length, moment, executionIds)
+      const count = yield* killAndRecover(kind, recovered.length, moment, executionIds)
       if (count === undefined) return recovered
       recovered.push(count)
     }
   })
 
 describe("a process killed at each journal write in turn leaves an execution that recovery finishes", () => {
-  for (const card of ["accepted", "declined"] as const) {
+  const executions: ReadonlyArray<readonly [Kind, "accepted" | "declined", writes: number]> = [
+    ["trip", "accepted", 5],
+    ["trip", "declined", 8],
+    ["order", "accepted", 8],
+    ["order", "declined", 14]
+  ]
+  for (const [kind, card, writes] of executions) {
     for (const moment of ["before", "after"] as const) {
       it.live(
-        `${card}, killed ${moment} the write is stored: every effect once, none left behind`,
+        `${kind} ${card}, killed ${moment} the write is stored: every effect once, none left behind`,
         () =>
           Effect.gen(function*() {
-            const recovered = yield* atEveryWrite(moment, [card])
+            const recovered = yield* atEveryWrite(kind, moment, [card])
             // Nothing is left before the first write, nor after the last.
-            const writes = card === "accepted" ? 5 : 8
             const expected = Array.from({ length: writes }, () => 1)
             expected[moment === "before" ? 0 : writes - 1] = 0
             expect(recovered).toEqual(expected)
@@ -101,7 +114,7 @@ describe("a process killed at each write of many executions at once leaves all o
       `killed ${moment} the write is stored: every effect once, none left behind`,
       () =>
         Effect.gen(function*() {
-          const recovered = yield* atEveryWrite(moment, executionIds)
+          const recovered = yield* atEveryWrite("trip", moment, executionIds)
           // They share their writes, or there would be more than fifty.
           expect(recovered.length).toBeLessThan(20)
           expect(recovered.filter((count) => count === executionIds.length).length).toBeGreaterThan(2)

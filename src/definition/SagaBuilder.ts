@@ -4,13 +4,14 @@
  */
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
-import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import type { FailedAfterCommit, InvalidItems, OutcomeUnknown } from "../SagaError.ts"
+import type { BranchBuilder } from "./BranchBuilder.ts"
 import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
+import type { ByIndex, ListOptions, ListWithoutFinal } from "./List.ts"
 import type {
   Always,
   Built,
-  BuiltWithoutFinal,
   NestedFinal,
   NoAction,
   NotBuilt,
@@ -222,6 +223,61 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       Owed | NestedOwed
     >
 
+  /**
+   * Runs another saga once for each item of a list, which is made when the run comes to it, and gives their outputs in the order of
+   * the list. The items are known by their keys (`lines/A-1/reserve`), and are undone like the steps of a parallel block. An item does
+   * not see the outputs before the list: `items` puts into each what it needs.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema } from "effect"
+   * import { Saga } from "effect-saga"
+   *
+   * const Line = Schema.Struct({ sku: Schema.String, count: Schema.Int })
+   *
+   * const reserveLine = Saga.make("ReserveLine", { input: Line })
+   *   .compensatable("reserve", {
+   *     action: ({ input }) => input.count > 5 ? Effect.fail("sold out") : Effect.succeed(`${input.count} ${input.sku}`),
+   *     compensate: ({ output }) => Effect.sync(() => console.log(`put back ${output}`))
+   *   })
+   *   .build(({ outputs }) => outputs.reserve)
+   *
+   * const order = Saga.make("Order", { input: Schema.Array(Line) })
+   *   .forEach("lines", { items: ({ input }) => input, key: ({ sku }) => sku, step: reserveLine })
+   *   .build(({ outputs }) => outputs.lines)
+   *
+   * console.log(await Effect.runPromise(Saga.run(order, [{ sku: "bolts", count: 4 }, { sku: "nuts", count: 5 }])))
+   * console.log(await Effect.runPromise(Effect.flip(Saga.run(order, [{ sku: "bolts", count: 4 }, { sku: "nuts", count: 6 }]))))
+   * // => [ '4 bolts', '5 nuts' ]
+   * // => put back 4 bolts
+   * // => sold out
+   * ```
+   */
+  forEach<
+    const Name extends string,
+    Item,
+    Output,
+    ItemError,
+    ItemRequirements,
+    ItemOwed extends string = NotBuilt,
+    Key extends string | ByIndex = string | ByIndex
+  >(
+    name: StepName<Name, Outputs>,
+    list: ListOptions<
+      Input,
+      Outputs,
+      Item,
+      ListWithoutFinal<Saga<Item, Output, ItemError, ItemRequirements, ItemOwed>, Name, ItemOwed>,
+      Key
+    >
+  ): SagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: ReadonlyArray<Output> },
+    Error | ItemError | (ByIndex extends Key ? never : InvalidItems),
+    Requirements | ItemRequirements,
+    Owed | ItemOwed
+  >
+
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }
 
@@ -281,116 +337,4 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
   >
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
-}
-
-/**
- * The steps of a parallel block. Each sees the outputs of the steps before the block (`Seen`), and none of its siblings'
- * (`Outputs`).
- */
-export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable
-{
-  /** Adds a step without a side effect. */
-  readOnly<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    RetryRequirements = never
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    step: ReadOnlyStep<
-      Input,
-      Seen,
-      Output,
-      StepError,
-      StepRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      RetryRequirements
-    >
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
-    Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
-    | Owed
-    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-  >
-
-  /** Adds a step whose side effect its compensation reverses. */
-  compensatable<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    CompensateRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = unknown,
-    RetryRequirements = never
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    step: CompensatableStep<
-      Input,
-      Seen,
-      Output,
-      StepError,
-      StepRequirements,
-      CompensateRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      InDoubt,
-      VerifyRequirements,
-      RetryRequirements
-    >
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
-    | Requirements
-    | (unknown extends StepRequirements ? never : StepRequirements)
-    | (unknown extends CompensateRequirements ? never : CompensateRequirements)
-    | RetryRequirements
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
-    | Owed
-    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
-  >
-
-  /** Adds another saga as a sibling. It must not have a Final: the other siblings could still fail, and not be undone. */
-  saga<
-    const Name extends string,
-    NestedInput,
-    Output,
-    NestedError,
-    NestedRequirements,
-    NestedOwed extends string = NotBuilt
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    nested: BuiltWithoutFinal<Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>, Name, NestedOwed>,
-    options: { readonly input: (earlier: Earlier<Input, Seen>) => NoInfer<NestedInput> }
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Output },
-    Error | NestedError,
-    Requirements | NestedRequirements,
-    Owed | NestedOwed
-  >
 }

@@ -1,9 +1,10 @@
 /**
- * The definition of a saga as its author wrote it, and the frozen tree that is made of it: steps, parallel blocks and nested
- * sagas.
+ * The definition of a saga as its author wrote it, and the frozen tree that is made of it: steps, parallel blocks, nested
+ * sagas and lists.
  */
 import type { Duration, Effect, Option, Schema } from "effect"
-import type { Classification } from "../Journal.ts"
+import type { Classification, ListedItem } from "../Journal.ts"
+import type { InvalidItems } from "../SagaError.ts"
 import type {
   ActionContext,
   CompensatableStep,
@@ -99,9 +100,26 @@ export interface Nested {
   readonly nestedInput: (earlier: Earlier) => unknown
 }
 
-/** One entry of a saga: a step, a nested saga or a parallel block. */
-export type NodeDefinition = StepDefinition | Nested | Parallel<StepDefinition | Nested>
-export type Node = StepNode | Nested | Parallel<StepNode | Nested>
+/** A list: a saga that runs once for each item. Its items are known at run time only. */
+export interface ForEach extends ParallelOptions {
+  readonly _tag: "ForEach"
+  readonly name: string
+  readonly path: string
+  /** How the refusal of its list is stored. */
+  readonly error: typeof InvalidItems
+  /** The saga of every item: in the paths of its steps `(item)` stands for the key of the item. */
+  readonly program: Program
+  /** The saga of the item of this key, at its place. */
+  readonly programOf: (key: string) => Program
+  readonly items: (earlier: Earlier) => unknown
+  readonly keyOf: ((item: Opaque, index: number) => unknown) | undefined
+  /** The sagas of the items, where the list is known: see {@link Program.listed}. */
+  readonly listed: ReadonlyArray<Program> | undefined
+}
+
+/** One entry of a saga: a step, a nested saga, a parallel block or a list. */
+export type NodeDefinition = StepDefinition | Nested | Parallel<StepDefinition | Nested> | ForEach
+export type Node = StepNode | Nested | Parallel<StepNode | Nested> | ForEach
 
 /** What to do when a compensation fails for good: undo the older steps all the same, or leave them. */
 export type OnCompensationFailure = "continue" | "stop"
@@ -129,19 +147,32 @@ export interface Definition extends Header {
 /** The frozen tree of a saga. Members that need a walk through all nested sagas are made when they are first read. */
 export interface Program extends Header {
   readonly nodes: ReadonlyArray<Node>
-  /** All steps, of parallel blocks and nested sagas too, in declared order. */
+  /**
+   * All steps, of parallel blocks, nested sagas and lists too, in declared order. Those of a list whose items are not known stand there
+   * once, with `(item)` for the key.
+   */
   readonly steps: ReadonlyArray<StepNode>
   /** Tells definitions apart, and is readable, so that a difference can be named. */
   readonly fingerprint: string
   /** Whether any of its steps may run at the same time. */
   readonly hasParallel: boolean
+  /** Whether it has a list, at any depth. */
+  readonly hasLists: boolean
   /** The path of its first Final step, if it has one, from this saga down. */
   readonly firstFinal: string | undefined
   /** The same saga at another place: `path` and `key` are the beginnings of the paths and keys of its steps. */
   readonly at: (place: { readonly path: string; readonly key: string }) => Program
   /** The saga with each of its steps replaced by one of the same path. */
   readonly mapSteps: (replace: (step: StepNode) => StepNode) => Program
+  /**
+   * The saga of one execution: its `steps` are also those of each item of the lists that are known, which are given by the path of the
+   * `forEach`. Only for looking steps up: it is not placed anew.
+   */
+  readonly listed: (lists: Lists) => Program
 }
+
+/** The items of lists, by the path of the `forEach`. */
+export type Lists = ReadonlyMap<string, ReadonlyArray<Pick<ListedItem, "key">>>
 
 /** Begins the entry of a nested plan in a fingerprint. */
 export const planEntry = "the plan "

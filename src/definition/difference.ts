@@ -1,8 +1,9 @@
 /** Compares a stored definition with this one. */
 import { Schema } from "effect"
-import { Classification } from "../Journal.ts"
+import { Classification, type ExecutionState } from "../Journal.ts"
 import { canonical } from "../values/json.ts"
 import { planEntry, type Program } from "./definition.ts"
+import { anyKey } from "./lists.ts"
 
 /** The first difference between a stored definition and this one, as a sentence; undefined if there is none. */
 export const difference = (
@@ -49,19 +50,58 @@ const nameOf = (step: string | undefined): string | undefined =>
     ? `plan "${(JSON.parse(step.slice(planEntry.length)) as PlanDocument).name}"`
     : step
 
+interface NamedStep {
+  readonly path: string
+  readonly classification: Classification
+}
+
 /**
- * The steps that a fingerprint names, in declared order. Enough for a report of an execution whose definition is not at hand; what this
- * release does not know as a step is left out.
+ * The steps that a fingerprint names, in declared order, those of all items of these lists too. Enough for a report of an execution
+ * whose definition is not at hand; what this release does not know as a step is left out.
  */
-export const namedSteps = (
-  fingerprint: string
-): ReadonlyArray<{ readonly path: string; readonly classification: Classification }> =>
-  describeSteps(fingerprint).flatMap((entry) => {
-    const [, classification, path] = /^(\w+) "([^]*)"$/.exec(entry) ?? []
-    return path !== undefined && isClassification(classification) ? [{ path, classification }] : []
-  })
+export const namedSteps = (fingerprint: string, lists: ExecutionState["lists"]): ReadonlyArray<NamedStep> =>
+  stepsIn(describeSteps(fingerprint), lists)
+
+const stepsIn = (entries: ReadonlyArray<string>, lists: ExecutionState["lists"]): ReadonlyArray<NamedStep> => {
+  const steps: Array<NamedStep> = []
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at]!
+    const list = /^for each "([^]*)"$/.exec(entry)?.[1]
+    if (list === undefined) steps.push(...stepOf(entry))
+    else {
+      const begin = at + 1
+      at = endOf(entries, at)
+      for (const step of stepsOfItems(list, entries.slice(begin, at), lists)) steps.push(step)
+    }
+  }
+  return steps
+}
+
+const stepsOfItems = (list: string, entries: ReadonlyArray<string>, lists: ExecutionState["lists"]) => {
+  const items = lists.get(list)
+  if (items === undefined) return stepsIn(entries, lists)
+  const any = `"${list}/${anyKey}/`
+  return items.flatMap(({ key }) =>
+    stepsIn(entries.map((entry) => entry.replace(any, () => `"${list}/${key}/`)), lists)
+  )
+}
+
+const stepOf = (entry: string): ReadonlyArray<NamedStep> => {
+  const [, classification, path] = /^(\w+) "([^]*)"$/.exec(entry) ?? []
+  return path !== undefined && isClassification(classification) ? [{ path, classification }] : []
+}
 
 const isClassification = Schema.is(Classification)
+
+/** Where the block or the list ends that begins here. */
+const endOf = (entries: ReadonlyArray<string>, begin: number): number => {
+  let open = 0
+  for (let at = begin; at < entries.length; at++) {
+    if (entries[at] === "a parallel block" || entries[at]!.startsWith("for each ")) open++
+    else if (entries[at] === "its end" && --open === 0) return at
+  }
+  return entries.length
+}
 
 const describeSteps = (fingerprint: string): ReadonlyArray<string> => {
   try {

@@ -62,7 +62,7 @@ export interface Options<Input, Encoded, V extends number, Timeout, RetryRequire
 /**
  * Begins the definition of a saga. The name identifies its stored executions.
  *
- * Add steps with `readOnly`, `compensatable`, `final`, `parallel` and `saga`, and end with `build`, which throws
+ * Add steps with `readOnly`, `compensatable`, `final`, `parallel`, `saga` and `forEach`, and end with `build`, which throws
  * `InvalidSaga` where a rule is broken that the compiler could not see. Input that does not match its schema fails a run with
  * `ParseError` before anything has happened.
  *

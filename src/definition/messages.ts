@@ -54,6 +54,8 @@ export type ActionAfterCompensation<Name extends string> =
   `every run needs the type of the output of step "${Name}": its action must return an effect, and stand above its compensation`
 
 export type NotBuilt = "this is no built saga: end its definition with .build()"
+export const notBuilt = (name: string) =>
+  `the step of list "${name}" is no built saga: end its definition with .build()`
 
 export type UnknownSaga = "the type of this saga does not say what it still owes"
 
@@ -123,6 +125,14 @@ export type FinalInParallel<Name extends string> =
   `"${Name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`
 export const finalInParallel = <Name extends string>(name: Name): FinalInParallel<Name> =>
   `"${name}" has a Final step: in a parallel block its siblings could still fail, and not be undone`
+
+export type FinalInList<Name extends string> =
+  `"${Name}" has a Final step: the other items of the list could still fail, and not be undone`
+export const finalInList = <Name extends string>(name: Name): FinalInList<Name> =>
+  `"${name}" has a Final step: the other items of the list could still fail, and not be undone`
+
+export const listInParallel = (name: string) =>
+  `"${name}" is a list, which cannot be a sibling in a parallel block: put it into a nested saga`
 
 export type MissingDefaultInDoubt =
   "every run needs inDoubt beside timeout in the defaults of this saga: an action that is cut off is in doubt"

@@ -7,6 +7,8 @@ import { canonical } from "../values/json.ts"
 import {
   type Defaults,
   type Definition,
+  type ForEach,
+  type Lists,
   type Nested,
   type Node,
   type Parallel,
@@ -15,6 +17,7 @@ import {
   type StepDefinition,
   type StepNode
 } from "./definition.ts"
+import { anyKey } from "./lists.ts"
 import { brokenRules } from "./rules.ts"
 import type { IdempotencyKey } from "./Step.ts"
 
@@ -36,9 +39,11 @@ interface Cases<Step, A> {
   /** `inside` are the results for its nodes, made when they are asked for. */
   readonly Nested: (nested: Nested, inside: () => ReadonlyArray<A>) => A
   readonly Parallel: (block: Parallel<Step | Nested>, inside: ReadonlyArray<A>) => A
+  /** `inside` are the results for the nodes of every item's saga. */
+  readonly ForEach: (list: ForEach, inside: () => ReadonlyArray<A>) => A
 }
 
-type Tree<Step> = Step | Nested | Parallel<Step | Nested>
+type Tree<Step> = Step | Nested | Parallel<Step | Nested> | ForEach
 
 /** The one walk through a tree of nodes. A nested saga's own steps are always placed. */
 const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) => {
@@ -50,19 +55,23 @@ const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) 
         return cases.Nested(node, () => node.program.nodes.map(walk))
       case "Parallel":
         return cases.Parallel(node, node.nodes.map(walk))
+      case "ForEach":
+        return cases.ForEach(node, () => node.program.nodes.map(walk))
     }
   }
   return walk as (node: Tree<Step>) => A
 }
 
-/** The same tree with its steps and nested sagas replaced. */
+/** The same tree with its steps, nested sagas and lists replaced. */
 const rebuild = <Step extends StepDefinition>(replace: {
   readonly Step: (step: Step | StepNode) => StepNode
   readonly Nested: (nested: Nested) => Nested
+  readonly ForEach: (list: ForEach) => ForEach
 }) =>
   fold<Step, Node>({
     Step: (step) => Object.freeze(replace.Step(step)),
     Nested: (nested) => Object.freeze(replace.Nested(nested)),
+    ForEach: (list) => Object.freeze(replace.ForEach(list)),
     // A block holds no block, so neither does what is made of it.
     Parallel: (block, inside) =>
       Object.freeze({ ...block, nodes: Object.freeze(inside as ReadonlyArray<StepNode | Nested>) })
@@ -71,19 +80,31 @@ const rebuild = <Step extends StepDefinition>(replace: {
 const stepsOf = fold<StepNode, ReadonlyArray<StepNode>>({
   Step: (step) => [step as StepNode],
   Nested: (nested) => nested.program.steps,
-  Parallel: (_, inside) => inside.flat()
+  Parallel: (_, inside) => inside.flat(),
+  ForEach: ({ listed, program }) => listed === undefined ? program.steps : listed.flatMap(({ steps }) => steps)
+})
+
+const hasLists = fold<StepNode, boolean>({
+  Step: () => false,
+  Nested: ({ program }) => program.hasLists,
+  Parallel: (_, inside) => inside.some((has) => has),
+  ForEach: () => true
 })
 
 const hasParallel = fold<StepNode, boolean>({
   Step: () => false,
   Nested: ({ program }) => program.hasParallel,
-  Parallel: () => true
+  Parallel: () => true,
+  ForEach: ({ concurrency, program, unwind }) =>
+    (concurrency ?? 1) !== 1 || unwind === "parallel" || program.hasParallel
 })
 
 const firstFinal = fold<StepDefinition, string | undefined>({
   Step: ({ classification, name }) => classifications[classification].commits ? name : undefined,
   Nested: ({ name, program }) => program.firstFinal === undefined ? undefined : `${name}/${program.firstFinal}`,
-  Parallel: (_, inside) => inside.find((final) => final !== undefined)
+  Parallel: (_, inside) => inside.find((final) => final !== undefined),
+  // The rules refuse a Final in it.
+  ForEach: () => undefined
 })
 
 const entriesOf = fold<StepNode, ReadonlyArray<string>>({
@@ -92,7 +113,13 @@ const entriesOf = fold<StepNode, ReadonlyArray<string>>({
     ...plan === undefined ? [] : [planEntry + canonical(plan)],
     ...inside().flat()
   ],
-  Parallel: (_, inside) => ["a parallel block", ...inside.flat(), "its end"]
+  Parallel: (_, inside) => ["a parallel block", ...inside.flat(), "its end"],
+  ForEach: ({ path, program: { plan } }, inside) => [
+    `for each "${path}"`,
+    ...plan === undefined ? [] : [planEntry + canonical(plan)],
+    ...inside().flat(),
+    "its end"
+  ]
 })
 
 /** The place of a saga in the outermost one: the beginning of the paths and keys of its steps. */
@@ -112,8 +139,20 @@ const inside = (place: Place, name: string): Place => ({
 const placed = (defaults: Defaults) =>
   rebuild<StepDefinition>({
     Step: (step) => placeStep(step, defaults),
-    Nested: (nested) => ({ ...nested, path: nested.name, program: nested.program.at(inside(atRoot, nested.name)) })
+    Nested: (nested) => ({ ...nested, path: nested.name, program: nested.program.at(inside(atRoot, nested.name)) }),
+    ForEach: (list) => listAt(list, list.name, atRoot)
   })
+
+/** A list of this name in the saga at this place. */
+const listAt = (list: ForEach, path: string, place: Place): ForEach => {
+  const items = inside(place, list.name)
+  return {
+    ...list,
+    path,
+    program: list.program.at(inside(items, anyKey)),
+    programOf: (key) => list.programOf(key).at(inside(items, key))
+  }
+}
 
 const placeStep = (step: StepDefinition, defaults: Defaults): StepNode => {
   const { _tag, action, classification, compensate, error, interruptible, isAnswer, name, success, verify, when } = step
@@ -161,6 +200,7 @@ class FrozenProgram implements Program {
   readonly success: Program["success"]
   readonly plan: unknown
   readonly hasParallel: boolean
+  readonly hasLists: boolean
   readonly firstFinal: string | undefined
   private readonly own: ReadonlyArray<Node>
   private readonly place: Place
@@ -180,6 +220,7 @@ class FrozenProgram implements Program {
     this.own = Object.freeze(own)
     this.place = place
     this.hasParallel = own.some(hasParallel)
+    this.hasLists = own.some(hasLists)
     this.firstFinal = own.map(firstFinal).find((final) => final !== undefined)
   }
 
@@ -208,9 +249,23 @@ class FrozenProgram implements Program {
         path: (step as StepNode).path,
         key: (step as StepNode).key
       }),
-      Nested: (nested) => ({ ...nested, program: nested.program.at(inside(this.place, nested.name)).mapSteps(replace) })
+      Nested: (nested) => ({
+        ...nested,
+        program: nested.program.at(inside(this.place, nested.name)).mapSteps(replace)
+      }),
+      ForEach: (list) => {
+        const { program, programOf } = listAt(list, list.path, this.place)
+        return { ...list, program: program.mapSteps(replace), programOf: (key) => programOf(key).mapSteps(replace) }
+      }
     })
     return new FrozenProgram(this, this.own.map(replaced), this.place)
+  }
+
+  listed(lists: Lists): Program {
+    if (!this.hasLists) return this
+    const listed = new FrozenProgram(this, this.own, this.place)
+    listed.madeNodes = Object.freeze(this.nodes.map(withItems(lists)))
+    return listed
   }
 }
 
@@ -226,6 +281,18 @@ const nodesAt = (place: Place) =>
       ...nested,
       path: place.path + nested.path,
       program: nested.program.at(inside(place, nested.path))
+    }),
+    ForEach: (list) => listAt(list, place.path + list.path, place)
+  })
+
+/** Nodes with the items of the lists that are known. */
+const withItems = (lists: Lists) =>
+  rebuild<StepNode>({
+    Step: (step) => step as StepNode,
+    Nested: (nested) => ({ ...nested, program: nested.program.listed(lists) }),
+    ForEach: (list) => ({
+      ...list,
+      listed: lists.get(list.path)?.map(({ key }) => list.programOf(key).listed(lists))
     })
   })
 

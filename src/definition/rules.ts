@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem, said } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
-import type { Definition, Nested, Parallel, StepDefinition } from "./definition.ts"
+import type { Definition, ForEach, Nested, Parallel, ParallelOptions, Program, StepDefinition } from "./definition.ts"
 import * as Message from "./messages.ts"
 
 /** The name of a rule, for programs; its sentence is for people. */
@@ -19,6 +19,9 @@ export type Rule =
   | "DuplicateStep"
   | "InvalidStepOrder"
   | "FinalInParallel"
+  | "FinalInList"
+  | "ListInParallel"
+  | "NotBuilt"
   | "EmptyParallel"
   | "InvalidConcurrency"
   | "MissingCompensation"
@@ -203,7 +206,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
   let final: string | undefined
-  const check = (node: StepDefinition | Nested, where: ReadonlyArray<number>) => {
+  const check = (node: StepDefinition | Nested | ForEach, where: ReadonlyArray<number>) => {
     if (typeof node.name !== "string") breaks(where, "InvalidStepName", Message.noStepName(said(node.name)))
     else if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
     else if (node.name.includes("/") || node.name === "__proto__") {
@@ -211,13 +214,14 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
     if (names.has(node.name)) breaks(where, "DuplicateStep", Message.duplicateStep(node.name))
     names.add(node.name)
-    const kind = node._tag === "Nested" ? "nested saga" : `${node.classification} step`
-    const isFinal = finalOf(node) !== undefined
-    if (final !== undefined && (node._tag === "Nested" || !isFinal)) {
+    const kind = kindOf(node)
+    const isFinal = node._tag !== "ForEach" && finalOf(node) !== undefined
+    if (final !== undefined && (node._tag !== "Step" || !isFinal)) {
       breaks(where, "InvalidStepOrder", Message.stepAfterFinal(kind, node.name, final))
     }
     if (isFinal) final ??= node.name
     if (node._tag === "Step") checkStep(node, where)
+    if (node._tag === "ForEach") { for (const [rule, message] of listProblems(node)) breaks(where, rule, message) }
   }
   const checkStep = (step: StepDefinition, where: ReadonlyArray<number>) => {
     for (const { rule, problemOf } of stepRules) {
@@ -226,16 +230,12 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     }
   }
   const checkParallel = (block: Parallel<StepDefinition | Nested>, where: ReadonlyArray<number>) => {
-    const { concurrency } = block
     if (block.nodes.length === 0) breaks(where, "EmptyParallel", Message.emptyParallel)
-    const isMany = concurrency === undefined || concurrency === "unbounded" ||
-      (Number.isInteger(concurrency) && concurrency > 0)
-    if (!isMany) breaks(where, "InvalidConcurrency", Message.invalidConcurrency(said(concurrency)))
-    const unknown = wordProblem("unwind", "a parallel block", block.unwind)
-    if (unknown !== undefined) breaks(where, "UnknownPolicy", unknown)
-    block.nodes.forEach((sibling, index) => {
+    for (const [rule, message] of blockProblems(block, "a parallel block")) breaks(where, rule, message)
+    block.nodes.forEach((sibling: StepDefinition | Nested | ForEach, index) => {
       const here = [...where, index]
-      if (finalOf(sibling) === undefined) check(sibling, here)
+      if (sibling._tag === "ForEach") breaks(here, "ListInParallel", Message.listInParallel(sibling.name))
+      else if (finalOf(sibling) === undefined) check(sibling, here)
       else breaks(here, "FinalInParallel", Message.finalInParallel(sibling.name))
     })
   }
@@ -257,11 +257,58 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   return broken
 }
 
+type Problems = ReadonlyArray<readonly [Rule, string]>
+
+/** The problems of a block, or of a list; `of` says which. */
+const blockProblems = ({ concurrency, unwind }: ParallelOptions, of: string): Problems => {
+  const isMany = concurrency === undefined || concurrency === "unbounded" ||
+    (Number.isInteger(concurrency) && concurrency > 0)
+  const unknown = wordProblem("unwind", of, unwind)
+  return [
+    ...isMany ? [] : [["InvalidConcurrency", Message.invalidConcurrency(said(concurrency))] as const],
+    ...unknown === undefined ? [] : [["UnknownPolicy", unknown] as const]
+  ]
+}
+
+const listProblems = (list: ForEach): Problems => {
+  const of = `list "${list.name}"`
+  const notFunctions = [functionProblem("items", of, list.items, true), functionProblem("key", of, list.keyOf, false)]
+  // Where there are no types, the step may be anything.
+  const program = list.program as Program | undefined
+  return [
+    ...blockProblems(list, of),
+    ...notFunctions.flatMap((problem) => problem === undefined ? [] : [["NoFunction", problem] as const]),
+    ...program === undefined ? [["NotBuilt", Message.notBuilt(list.name)] as const] : [],
+    ...program?.firstFinal === undefined ? [] : [["FinalInList", Message.finalInList(list.name)] as const]
+  ]
+}
+
+const kindOf = (node: StepDefinition | Nested | ForEach): string => {
+  switch (node._tag) {
+    case "Step":
+      return `${node.classification} step`
+    case "Nested":
+      return "nested saga"
+    case "ForEach":
+      return "list"
+  }
+}
+
 /** The first Final in a node, if it has one. */
 const finalOf = (node: StepDefinition | Nested): string | undefined =>
   node._tag === "Step"
     ? classifications[node.classification].commits ? node.name : undefined
     : node.program.firstFinal
+
+/** Why a name cannot be part of a path and of a key, as the end of a sentence; undefined if it can. */
+export const keyProblem = (key: unknown): string | undefined => {
+  if (typeof key !== "string") return `is ${said(key)}, and must be text`
+  if (key === "") return "is empty"
+  if (key.includes("/")) return `is ${said(key)}, and "/" separates the parts of a path`
+  return isWellFormed(key)
+    ? undefined
+    : "cannot be stored: it must be well-formed text of at most 800 characters, without U+0000"
+}
 
 // PostgreSQL limits an index entry to a third of a page, about 2,700 bytes.
 const longest = 800

@@ -3,14 +3,29 @@ import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import type { Classification } from "../Journal.ts"
+import { InvalidItems } from "../SagaError.ts"
 import { type Any, type Saga, TypeId } from "./built.ts"
-import type { Definition, Nested, NodeDefinition, ParallelOptions, Program, StepDefinition } from "./definition.ts"
+import type {
+  Definition,
+  ForEach,
+  Nested,
+  NodeDefinition,
+  ParallelOptions,
+  Program,
+  StepDefinition
+} from "./definition.ts"
 import { make as makeProgram } from "./program.ts"
 import type { AsRecoveredFailure } from "./Step.ts"
 
 /** A step as its author wrote it. From here on a step that declines an `error` schema is one that has none. */
 interface WrittenStep extends Omit<StepDefinition, "error"> {
   readonly error?: StepDefinition["error"] | AsRecoveredFailure
+}
+
+/** A list as its author wrote it. */
+interface WrittenList extends ParallelOptions, Pick<ForEach, "items"> {
+  readonly key?: ForEach["keyOf"]
+  readonly step: Any
 }
 
 /** The members that a definition gets when it is built. */
@@ -54,6 +69,22 @@ export class Builder {
     const nodes = branches(new Builder(this.header, [])).nodes
     // The type of a branch has no `parallel`, and no `final`; the rest is checked by `build()`.
     return this.with({ ...options, _tag: "Parallel", nodes: nodes as ReadonlyArray<StepDefinition | Nested> })
+  }
+  forEach(name: string, { concurrency, items, key, step, unwind }: WrittenList) {
+    const program = programOf(step)
+    return this.with({
+      _tag: "ForEach",
+      name,
+      path: name,
+      error: InvalidItems,
+      program,
+      programOf: () => program,
+      items,
+      keyOf: key,
+      concurrency,
+      unwind,
+      listed: undefined
+    })
   }
   build(project: Definition["project"] = ({ outputs }) => outputs, options?: Partial<Pick<Definition, "success">>) {
     return new SagaImpl(makeProgram({ ...this.header, nodes: this.nodes, project, success: options?.success }))

@@ -1,6 +1,6 @@
 /** Records the events of a run in a checkpoint: one commit for all events since the last one. */
 import { Cause, Effect, Exit, Option } from "effect"
-import type { Program, StepNode } from "../definition/definition.ts"
+import type { ForEach, Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import { classifications, isFinished } from "../journal/statuses.ts"
 import { Sum } from "../journal/transition.ts"
@@ -99,6 +99,12 @@ export class CheckpointRecorder implements Recorder {
         "hand on"
       )
     return schemas.mapError(captured, haltBecause)
+  }
+
+  captureItem({ path: list, program: { input } }: ForEach, key: string, item: unknown): Effect.Effect<Captured, Halt> {
+    const { executionId, program: { name: saga } } = this
+    const whose = () => ({ saga, executionId, list, value: `item "${key}" of "${list}"` })
+    return schemas.mapError(capture(input, item, whose, "refuse"), haltBecause)
   }
 
   whileDriving(call: () => AnyEffect, asks = 3): AnyEffect {
@@ -220,6 +226,7 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
     case "StepSucceeded":
     case "StepFailed":
     case "StepInDoubt":
+    case "ItemsListed":
     case "CompensationSucceeded":
     case "CompensationFailed":
     case "Resumed":

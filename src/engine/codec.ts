@@ -2,7 +2,8 @@
  * Step inputs, outputs and failures as they are stored, and back.
  */
 import { Cause, Effect, Exit, Option, type Schema } from "effect"
-import type { Program, StepNode } from "../definition/definition.ts"
+import type { ForEach, Program, StepNode } from "../definition/definition.ts"
+import { nodeAt } from "../definition/lists.ts"
 import type * as Journal from "../Journal.ts"
 import { Cancelled, NotStorable, RecoveredFailure } from "../SagaError.ts"
 import { describe } from "../values/describe.ts"
@@ -27,6 +28,8 @@ type Whose = () => {
   readonly saga: string
   readonly executionId: string
   readonly value: string
+  /** The list that it is an item of. */
+  readonly list?: string
   /** The step that it is the output of. */
   readonly step?: string
   /** It is the output of the saga. */
@@ -83,7 +86,7 @@ const plain = (encoded: unknown): Exit.Exit<unknown, string> => {
 
 /** A cause as it is stored: all of its failures, each through the `error` schema of the step. */
 export const storeCause = (
-  step: Pick<StepNode, "path" | "error"> | undefined,
+  step: Pick<StepNode | ForEach, "path" | "error"> | undefined,
   cause: Cause.Cause<unknown>
 ): ReadonlyArray<Journal.StoredFailure> => {
   const stored: Array<Journal.StoredFailure> = []
@@ -96,7 +99,10 @@ export const storeCause = (
 }
 
 /** An error that cannot be encoded is stored by its tag and message only: why a saga failed must not keep it from unwinding. */
-const encodedError = (step: Pick<StepNode, "error"> | undefined, error: unknown): { readonly encoded?: unknown } => {
+const encodedError = (
+  step: Pick<StepNode | ForEach, "error"> | undefined,
+  error: unknown
+): { readonly encoded?: unknown } => {
   if (step?.error === undefined) return {}
   return Option.match(schemas.encodeNow(step.error, error), {
     onNone: () => ({}),
@@ -133,7 +139,7 @@ const restoreFailure = (
     case "Die":
       return Cause.die(Object.assign(new Error(failure.message), { name: failure.tag }))
     case "Fail": {
-      const schema = program.steps.find(({ path }) => path === failure.step)?.error
+      const schema = nodeAt(program, failure.step)?.error
       const restored = schema === undefined || failure.encoded === undefined
         ? Option.none()
         : schemas.decodeNow(schema, failure.encoded)

@@ -93,10 +93,11 @@ export const doubted = (
 /** Fails with the error of the run that parked this execution, rebuilt from its journal. */
 export const failAsParked = (program: Program, executionId: string, { cause, state }: Past): AnyEffect<never> => {
   const execution = { program, executionId }
-  const steps = program.steps.flatMap(({ path }) => state.steps.get(path) ?? [])
+  const declared = program.listed(state.lists).steps
+  const steps = declared.flatMap(({ path }) => state.steps.get(path) ?? [])
   const sideEffects = steps.filter(({ classification }) => classifications[classification].hasSideEffect)
   const tookEffect = sideEffects.filter(Journal.tookEffect)
-  const inDoubt = program.steps.flatMap((step) => {
+  const inDoubt = declared.flatMap((step) => {
     const recorded = state.steps.get(step.path)
     return recorded?.status === "InDoubt" ? [{ step, reason: recorded.doubt ?? "" }] : []
   })

@@ -1,6 +1,7 @@
 /** Checks what somebody says to have found out about a step in doubt. */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
+import { nodeAt } from "../definition/lists.ts"
 import * as Journal from "../Journal.ts"
 import { type DrivingError, StepNotInDoubt } from "../SagaError.ts"
 import { encodeValue } from "./codec.ts"
@@ -15,7 +16,8 @@ export const checkFinding = (
 ): Effect.Effect<void, DrivingError> => {
   if (finding === undefined) return Effect.void
   const saga = program.name
-  const step = program.steps.find(({ path }) => path === finding.step)
+  const node = nodeAt(program, finding.step)
+  const step = node?._tag === "Step" ? node : undefined
   const recorded = state.steps.get(finding.step)
   if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {
     return Effect.fail(new StepNotInDoubt({ saga, executionId, step: finding.step }))

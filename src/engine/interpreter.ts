@@ -6,16 +6,19 @@
  * action with a side effect, and in the pause between two attempts. So a compensation is armed in the act that completes
  * its action, at the cost of a push (S2).
  */
-import { Cause, Effect, type Exit, Option } from "effect"
-import type { Earlier, Nested, Node, Parallel, StepNode } from "../definition/definition.ts"
-import { type StepState, tookEffect } from "../Journal.ts"
+import { Effect, Option } from "effect"
+import type { ForEach, Nested, Node, Program, StepNode } from "../definition/definition.ts"
+import type { StepState } from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
 import { unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests, isToBeCancelled } from "./cancellation.ts"
-import { inParallel, storeCause } from "./codec.ts"
+import { storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
+import { type Item, itemsOf } from "./items.ts"
+import { runParallel, type SiblingKind } from "./parallel.ts"
+import { callPure, noteFailure, seen } from "./pure.ts"
 import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, Armed, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
 import { endAfterFailure } from "./unwind.ts"
@@ -93,9 +96,6 @@ export const runForward = (run: Run): AnyEffect => {
     run.committed.length > 0 ? output() : unlessInterrupted(run, output))
 }
 
-/** The context of `when`, of a nested saga's `input`, and of a projection. */
-const seen = ({ input, outputs }: Frame): Earlier => ({ input, outputs })
-
 /** Runs nodes in declared order (S1). */
 const runNodes = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect<void> => {
   let next = 0
@@ -111,15 +111,16 @@ const runNodes = (run: Run, frame: Frame, nodes: ReadonlyArray<Node>): AnyEffect
 
 const skipped = Symbol("skipped")
 
-/** Makes the output of a node visible to the nodes after it. A parallel block has made those of its siblings visible itself. */
+/** Makes the output of a node visible to the nodes after it: of a parallel block those of its siblings. */
 const publish = (frame: Frame, node: Node, seen: unknown): void => {
   switch (node._tag) {
     case "Step":
     case "Nested":
+    case "ForEach":
       frame.outputs[node.name] = seen
       return
     case "Parallel":
-      return
+      node.nodes.forEach((sibling, index) => publish(frame, sibling, (seen as ReadonlyArray<unknown>)[index]))
   }
 }
 
@@ -133,6 +134,7 @@ const complete = (run: Run, frame: Frame, node: Node, output: unknown): unknown 
       return completeStep(run, frame, node, output)
     case "Nested":
     case "Parallel":
+    case "ForEach":
       return output
   }
 }
@@ -152,7 +154,9 @@ const runNode = (run: Run, frame: Frame, node: Node): AnyEffect => {
     case "Nested":
       return runNested(run, frame, node)
     case "Parallel":
-      return runParallel(run, frame, node)
+      return runParallel(run, frame, node, siblings)
+    case "ForEach":
+      return runForEach(run, frame, node)
   }
 }
 
@@ -163,123 +167,39 @@ const runNested = (run: Run, parent: Frame, nested: Nested): AnyEffect =>
     const checked = program.input === undefined
       ? Effect.succeed(input)
       : noteFailure(run, nested, validate(program.input, input))
-    return Effect.flatMap(checked, (input) => {
-      const frame: Frame = { input, outputs: {}, armed: parent.armed }
-      return Effect.zipRight(
-        runNodes(run, frame, program.nodes),
-        callPure(run, nested, () => program.project(seen(frame)))
-      )
-    })
+    return Effect.flatMap(checked, (input) => runInside(run, parent, nested, program, input))
   })
 
-/** Calls a pure function of the user; if it throws, notes whose it is. */
-const callPure = <A>(run: Run, on: FailedAt, call: () => A): AnyEffect<A> => noteFailure(run, on, Effect.sync(call))
+/** Runs the nodes and the projection of a saga inside another one. */
+const runInside = (run: Run, parent: Frame, on: FailedAt, program: Program, input: unknown): AnyEffect => {
+  const frame: Frame = { input, outputs: {}, armed: parent.armed }
+  return Effect.zipRight(
+    runNodes(run, frame, program.nodes),
+    callPure(run, on, () => program.project(seen(frame)))
+  )
+}
 
-/**
- * Runs siblings at the same time (S8). Whichever finishes first, compensations are armed in declared order; when one sibling
- * fails, the running ones are waited for, the others do not begin, and all failures are kept.
- */
-const runParallel = (run: Run, frame: Frame, parallel: Parallel<StepNode | Nested>): AnyEffect =>
-  Effect.suspend(() => {
-    const { concurrency, nodes, unwind } = parallel
-    // Siblings share the outputs before the block, and publish their own when it ends.
-    const branches = nodes.map((node) => new Branch(node, { input: frame.input, outputs: frame.outputs, armed: [] }))
-    let failed = false
-    const enter = (branch: Branch) =>
-      // As a whole: an interruption between `begun = true` and the start of the sibling would lose the sibling.
-      Effect.uninterruptible(Effect.suspend(() => {
-        if (branch.begun || (failed && !isUnderWay(run, branch.node))) return Effect.void
-        branch.begun = true
-        return Effect.matchCause(runNode(run, branch.frame, branch.node), {
-          onFailure: (cause) => {
-            failed = true
-            branch.cause = cause
-          },
-          onSuccess: (output) => {
-            branch.seen = complete(run, branch.frame, branch.node, output)
-          }
-        })
-      }))
-    const all = Effect.forEach(branches, enter, { concurrency: concurrency ?? "unbounded", discard: true })
-    // An interruption reaches the siblings through this fiber, which then waits for them; their results are in the branches.
-    // A block that an earlier process finished is only armed again: keep that uninterruptible.
-    const entered = Effect.exit(isFinished(run, nodes) ? all : run.restore(all))
-    // Siblings that an earlier process began are armed again or settled, also after an interruption.
-    const underWay = Effect.suspend(() => {
-      failed = true
-      return run.past === undefined ? Effect.void : Effect.forEach(branches, enter, { discard: true })
-    })
-    return Effect.flatMap(Effect.zipLeft(entered, underWay), (exit) => {
-      const lanes = branches.map((branch) => branch.frame.armed).filter((lane) => lane.length > 0)
-      arm(frame.armed, lanes, unwind)
-      const cause = causeOf(run, branches, exit)
-      if (cause !== undefined) return Effect.failCause(cause)
-      for (const { node, seen } of branches) publish(frame, node, seen)
-      return Effect.void
-    })
+/** Runs steps and nested sagas at the same time (S8). */
+const siblings: SiblingKind<StepNode | Nested> = {
+  run: (run, frame, node) => runNode(run, frame, node),
+  complete: (run, frame, node, output) => complete(run, frame, node, output),
+  stepsOf: (node) => node._tag === "Step" ? [node] : node.program.steps,
+  boundsUndoing: false
+}
+
+const items: SiblingKind<Item> = {
+  run: (run, frame, item) => runInside(run, frame, item, item.program, item.value),
+  complete: (_run, _frame, _item, output) => output,
+  stepsOf: ({ program }) => program.steps,
+  boundsUndoing: true
+}
+
+/** Runs the items of a list as siblings (S23). */
+const runForEach = (run: Run, frame: Frame, list: ForEach): AnyEffect =>
+  Effect.flatMap(itemsOf(run, frame, list), (nodes) => {
+    const { concurrency = 1, unwind } = list
+    return runParallel(run, frame, { nodes, concurrency, unwind }, items)
   })
-
-/** Arms the compensations of a block's siblings, as the block is to be unwound. */
-const arm = (
-  armed: Frame["armed"],
-  lanes: ReadonlyArray<Frame["armed"]>,
-  unwind: "sequential" | "parallel" = "sequential"
-) => {
-  switch (unwind) {
-    case "parallel":
-      if (lanes.length > 1) armed.push({ _tag: "Lanes", lanes })
-      else armed.push(...lanes.flat())
-      return
-    case "sequential":
-      armed.push(...lanes.flat())
-  }
-}
-
-/** A sibling while its block runs. */
-class Branch {
-  begun = false
-  /** Its output, as later nodes see it. */
-  seen: unknown = undefined
-  cause: Cause.Cause<unknown> | undefined = undefined
-  readonly node: StepNode | Nested
-  readonly frame: Frame
-
-  constructor(node: StepNode | Nested, frame: Frame) {
-    this.node = node
-    this.frame = frame
-  }
-}
-
-/** Why a block failed, if it did: all failures of its siblings, and the interruption of the block. */
-const causeOf = (
-  run: Run,
-  branches: ReadonlyArray<Branch>,
-  exit: Exit.Exit<unknown, unknown>
-): Cause.Cause<unknown> | undefined => {
-  const causes = branches.flatMap(({ cause }) => cause === undefined ? [] : [cause])
-  if (exit._tag === "Failure" && !causes.some(Cause.isInterrupted)) causes.push(exit.cause)
-  // Doubts come first: a caller that reads only the first error must not read one that means "everything was undone".
-  return causes.length === 0
-    ? undefined
-    : inParallel([...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))])
-}
-
-const isDoubt = ({ doubts }: Run) => (cause: Cause.Cause<unknown>): boolean =>
-  Option.exists(Cause.failureOption(cause), (error) => doubts.some((doubt) => doubt === error))
-
-const stepsOf = (node: StepNode | Nested): ReadonlyArray<StepNode> => node._tag === "Step" ? [node] : node.program.steps
-
-/** Whether an earlier process finished every step of these nodes. */
-const isFinished = ({ past }: Run, nodes: ReadonlyArray<StepNode | Nested>): boolean =>
-  past !== undefined &&
-  (past.state.direction === "Back" || nodes.flatMap(stepsOf).every(({ path }) => {
-    const step = past.state.steps.get(path)
-    return step !== undefined && (tookEffect(step) || step.status === "Skipped")
-  }))
-
-/** Whether an earlier process began this node: then it is armed again or settled, whatever becomes of its siblings. */
-const isUnderWay = ({ past }: Run, node: StepNode | Nested): boolean =>
-  past !== undefined && stepsOf(node).some(({ path }) => past.state.steps.has(path))
 
 /** Takes a step's outcome from the journal; settles it if it is not there (S13). */
 const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
@@ -362,9 +282,6 @@ const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
 
 const recordStart = (recorder: Recorder, { classification, path }: StepNode) =>
   recorder.record({ _tag: "StepStarted", step: path, classification, at: recorder.now() })
-
-const noteFailure = <A>(run: Run, step: FailedAt, outcome: AnyEffect<A>): AnyEffect<A> =>
-  Effect.tapErrorCause(outcome, (cause) => Effect.sync(() => run.failed.push({ step, cause })))
 
 const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
   const { owner: run, step } = action

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
+import { nodeAt } from "../definition/lists.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import {
@@ -114,13 +115,14 @@ const readBack = (
     const changed = difference(program, state)
     const end = yield* endOf(program, executionId, state, changed)
     if (changed !== undefined && end === undefined) return yield* isChanged(program, executionId, changed)
-    const { input, outputs } = end === undefined
+    const { input, items, outputs } = end === undefined
       ? yield* readValues(program, executionId, state)
-      : { input: undefined, outputs: new Map<string, unknown>() }
+      : { input: undefined, items: new Map<string, ReadonlyArray<unknown>>(), outputs: new Map<string, unknown>() }
     return {
       past: {
         state,
         outputs,
+        items,
         output: end?.output,
         cause: restoreCause({ program, executionId }, state.failures),
         causeOf: ({ failures }) => restoreCause({ program, executionId }, failures),
@@ -132,7 +134,7 @@ const readBack = (
     }
   })
 
-/** The input and the outputs of an execution that this definition has started. */
+/** The input, the outputs and the items of lists of an execution that this definition has started. */
 const readValues = (program: Program, executionId: string, state: Journal.ExecutionState) =>
   Effect.gen(function*() {
     const decode = (schema: Parameters<typeof schemas.decode>[0], value: unknown, what: string) =>
@@ -144,12 +146,21 @@ const readValues = (program: Program, executionId: string, state: Journal.Execut
       ? undefined
       : yield* decode(program.input, state.input, "the input")
     const outputs = new Map<string, unknown>()
-    for (const step of program.steps) {
+    for (const step of program.listed(state.lists).steps) {
       const recorded = state.steps.get(step.path)
       if (step.success === undefined || recorded === undefined || !Journal.tookEffect(recorded)) continue
       outputs.set(step.path, yield* decode(step.success, recorded.output, `the output of step "${step.path}"`))
     }
-    return { input, outputs }
+    const items = new Map<string, ReadonlyArray<unknown>>()
+    for (const [path, stored] of state.lists) {
+      const list = nodeAt(program, path)
+      const schema = list?._tag === "ForEach" ? list.program.input : undefined
+      if (schema === undefined) continue
+      const values: Array<unknown> = []
+      for (const { item, key } of stored) values.push(yield* decode(schema, item, `item "${key}" of "${path}"`))
+      items.set(path, values)
+    }
+    return { input, items, outputs }
   })
 
 /**

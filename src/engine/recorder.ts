@@ -2,7 +2,7 @@
  * Records the events of a run. A run without a recorder records nothing and pays nothing.
  */
 import { type Effect, Exit } from "effect"
-import type { StepNode } from "../definition/definition.ts"
+import type { ForEach, StepNode } from "../definition/definition.ts"
 import type * as Journal from "../Journal.ts"
 import { Sum } from "../journal/transition.ts"
 import type { AnyEffect } from "../values/anyEffect.ts"
@@ -21,6 +21,8 @@ export interface Recorder {
   readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
   /** The output of a step, or of the saga, as it is stored, and as later steps, or the caller, see it. */
   readonly captureOutput: (step: StepNode | undefined, output: unknown) => Effect.Effect<Captured, Halt>
+  /** An item of a list as it is stored, and as its steps see it. */
+  readonly captureItem: (list: ForEach, key: string, item: unknown) => Effect.Effect<Captured, Halt>
   readonly observer: Observer | undefined
   /** Runs a call of a user's code, unless this process may not drive the execution any more: then it dies of a `Halt`. */
   readonly whileDriving: (call: () => AnyEffect) => AnyEffect
@@ -49,6 +51,7 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
     },
     commit: (next) => next(),
     captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output, text: undefined }),
+    captureItem: (_list, _key, item) => Exit.succeed({ encoded: item, value: item, text: undefined }),
     whileDriving: (call) => call(),
     leaseEndsAt: () => undefined,
     now

@@ -1,6 +1,6 @@
 /** One execution while it is driven: the state that the parts of the engine share. */
 import type { Cause, Fiber } from "effect"
-import { type Program, type StepNode } from "../definition/definition.ts"
+import type { ForEach, Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import type { OutcomeUnknown } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
@@ -21,6 +21,8 @@ export interface Past {
   readonly state: Journal.ExecutionState
   /** By path. */
   readonly outputs: ReadonlyMap<string, unknown>
+  /** The items of lists, by the path of the `forEach`. */
+  readonly items: ReadonlyMap<string, ReadonlyArray<unknown>>
   /** The output of the saga, where it is stored. */
   readonly output: { readonly value: unknown } | undefined
   /** Why it was unwound. */
@@ -44,10 +46,17 @@ export class Armed {
   }
 }
 
-/** Compensations that run at the same time, one lane for each sibling. */
-export interface ArmedLanes {
-  readonly _tag: "Lanes"
+/** Compensations that run at the same time, one lane for each sibling, in declared order. */
+export class ArmedLanes {
+  readonly _tag = "Lanes"
   readonly lanes: ReadonlyArray<ArmedList>
+  /** How many lanes run at a time. */
+  readonly concurrency: number | "unbounded"
+
+  constructor(lanes: ReadonlyArray<ArmedList>, concurrency: number | "unbounded") {
+    this.lanes = lanes
+    this.concurrency = concurrency
+  }
 }
 
 /** Oldest first. */
@@ -60,8 +69,8 @@ export interface Frame {
   readonly armed: ArmedList
 }
 
-/** What failed: a step, or a nested saga whose `input` or projection threw. */
-export type FailedAt = Pick<StepNode, "path" | "error">
+/** What failed: a step, a nested saga whose `input` or projection threw, or a list whose items were refused. */
+export type FailedAt = Pick<StepNode | ForEach, "path" | "error">
 
 const never = () => false
 const nothing = () => {}

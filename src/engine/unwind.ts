@@ -226,11 +226,15 @@ class Unwinding {
     switch (entry._tag) {
       case "Armed":
         return this.runCompensation(entry)
-      case "Lanes":
+      case "Lanes": {
+        const { concurrency, lanes } = entry
+        // Where not all begin at once, the newest do.
+        const newestFirst = concurrency === "unbounded" ? lanes : [...lanes].reverse()
         return Effect.map(
-          Effect.forEach(entry.lanes, (lane) => this.runList(lane), { concurrency: "unbounded", discard: true }),
-          () => entry.lanes.every((lane) => lane.length === 0)
+          Effect.forEach(newestFirst, (lane) => this.runList(lane), { concurrency, discard: true }),
+          () => lanes.every((lane) => lane.length === 0)
         )
+      }
     }
   }
 

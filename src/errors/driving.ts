@@ -167,15 +167,20 @@ export class NotStorable extends Schema.TaggedError<NotStorable>("effect-saga/No
   problem: Schema.String,
   /** The step whose output it is: its action has succeeded. */
   step: Schema.optional(Schema.String),
+  /** The `forEach` of which it is an item: none of its items has begun. */
+  list: Schema.optional(Schema.String),
   /** There where it is the output of the saga itself. */
   everyStepDone: Schema.optional(Schema.Literal(true))
 }) {
   override get message() {
-    const { everyStepDone, executionId, problem, saga, step, value } = this
+    const { everyStepDone, executionId, list, problem, saga, step, value } = this
     return visible(
       `${value} cannot be stored: ${problem}. ` + (everyStepDone === true
         ? `All steps of execution ${executionId} of ${saga} have happened, and their outcomes are stored; the execution is not finished: ` +
           "the author of the success schema that build() was given must act, then Saga.resume finishes it"
+        : list !== undefined
+        ? `No item of "${list}" has begun, and execution ${executionId} of ${saga} is not finished: the author of the input schema of ` +
+          "its items must act, then Saga.resume goes on"
         : step === undefined
         ? `The journal of execution ${executionId} of ${saga} is as it was`
         : `The action of step "${step}" has taken effect, and by its journal execution ${executionId} of ${saga} is in doubt about it: ` +

@@ -1,5 +1,13 @@
 /** The sentences of the errors that have several. */
 
+const mostNamed = 10
+
+/** The first ones, and how many more there are: a list may have ten thousand items. The error itself has them all. */
+export const someOf = (names: ReadonlyArray<string>): string => {
+  const more = names.length - mostNamed
+  return `${names.slice(0, mostNamed).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+}
+
 interface Unknown {
   readonly reason: string
   readonly saga?: string | undefined

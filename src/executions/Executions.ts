@@ -152,13 +152,14 @@ export const inspect = (
   executionId: string
 ): Effect.Effect<Recorded, CheckpointError | ExecutionNotFound | JournalCorrupt, Checkpoint> =>
   Effect.map(journalOf(executionId), ({ state }) => {
-    const { fingerprint, saga, steps, version } = state
-    const named = namedSteps(fingerprint)
+    const { fingerprint, lists, saga, steps, version } = state
+    const named = namedSteps(fingerprint, lists)
     const known = new Set(named.map(({ path }) => path))
     const others = Array.from(steps.values()).flatMap(({ classification, step }) =>
       known.has(step) ? [] : [{ path: step, classification }]
     )
-    return recordedOf({ name: saga, version, steps: [...named, ...others] }, executionId, state)
+    const all = { steps: [...named, ...others] }
+    return recordedOf({ name: saga, version, listed: () => all }, executionId, state)
   })
 
 /**

@@ -42,6 +42,7 @@ export const encodeEvent = (event: Event, output?: string): string => {
     case "StepSkipped":
     case "StepFailed":
     case "StepInDoubt":
+    case "ItemsListed":
     case "UnwindingStarted":
     case "CompensationStarted":
     case "CompensationSucceeded":

@@ -58,6 +58,15 @@ export const StepSkipped = Schema.TaggedStruct("StepSkipped", {
   classification: Classification,
   at: Timestamp
 })
+/**
+ * The items of a `forEach`, before the first of them has begun: no resume makes the list again. `list` is the path of the `forEach`;
+ * `item` is as the `input` schema of its saga encodes it.
+ */
+export const ItemsListed = Schema.TaggedStruct("ItemsListed", {
+  list: Schema.String,
+  items: Schema.Array(Schema.Struct({ key: Schema.String, item: Schema.optional(Schema.Unknown) })),
+  at: Timestamp
+})
 /** The action failed and had no effect. */
 export const StepFailed = Schema.TaggedStruct("StepFailed", {
   step: Schema.String,
@@ -139,6 +148,7 @@ export const Event = Schema.Union(
   StepSucceeded,
   StepFailed,
   StepInDoubt,
+  ItemsListed,
   UnwindingStarted,
   CompensationStarted,
   CompensationSucceeded,

@@ -1,5 +1,13 @@
 /** The state of an execution: the sum of its events. */
-import type { Classification, ParkedReason, Started, StepSkipped, StepStarted, StoredFailure } from "./events.ts"
+import type {
+  Classification,
+  ItemsListed,
+  ParkedReason,
+  Started,
+  StepSkipped,
+  StepStarted,
+  StoredFailure
+} from "./events.ts"
 import { classifications, type Status, type StepStatus, stepStatuses } from "./statuses.ts"
 
 /** What the journal knows of one step. */
@@ -22,6 +30,9 @@ export interface StepState {
   readonly undoFailures: ReadonlyArray<StoredFailure>
 }
 
+/** An item of a `forEach`, as the input schema of its saga encodes it, and the key by which its steps are known. */
+export type ListedItem = (typeof ItemsListed.Type)["items"][number]
+
 /** What the journal knows of an execution: the sum of its events. */
 export interface ExecutionState {
   readonly saga: string
@@ -35,6 +46,8 @@ export interface ExecutionState {
   readonly direction: "Forward" | "Back"
   /** By step, in the order in which they started. */
   readonly steps: ReadonlyMap<string, StepState>
+  /** The items of each `forEach` whose list is known, by its path. */
+  readonly lists: ReadonlyMap<string, ReadonlyArray<ListedItem>>
   /** Why it was unwound, or is parked where no step says why. */
   readonly failures: ReadonlyArray<StoredFailure>
   readonly parked: ParkedReason | undefined
@@ -66,6 +79,9 @@ export const isInDoubt = ({ classification, status }: StepState): boolean =>
 
 export const none: ReadonlyArray<StoredFailure> = []
 
+/** One for all executions without a `forEach`: most have none. */
+export const noLists: ReadonlyMap<string, ReadonlyArray<ListedItem>> = new Map()
+
 /** A state that is this module's own, and so may be changed in place. Of classes, for the reason that `emptyList` gives. */
 export class Draft implements ExecutionState {
   readonly saga: string
@@ -76,6 +92,7 @@ export class Draft implements ExecutionState {
   status: Status = "Running"
   direction: "Forward" | "Back" = "Forward"
   steps: Map<string, StepDraft> = new Map()
+  lists: ReadonlyMap<string, ReadonlyArray<ListedItem>> = noLists
   failures: ReadonlyArray<StoredFailure> = none
   parked: ParkedReason | undefined = undefined
   cancellation: ExecutionState["cancellation"] = undefined
@@ -124,5 +141,6 @@ export class StepDraft implements StepState {
 
 export const draftOf = (state: ExecutionState): Draft => ({
   ...state,
-  steps: new Map(Array.from(state.steps, ([path, step]) => [path, { ...step }]))
+  steps: new Map(Array.from(state.steps, ([path, step]) => [path, { ...step }])),
+  lists: state.lists.size === 0 ? noLists : new Map(state.lists)
 })

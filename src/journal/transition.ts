@@ -8,6 +8,7 @@ import type {
   CompensationSucceeded,
   Event,
   Finished,
+  ItemsListed,
   Resumed,
   StepFailed,
   StepInDoubt,
@@ -15,7 +16,16 @@ import type {
   StepStarted,
   StepSucceeded
 } from "./events.ts"
-import { committedFinal, Draft, draftOf, type ExecutionState, none, StepDraft, type StepState } from "./state.ts"
+import {
+  committedFinal,
+  Draft,
+  draftOf,
+  type ExecutionState,
+  noLists,
+  none,
+  StepDraft,
+  type StepState
+} from "./state.ts"
 import { classifications, isFinished, stepStatuses } from "./statuses.ts"
 
 /** An event that cannot follow the state it was applied to: the journal was not written by this library, or is damaged. */
@@ -86,6 +96,8 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
     case "StepFailed":
     case "StepInDoubt":
       return stepEnded(state, event)
+    case "ItemsListed":
+      return itemsListed(state, event)
     case "CompensationStarted":
     case "CompensationSucceeded":
     case "CompensationFailed":
@@ -206,6 +218,19 @@ const stepEnded = (
       step.doubt = event.reason
       return state
   }
+}
+
+const itemsListed = (state: Draft, event: typeof ItemsListed.Type): Draft | InvalidTransition => {
+  if (state.direction === "Back") return invalid(event, "the execution is being unwound")
+  const { items, list } = event
+  if (state.lists.has(list)) return invalid(event, `the items of "${list}" are known already`)
+  if (new Set(items.map(({ key }) => key)).size < items.length) {
+    return invalid(event, `two items of "${list}" have the same key`)
+  }
+  // The map is this draft's own, unless it is the one that all share.
+  if (state.lists === noLists) state.lists = new Map([[list, items]])
+  else (state.lists as Map<string, typeof items>).set(list, items)
+  return state
 }
 
 const compensation = (

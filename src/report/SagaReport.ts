@@ -157,7 +157,7 @@ export const toJson = (report: SagaReport<any, any> | Recorded): Json => {
 
 const detailsOf = (report: ReportDetails) => {
   const { compensations, duration, executionId, saga, startedAt, steps, summary, version } = report
-  const isUndone = (step: string) => compensations.some((other) => other.step === step && other.status === "Undone")
+  const undone = new Set(compensations.flatMap(({ status, step }) => status === "Undone" ? [step] : []))
   return {
     saga,
     version,
@@ -179,7 +179,7 @@ const detailsOf = (report: ReportDetails) => {
       ...given({ startedAt: rest.startedAt, duration: rest.duration, reason: rest.reason })
     })),
     stands: steps.flatMap(({ classification, status, step }) =>
-      classification !== "ReadOnly" && status === "Succeeded" && !isUndone(step) ? [step] : []
+      classification !== "ReadOnly" && status === "Succeeded" && !undone.has(step) ? [step] : []
     )
   }
 }

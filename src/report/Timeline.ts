@@ -73,8 +73,8 @@ const timeline = (details: ReportDetails, style: Style): string => {
   const { ascii, color } = style
   const paint = (code: number, text: string) => color && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text
   const rows = [...details.steps.map(stepRow(details)), ...details.compensations.map(compensationRow(details))]
-  const columns = rows[0]?.cells.map((_, column) => Math.max(...rows.map(({ cells }) => widthOf(cells[column]!)))) ?? []
-  const whole = Math.max(1, ...rows.map(({ duration = 0, from = 0 }) => from + duration))
+  const columns = rows[0]?.cells.map((_, column) => greatest(0, rows, ({ cells }) => widthOf(cells[column]!))) ?? []
+  const whole = greatest(1, rows, ({ duration = 0, from = 0 }) => from + duration)
   const line = ({ cells, duration, from, kind, note }: Row) => {
     const code = colors[kind]
     const aligned = cells.map((cell, column) => {
@@ -89,6 +89,10 @@ const timeline = (details: ReportDetails, style: Style): string => {
   }
   return [paint(1, printable(details.summary)), ...rows.map(line)].join("\n")
 }
+
+/** Not by the arguments of one call: a long list has more rows than a call may have arguments. */
+const greatest = (least: number, rows: ReadonlyArray<Row>, of: (row: Row) => number) =>
+  rows.reduce((most, row) => Math.max(most, of(row)), least)
 
 const stepRow = ({ startedAt }: ReportDetails) => (step: StepReport): Row => ({
   kind: step.status,
@@ -136,6 +140,8 @@ const wide =
 
 /** The columns that a terminal gives to a text. */
 const widthOf = (text: string): number => {
+  // Most text is; a segmenter takes a hundred times as long.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let columns = 0
   for (const { segment } of segmenter.segment(text)) columns += wide.test(segment) ? 2 : 1
   return columns

@@ -20,10 +20,13 @@ const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["stat
 
 /** What a report knows of a definition. */
 export interface Reported extends Pick<Program, "name" | "version"> {
-  readonly steps: ReadonlyArray<Pick<StepNode, "path" | "classification">>
+  /** The definition with the steps of all items of these lists. */
+  readonly listed: (lists: ExecutionState["lists"]) => { readonly steps: ReadonlyArray<ReportedStep> }
 }
 
-const stepReport = (node: Reported["steps"][number], state: StepState | undefined): StepReport => ({
+type ReportedStep = Pick<StepNode, "path" | "classification">
+
+const stepReport = (node: ReportedStep, state: StepState | undefined): StepReport => ({
   step: node.path,
   classification: node.classification,
   status: state === undefined ? "NotStarted" : statusOfStep[state.status],
@@ -68,7 +71,7 @@ const statusOfCompensation: { readonly [Status in StepState["status"]]: Compensa
 
 const compensationReports = (
   state: StepState | undefined,
-  error: SagaError.PartlyUndone<unknown> | undefined
+  failed: ReadonlyMap<string, Cause.Cause<unknown>>
 ): ReadonlyArray<CompensationReport> => {
   const status = state?.classification === "Compensatable" ? statusOfCompensation[state.status] : undefined
   return state === undefined || status === undefined ? [] : [{
@@ -78,7 +81,7 @@ const compensationReports = (
     startedAt: state.undoStartedAt,
     duration: between(state.undoStartedAt, state.undoEndedAt),
     reason: reasonOf(state.undoFailures),
-    cause: error?.failed.find(({ step }) => step === state.step)?.cause
+    cause: failed.get(state.step)
   }]
 }
 
@@ -105,10 +108,12 @@ const mostNamed = 10
 
 /** Steps in a sentence: the first ones by name, and how many more there are. */
 const someSteps = (steps: ReadonlyArray<{ readonly step: string }>): string => {
+  return `${steps.length === 1 ? "step" : "steps"} ${firstOf(steps)}`
+}
+
+const firstOf = (steps: ReadonlyArray<{ readonly step: string }>): string => {
   const more = steps.length - mostNamed
-  return `${steps.length === 1 ? "step" : "steps"} ${namesOf(steps.slice(0, mostNamed))}${
-    more > 0 ? ` and ${more} more` : ""
-  }`
+  return `${namesOf(steps.slice(0, mostNamed))}${more > 0 ? ` and ${more} more` : ""}`
 }
 
 /** Everything but the summary, in declared order. */
@@ -119,15 +124,17 @@ const detailsOf = (
   endedAt: number,
   partly: SagaError.PartlyUndone<unknown> | undefined
 ): Omit<ReportDetails, "summary"> => {
-  const stateOf = (step: Reported["steps"][number]) => state.steps.get(step.path)
+  const { steps } = program.listed(state.lists)
+  const stateOf = (step: ReportedStep) => state.steps.get(step.path)
+  const failed = new Map(partly?.failed.map(({ cause, step }) => [step, cause]))
   return {
     saga: program.name,
     version: program.version,
     executionId,
-    steps: program.steps.map((step) => stepReport(step, stateOf(step))),
+    steps: steps.map((step) => stepReport(step, stateOf(step))),
     compensations: state.direction === "Forward"
       ? []
-      : program.steps.flatMap((step) => compensationReports(stateOf(step), partly)).reverse(),
+      : steps.flatMap((step) => compensationReports(stateOf(step), failed)).reverse(),
     startedAt: state.startedAt,
     duration: Math.max(0, endedAt - state.startedAt)
   }
@@ -139,7 +146,7 @@ export const recordedOf = (program: Reported, executionId: string, state: Execut
   const ends = Array.from(state.steps.values()).flatMap(({ endedAt, startedAt, undoEndedAt, undoStartedAt }) =>
     [startedAt, endedAt, undoStartedAt, undoEndedAt].filter((time) => time !== undefined)
   )
-  const endedAt = state.endedAt ?? Math.max(state.startedAt, ...ends)
+  const endedAt = state.endedAt ?? ends.reduce((last, time) => Math.max(last, time), state.startedAt)
   const why = sayWhyRecorded(program, state)
   const is = `${program.name} ${statusPhrase[status]}${parked === undefined ? "" : ` (${parked})`}`
   return {
@@ -153,10 +160,10 @@ export const recordedOf = (program: Reported, executionId: string, state: Execut
 
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
-  { steps }: Reported,
-  { cancellation, parked, steps: states }: ExecutionState
+  program: Reported,
+  { cancellation, lists, parked, steps: states }: ExecutionState
 ): string | undefined => {
-  const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
+  const recorded = program.listed(lists).steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
   const doubtful = recorded.filter(({ status }) => status === "InDoubt")
@@ -208,12 +215,12 @@ export const reportOf = (options: {
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value, ...details(saySucceeded(program, steps)) }
   const undone = sayUndone(compensations)
   if (partly !== undefined) {
-    const stand = namesOf(compensations.filter(({ status }) => status !== "Undone"))
+    const stand = firstOf(compensations.filter(({ status }) => status !== "Undone"))
     const summary = `${sayWhy(program, steps, partly.cause)}; ${undone}; still in effect: ${stand}`
     return { _tag: "PartlyUndone", error: partly, ...details(summary) }
   }
   if (SagaError.is("FailedAfterCommit")(error)) {
-    const stand = namesOf(error.stands.map((step) => ({ step })))
+    const stand = firstOf(error.stands.map((step) => ({ step })))
     const summary = `${sayWhy(program, steps, error.cause)} after its point of no return; in effect: ${stand}`
     return { _tag: "FailedAfterCommit", error: error as SagaError.FailedAfterCommit<never>, ...details(summary) }
   }
@@ -261,5 +268,5 @@ const saySucceeded = ({ name }: Reported, steps: ReadonlyArray<StepReport>): str
 const sayUndone = (compensations: ReadonlyArray<CompensationReport>): string => {
   if (compensations.length === 0) return "there was nothing to undo"
   const undone = compensations.filter(({ status }) => status === "Undone")
-  return undone.length === 0 ? "nothing could be undone" : `undone: ${namesOf(undone)}`
+  return undone.length === 0 ? "nothing could be undone" : `undone: ${firstOf(undone)}`
 }

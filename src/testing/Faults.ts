@@ -2,6 +2,7 @@
  * The mishaps of a saga, one at a time: for tests written by hand, and for `SagaTest.explore`, which tries all of them.
  */
 import { Effect, Stream } from "effect"
+import { nodeAt } from "../definition/lists.ts"
 import { programOf } from "../definition/saga.ts"
 import type * as Saga from "../Saga.ts"
 import { CheckpointError, InvalidSaga } from "../SagaError.ts"
@@ -61,11 +62,12 @@ export type Failing<S> = S extends Saga.Saga<infer Input, infer Output, infer Er
 export const inject = <S extends Saga.Any>(saga: S, faults: ReadonlyArray<Fault>): Failing<S> => injected(saga, faults)
 
 const injected = <S extends Saga.Any>(saga: Saga.Any, faults: ReadonlyArray<Fault>): S => {
-  const { name, steps } = programOf(saga)
+  const program = programOf(saga)
+  const { name, steps } = program
   const problems = faults.flatMap((fault) => {
     if (!isOfStep(fault)) return []
-    const step = steps.find(({ path }) => path === fault.step)
-    if (step === undefined) {
+    const step = nodeAt(program, fault.step)
+    if (step?._tag !== "Step") {
       return [`it has no step "${fault.step}" for a fault, but ${steps.map(({ path }) => `"${path}"`).join(", ")}`]
     }
     if (fault._tag === "Compensation") {
@@ -93,7 +95,8 @@ export const interruptAt = <S extends Saga.Any>(saga: S, step: string): S =>
 
 /** A saga that calls this step's action, and its compensation if it has one, twice under their keys. */
 export const repeat = <S extends Saga.Any>(saga: S, step: string): S => {
-  const undone = saga.steps.some(({ classification, name }) => name === step && classification === "Compensatable")
+  const node = nodeAt(programOf(saga), step)
+  const undone = node?._tag === "Step" && node.compensate !== undefined
   return injected(saga, [
     { _tag: "Action", step, how: "isRepeated", calls: Infinity },
     ...undone ? [{ _tag: "Compensation", step, how: "isRepeated", calls: Infinity } as const] : []

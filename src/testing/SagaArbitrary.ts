@@ -2,9 +2,9 @@
  * Random sagas and their mishaps, for property tests of a store, a back end or an interpreter of your own.
  *
  * A saga is plain data. A step is a sentence, such as `"compensatable that fails once"`, a parallel block is
- * `{ parallel: [...] }` and a nested saga `{ nested: [...] }`, so that a counterexample reads as a saga.
+ * `{ parallel: [...] }`, a nested saga `{ nested: [...] }` and a list `{ each: [...] }`, so that a counterexample reads as a saga.
  */
-import { Data, Effect, type Exit, Fiber, Option } from "effect"
+import { Data, Effect, type Exit, Fiber, Option, Schema } from "effect"
 import * as Effect3 from "effect"
 import * as Saga from "../Saga.ts"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
@@ -17,8 +17,13 @@ export type { Sentence } from "./sentence.ts"
 /** A step or a nested saga. */
 export type Branch = Sentence | { readonly nested: ReadonlyArray<Part> }
 
-/** A step, a nested saga or a parallel block. */
-export type Part = Branch | { readonly parallel: ReadonlyArray<Branch> }
+/** A list: each of its items is a step of its own. */
+export interface Each {
+  readonly each: ReadonlyArray<Sentence>
+}
+
+/** A step, a nested saga, a parallel block or a list. */
+export type Part = Branch | { readonly parallel: ReadonlyArray<Branch> } | Each
 
 /** A saga as plain data: its parts, one after another. A block may not be empty, and after a Final there are only Finals. */
 export type Program = ReadonlyArray<Part>
@@ -31,6 +36,8 @@ export interface Options {
   readonly parallel?: boolean
   /** Whether it may have nested sagas. `true` by default. */
   readonly nested?: boolean
+  /** Whether it may have lists (`forEach`). `true` by default. */
+  readonly lists?: boolean
   /**
    * Whether its steps may take too long, which takes a second of the `Clock`. `true` by default; set it to `false` where the clock is
    * live.
@@ -73,6 +80,7 @@ class Programs extends Effect3.FastCheck.Arbitrary<Program> {
 const generator = (
   {
     finals: withFinals = true,
+    lists: withLists = true,
     maxLength = 6,
     nested: withNested = true,
     parallel: withParallel = true,
@@ -88,10 +96,12 @@ const generator = (
   const nested = Effect3.FastCheck.array(sentence, { minLength: 1, maxLength: 3 }).map((nested) => ({ nested }))
   const branch = withNested ? Effect3.FastCheck.oneof(sentence, nested) : sentence
   const parallel = Effect3.FastCheck.array(branch, { minLength: 1, maxLength: 3 }).map((parallel) => ({ parallel }))
+  const each = Effect3.FastCheck.array(sentence, { minLength: 1, maxLength: 3 }).map((each) => ({ each }))
   const part = Effect3.FastCheck.oneof(
     { weight: 5, arbitrary: sentence },
     ...withNested ? [{ weight: 1, arbitrary: nested }] : [],
-    ...withParallel ? [{ weight: 1, arbitrary: parallel }] : []
+    ...withParallel ? [{ weight: 1, arbitrary: parallel }] : [],
+    ...withLists ? [{ weight: 1, arbitrary: each }] : []
   )
   const parts = Effect3.FastCheck.array<Part>(part, { minLength: withFinals ? 0 : 1, maxLength })
   return withFinals
@@ -115,8 +125,10 @@ function* smaller(parts: ReadonlyArray<Part>): Generator<ReadonlyArray<Part>> {
   for (const [index, part] of parts.entries()) {
     if (typeof part === "string") continue
     for (const inside of smaller(contentsOf(part))) {
-      if (!("parallel" in part)) yield put(index, { nested: inside })
-      // An opened block may leave a block inside another, which is not allowed.
+      if ("nested" in part) yield put(index, { nested: inside })
+      else if ("each" in part) {
+        if (inside.every(isStep)) yield put(index, { each: inside })
+      } // An opened block may leave a block inside another, which is not allowed.
       else if (inside.every(isBranch)) yield put(index, { parallel: inside })
     }
   }
@@ -125,10 +137,14 @@ function* smaller(parts: ReadonlyArray<Part>): Generator<ReadonlyArray<Part>> {
   }
 }
 
-const isBranch = (part: Part): part is Branch => typeof part === "string" || !("parallel" in part)
+const isStep = (part: Part): part is Sentence => typeof part === "string"
 
-const contentsOf = (block: Exclude<Part, string>): ReadonlyArray<Part> =>
-  "parallel" in block ? block.parallel : block.nested
+const isBranch = (part: Part): part is Branch => isStep(part) || "nested" in part
+
+const contentsOf = (block: Exclude<Part, string>): ReadonlyArray<Part> => {
+  if ("parallel" in block) return block.parallel
+  return "each" in block ? block.each : block.nested
+}
 
 const simpler = (sentence: Sentence): ReadonlyArray<Sentence> => {
   const all: ReadonlyArray<Sentence> = sentence.startsWith("final") ? finals : reversible
@@ -158,8 +174,9 @@ export type Built = Saga.Saga<
  *
  * Its steps write to the {@link Ledger}, under the names that {@link steps} gives them: each action does its step's name under
  * the action's key, and each compensation undoes the output that it is given, under its action's key. Nested sagas are named
- * nested1, nested2, …, so that a step's path ends with its name. A parallel block of three or more siblings runs one at a time, a smaller
- * one all at once.
+ * nested1, nested2, …, and lists each1, each2, …, so that a step's path ends with its name. The saga of a list has the steps of all
+ * items, of which each item runs its own and skips the others; the key of an item is the name of its step. A parallel block or a list of
+ * three or more runs one at a time, a smaller one all at once.
  */
 export const build = (
   program: Program,
@@ -170,18 +187,40 @@ export const build = (
 ): Built => {
   let count = 0
   let nestedCount = 0
+  let listCount = 0
   // The names are known at run time only, and so are the types of the builders.
   const add = (builder: any, part: Part): any => {
-    if (typeof part === "string") return builder[part.split(" ", 1)[0]!](nameOf(count), stepOf(nameOf(count++), part))
+    if (typeof part === "string") return builder[kindOf(part)](nameOf(count), stepOf(nameOf(count++), part))
     if ("parallel" in part) {
       return builder.parallel((branch: any) => part.parallel.reduce(add, branch), {
         concurrency: part.parallel.length > 2 ? 1 : "unbounded"
+      })
+    }
+    if ("each" in part) {
+      const names = part.each.map(() => nameOf(count++))
+      const item = part.each.reduce(
+        (item: any, sentence, index) => item[kindOf(sentence)](names[index], ofItem(names[index]!, sentence)),
+        Saga.make("Item", { input: Schema.String })
+      )
+      return builder.forEach(`each${++listCount}`, {
+        items: () => names,
+        key: (name: string) => name,
+        step: item.build(),
+        concurrency: names.length > 2 ? 1 : "unbounded"
       })
     }
     const name = `nested${++nestedCount}`
     return builder.saga(name, part.nested.reduce(add, Saga.make("Nested")).build(), { input: () => {} })
   }
   return program.reduce(add, Saga.make("Random", options) as any).build()
+}
+
+const kindOf = (sentence: Sentence): string => sentence.split(" ", 1)[0]!
+
+/** A step that only the item of its name runs. */
+const ofItem = (name: string, sentence: Sentence) => {
+  const step = stepOf(name, sentence)
+  return { ...step, when: ({ input }: { readonly input: string }) => input === name && step.when?.() !== false }
 }
 
 /** The exit of an effect, while hours of the `TestClock` pass for the steps that take too long. */

@@ -4,7 +4,6 @@
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
-import { programOf } from "../definition/saga.ts"
 import type * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
 import { compared, faultsThatCount } from "./comparison.ts"
@@ -15,8 +14,8 @@ import {
   type AnySaga,
   nameOf,
   type Options,
+  programWithItems,
   runScenario,
-  sagaOf,
   type Scenario,
   statusesOf
 } from "./scenario.ts"
@@ -95,7 +94,7 @@ const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effec
           : Effect.succeed(known)
       })
 
-    const program = programOf(sagaOf(saga))
+    const program = yield* programWithItems(saga, options, durable)
     const single = actionFaultsOf(program)
     const undoing = compensationFaultsOf(program)
     const failure = failureOf(program)

@@ -1,6 +1,7 @@
 /** Puts faults into the steps of a saga, and annotates its steps for a ledger. */
 import { Effect } from "effect"
 import type { StepNode } from "../definition/definition.ts"
+import { withoutKeys } from "../definition/lists.ts"
 import { ofProgram, programOf } from "../definition/saga.ts"
 import type * as Saga from "../Saga.ts"
 import { OutcomeUnknown } from "../SagaError.ts"
@@ -70,13 +71,16 @@ export const injectCounted = <S extends Saga.Any>(
   saga: S,
   faults: ReadonlyArray<CountedFault>,
   interrupt: Effect.Effect<void>
-): S =>
-  ofProgram(
-    programOf(saga).mapSteps((original) =>
-      faults.filter(({ step }) => step === original.path)
+): S => {
+  const program = programOf(saga)
+  const nameOf = withoutKeys(program)
+  return ofProgram(
+    program.mapSteps((original) =>
+      faults.filter(({ step }) => step === original.path || step === nameOf(original.path))
         .reduce((step, fault) => withFault(step, fault, interrupt), original)
     )
   )
+}
 
 /**
  * A saga that tells the ledger which of its steps is running, and notes the outcomes of its steps in `outcomes`: nothing else is known

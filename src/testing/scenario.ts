@@ -1,6 +1,7 @@
 /** Runs a saga once, with the faults of one scenario. */
 import { Cause, Effect, Fiber, Layer, Logger, LogLevel } from "effect"
 import * as Effect3 from "effect"
+import type { Program } from "../definition/definition.ts"
 import { programOf } from "../definition/saga.ts"
 import { recorded } from "../engine/inProcess.ts"
 import { sumOf } from "../engine/load.ts"
@@ -90,6 +91,22 @@ const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effe
   ) as Effect.Effect<A>
 
 export const sagaOf = (saga: AnySaga): Saga.Any => typeof saga === "function" ? saga() : saga
+
+/** The program with the items that its lists have when nothing goes wrong: their steps can have faults of their own. */
+export const programWithItems = (
+  saga: AnySaga,
+  options: AnyOptions,
+  durable: boolean
+): Effect.Effect<Program> =>
+  Effect.gen(function*() {
+    const program = programOf(sagaOf(saga))
+    if (!program.hasLists) return program
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const lives = livesOf(saga, options, [], yield* Ledger.make(), heard)
+    const run = (durable ? stateAfterLives : stateAfterRun)(lives)
+    const state = yield* inWorld(options, yield* Ledger.make(), run)
+    return state === undefined ? program : program.listed(state.lists)
+  })
 
 /** The status after each commit of a run with these faults and a working store. */
 export const statusesOf = (

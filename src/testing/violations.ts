@@ -1,5 +1,5 @@
 /** Compares the journal of one scenario with its ledger, and finds what must not happen. */
-import type { Node } from "../definition/definition.ts"
+import type { ForEach, Node } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
 import { sayCancelled } from "../values/describe.ts"
 import type * as Faults from "./Faults.ts"
@@ -137,9 +137,17 @@ export const follows = (nodes: ReadonlyArray<Node>, later: string, earlier: stri
   const [place, before] = [placeOf(later), placeOf(earlier)]
   if (place !== before) return place > before
   const node = nodes[place]
+  if (node?._tag === "ForEach") return followsInList(node, later, earlier)
   if (node?._tag === "Nested") return follows(node.program.nodes, later, earlier)
   const sibling = node?._tag === "Parallel" ? node.nodes.find((sibling) => contains(sibling, later)) : undefined
   return sibling?._tag === "Nested" && contains(sibling, earlier) && follows(sibling.program.nodes, later, earlier)
+}
+
+/** Of the items of a list it is not known here which stands before which. */
+const followsInList = (list: ForEach, later: string, earlier: string): boolean => {
+  const keyOf = (path: string) => path.slice(list.path.length + 1).split("/", 1)[0]!
+  const key = keyOf(later)
+  return keyOf(earlier) === key && follows(list.programOf(key).nodes, later, earlier)
 }
 
 const contains = (node: Node, path: string): boolean => {
@@ -150,6 +158,8 @@ const contains = (node: Node, path: string): boolean => {
       return node.program.steps.some((step) => step.path === path)
     case "Parallel":
       return node.nodes.some((sibling) => contains(sibling, path))
+    case "ForEach":
+      return path.startsWith(`${node.path}/`)
   }
 }
 

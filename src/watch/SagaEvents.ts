@@ -28,6 +28,8 @@ const asked = { by: Schema.String, reason: Schema.optional(Schema.String) }
  * are stored, where the run is durable. If the end of a step could not be stored, the step may end again, differently, after a
  * resume.
  *
+ * `ItemsListed` comes before the first item of a `forEach`: how many items there are.
+ *
  * `StepRetried` and `CompensationRetried` are sent when a call has failed and another one will follow: why it failed, and when the
  * next call begins. The journal does not have them.
  */
@@ -39,6 +41,7 @@ export const SagaEvent = Schema.Union(
   Schema.TaggedStruct("StepSucceeded", ended),
   Schema.TaggedStruct("StepFailed", { ...ended, failures: Failures }),
   Schema.TaggedStruct("StepInDoubt", { ...whose, ...Journal.StepInDoubt.omit("_tag").fields }),
+  Schema.TaggedStruct("ItemsListed", { ...whose, list: Schema.String, count: Schema.Number }),
   Schema.TaggedStruct("UnwindingStarted", { ...whose, failures: Failures }),
   Schema.TaggedStruct("CompensationStarted", { ...whose, step: Schema.String }),
   Schema.TaggedStruct("CompensationRetried", retried),

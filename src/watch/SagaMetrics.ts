@@ -10,6 +10,8 @@
  * In process `parked` means that the execution ended with something in effect: nothing waits there. The tags of
  * `Effect.tagMetrics` around the run are added.
  *
+ * In the name of a step of a list `(item)` stands for the key of the item: `lines/(item)/reserve`.
+ *
  * Every name from a plan is `(plan)`, so that a model that writes plans cannot add series for ever. The names in your own code are
  * tags as they are: keep ids out of them.
  */
@@ -74,6 +76,7 @@ const tell: Service["tell"] = ({ event, names, state, tags }) => {
     case "Started":
     case "Resumed":
     case "StepStarted":
+    case "ItemsListed":
     case "UnwindingStarted":
     case "CompensationStarted":
     case "CancellationRequested":

@@ -162,7 +162,7 @@ export class Observer {
   spanCalls(role: Role, calls: Calls, effect: AnyEffect): AnyEffect {
     const { classification, path } = calls.step
     const inSpan = this.to.isTraced ?
-      this.spanned(visible(`${role} ${path}`), calls, effect, {
+      this.spanned(visible(`${role} ${this.names.span(path)}`), calls, effect, {
         "saga.step": path,
         "saga.step.classification": classification,
         "saga.idempotency_key": keyOf(encodeURIComponent(this.whose.executionId), calls.step, role)
@@ -224,6 +224,10 @@ const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined 
     case "CancellationRefused": {
       const { message: _, ...said } = event
       return { ...whose, ...said }
+    }
+    case "ItemsListed": {
+      const { items, ...said } = event
+      return { ...whose, ...said, count: items.length }
     }
     case "StepStarted":
     case "StepSkipped":

@@ -22,6 +22,7 @@ const cancelled = "test/law/S19-cancelled.test.ts"
 const workers = "test/Worker.test.ts"
 const races = "test/law/S19-races.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
+const list = "test/law/S23-list.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const readable = "test/law/S26-readable.test.ts"
@@ -31,6 +32,8 @@ const recovery = "test/Recovery.test.ts"
 const executions = "test/Executions.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
+const siblings = "src/engine/parallel.ts"
+const items = "src/engine/items.ts"
 const unwind = "src/engine/unwind.ts"
 const compensation = "src/engine/compensation.ts"
 const action = "src/engine/action.ts"
@@ -113,43 +116,43 @@ export const mutants = [
   },
   {
     says: "lets an interruption into a sibling's actions",
-    file: interpreter,
+    file: siblings,
     text: "Effect.uninterruptible(Effect.suspend(() => {\n        if (branch.begun",
     replacement: "Effect.asVoid(Effect.suspend(() => {\n        if (branch.begun",
     tests: [parallel]
   },
   {
     says: "lets a sibling begin after another has failed",
-    file: interpreter,
-    text: "branch.begun || (failed && !isUnderWay(run, branch.node))",
+    file: siblings,
+    text: "branch.begun || (failed && !isUnderWay(run, branch.node, kind))",
     replacement: "branch.begun",
     tests: [parallel]
   },
   {
     says: "forgets what an earlier process did in a sibling, once another has failed",
-    file: interpreter,
-    text: "(failed && !isUnderWay(run, branch.node))",
+    file: siblings,
+    text: "(failed && !isUnderWay(run, branch.node, kind))",
     replacement: "failed",
     tests: [parallel]
   },
   {
     says: "forgets what an earlier process did in a sibling, once it is interrupted",
-    file: interpreter,
+    file: siblings,
     text: "return run.past === undefined ? Effect.void : Effect.forEach",
     replacement: "return run.past === undefined || true ? Effect.void : Effect.forEach",
     tests: [parallel]
   },
   {
     says: "arms siblings in the wrong order",
-    file: interpreter,
-    text: "case \"sequential\":\n      armed.push(...lanes.flat())",
-    replacement: "case \"sequential\":\n      armed.push(...[...lanes].reverse().flat())",
+    file: siblings,
+    text: "for (const lane of lanes) for",
+    replacement: "for (const lane of [...lanes].reverse()) for",
     tests: [parallel]
   },
   {
     says: "puts a sibling's own failure before another's doubt",
-    file: interpreter,
-    text: "[...causes.filter(isDoubt(run)), ...causes.filter((cause) => !isDoubt(run)(cause))]",
+    file: siblings,
+    text: "[...causes.filter(isDoubt), ...causes.filter((cause) => !isDoubt(cause))]",
     replacement: "causes",
     tests: [parallel]
   },
@@ -789,7 +792,7 @@ export const mutants = [
   {
     says: "forgets what was not tried in a lane of a parallel unwinding that stopped",
     file: unwind,
-    text: "() => entry.lanes.every((lane) => lane.length === 0)",
+    text: "() => lanes.every((lane) => lane.length === 0)",
     replacement: "() => true",
     tests: [failedCompensation]
   },
@@ -834,7 +837,7 @@ export const mutants = [
   },
   {
     says: "takes a block with a skipped sibling for unfinished",
-    file: interpreter,
+    file: siblings,
     text: "(tookEffect(step) || step.status === \"Skipped\")",
     replacement: "tookEffect(step)",
     tests: [pointOfNoReturn]
@@ -1767,5 +1770,78 @@ export const mutants = [
     replacement: "threw ${!isSecret ?",
     tests: [executions],
     only: "attributes that cannot be stored"
+  },
+  // Lists.
+  {
+    says: "makes a list again that is in the journal",
+    file: items,
+    text: "if (past !== undefined && stored !== undefined)",
+    replacement: "if (past !== undefined && stored !== undefined && past.state.direction === \"Back\")",
+    tests: [list],
+    only: "goes on with the items"
+  },
+  {
+    says: "begins a list without recording it",
+    file: items,
+    text: "if (recorder === undefined) return",
+    replacement: "if (run.past === undefined) return",
+    tests: [list],
+    only: "are in the journal before"
+  },
+  {
+    says: "takes two items of one key",
+    file: items,
+    text: "if (first !== undefined)",
+    replacement: "if (first === index)",
+    tests: [list],
+    only: "same key"
+  },
+  {
+    says: "checks items only when they run",
+    file: items,
+    text: "const checked = input === undefined",
+    replacement: "const checked = input !== null",
+    tests: [list],
+    only: "ParseError"
+  },
+  {
+    says: "begins all items of a list at once",
+    file: interpreter,
+    text: "const { concurrency = 1, unwind } = list",
+    replacement: "const { concurrency = \"unbounded\", unwind } = list",
+    tests: [list],
+    only: "one after another"
+  },
+  {
+    says: "undoes all items of a list at once",
+    file: siblings,
+    text: "kind.boundsUndoing ?",
+    replacement: "!kind.boundsUndoing ?",
+    tests: [list],
+    only: "as many at a time as they ran"
+  },
+  {
+    says: "shares the inputs of a list's items",
+    file: interpreter,
+    text: "item, item.program, item.value)",
+    replacement: "item, item.program, frame.input)",
+    tests: [list],
+    only: "one after another"
+  },
+  {
+    says: "puts the keys of items into the names of metrics",
+    file: "src/definition/lists.ts",
+    text: "`${list}${anyKey}${path.slice(end)}`",
+    replacement: "path",
+    tests: ["test/lists.test.ts"],
+    only: "names without keys"
+  },
+  {
+    says: "restores the steps of a list's first item only",
+    file: "src/definition/program.ts",
+    text: "listed.flatMap(({ steps }) => steps)",
+    replacement: "listed.slice(0, 1).flatMap(({ steps }) => steps)",
+    tests: [list],
+    only: "goes on with the items"
   }
 ]

@@ -1,16 +1,17 @@
 /**
- * A process that runs trips on a SQLite file and is killed by SIGKILL at the journal write that it is told: before the write,
+ * A process that runs trips, or orders, on a SQLite file and is killed by SIGKILL at the journal write that it is told: before the write,
  * or after it and before its acknowledgement. What several executions write at a time is one write.
  *
- * Arguments: directory, number of the write (from 0), "before" or "after", and the executions, those that are to be declined
+ * Arguments: "trip" or "order", directory, number of the write (from 0), "before" or "after", and the executions, those that are to be declined
  * with a name that begins so.
  */
 import { Effect } from "effect"
 import { Checkpoint, Saga } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
+import { order } from "./order.ts"
 import { isDeclined, trip } from "./trip.ts"
 
-const [, , directory, write, moment, ...executionIds] = process.argv
+const [, , kind, directory, write, moment, ...executionIds] = process.argv
 
 const die = Effect.async<never>(() => {
   process.kill(process.pid, "SIGKILL")
@@ -30,7 +31,7 @@ const program = Effect.gen(function*() {
           : Effect.zipRight(store.append(commits), die)
       )
   })
-  const saga = trip(`${directory}/ledger`)
+  const saga = (kind === "order" ? order : trip)(`${directory}/ledger`)
   yield* Effect.forEach(
     executionIds,
     (executionId) => Effect.exit(Saga.execute(saga, { declined: isDeclined(executionId) }, { executionId })),

@@ -40,6 +40,8 @@ export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyAr
       case "CancellationRequested":
       case "CancellationRefused":
         return `${event._tag} ${event.by}`
+      case "ItemsListed":
+        return `ItemsListed ${event.list} ${event.count}`
       default:
         return `${event._tag} ${event.step}`
     }

@@ -10,7 +10,7 @@ interface Arguments {
   readonly output: string
 }
 
-/** The document of a program without nested sagas and skipped steps. */
+/** The document of a program without nested sagas, lists and skipped steps. */
 export const documentOf = (program: SagaArbitrary.Program, header: object = {}) => {
   let count = 0
   const step = (sentence: SagaArbitrary.Sentence) => {
@@ -32,7 +32,7 @@ export const documentOf = (program: SagaArbitrary.Program, header: object = {}) 
   }
   const steps = program.map((part) => {
     if (typeof part === "string") return step(part)
-    if ("nested" in part) throw new Error("a plan has no nested sagas")
+    if (!("parallel" in part)) throw new Error("a plan has neither nested sagas nor lists")
     const parallel = part.parallel.map((sibling) => step(sibling as SagaArbitrary.Sentence))
     return { parallel, ...parallel.length > 2 ? { concurrency: 1 } : {} }
   })

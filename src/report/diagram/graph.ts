@@ -3,10 +3,13 @@
  * nothing.
  */
 import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
-import type { ParkedReason, Status } from "../../Journal.ts"
+import type { ParkedReason } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
-import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
+import type { CompensationReport, StepReport } from "../SagaReport.ts"
 import { formatDuration, type Kind, signs, words } from "../words.ts"
+import type { Drawn, Timed } from "./drawn.ts"
+import { countItems, countsInWords } from "./lists.ts"
+import { titleOf, titleOfList } from "./titles.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
 
@@ -52,30 +55,14 @@ export interface Graph {
   readonly arrows: ReadonlyArray<Arrow>
 }
 
-/** The part of a report that is drawn. */
-export type Drawn =
-  & {
-    readonly duration: number
-    readonly steps: ReadonlyArray<Timed & Pick<StepReport, "step" | "classification" | "status">>
-    readonly compensations: ReadonlyArray<Timed & Pick<CompensationReport, "step" | "status">>
-  }
-  & (
-    | { readonly _tag: Exclude<Json["_tag"], "Recorded"> }
-    | { readonly _tag: "Recorded"; readonly status: Status; readonly parked?: ParkedReason | undefined }
-  )
-
-interface Timed {
-  readonly attempts: number
-  readonly duration?: number | undefined
-}
-
 /** The boxes to which the next forward arrow and the next undo arrow attach. */
 interface Ends {
   readonly forward: string
   readonly armed: string
 }
 
-export const graphOf = (program: Program, report: Drawn | undefined): Graph => new Drawing(report).of(program)
+export const graphOf = (program: Program, report: Drawn | undefined): Graph =>
+  new Drawing(report && countItems(program, report)).of(program)
 
 class Drawing {
   private readonly report: Drawn | undefined
@@ -121,6 +108,12 @@ class Drawing {
         )
       case "Parallel":
         return this.parallel(node, from, items)
+      case "ForEach":
+        return this.group(
+          titleOfList(node),
+          items,
+          (inside) => this.row(node.program.nodes, from, inside)
+        )
     }
   }
 
@@ -257,8 +250,16 @@ class Drawing {
     const step = this.steps.get(path)
     const compensation = this.compensations.get(path)
     return [
-      ...step === undefined ? [] : [caption(step.status, words[step.status], step)],
-      ...compensation === undefined ? [] : [caption(compensation.status, undoWords[compensation.status], compensation)]
+      ...step === undefined ? [] : [
+        step.counts === undefined
+          ? caption(step.status, words[step.status], step)
+          : countsInWords(step.counts, words)
+      ],
+      ...compensation === undefined ? [] : [
+        compensation.counts === undefined
+          ? caption(compensation.status, undoWords[compensation.status], compensation)
+          : countsInWords(compensation.counts, undoWords)
+      ]
     ]
   }
 }
@@ -315,13 +316,6 @@ const stepsIn = (node: StepNode | Nested): ReadonlyArray<StepNode> => {
       return node.program.steps
   }
 }
-
-const titleOf = ({ concurrency, unwind }: Parallel<StepNode | Nested>): string =>
-  [
-    "parallel",
-    ...typeof concurrency === "number" ? [`${concurrency} at a time`] : [],
-    ...unwind === "parallel" ? ["undone in parallel"] : []
-  ].join(", ")
 
 const wentBack = (report: Drawn): boolean => {
   if (report.compensations.length > 0) return true
