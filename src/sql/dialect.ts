@@ -35,6 +35,8 @@ export interface Dialect {
   readonly attributesText: string
   /** Sums up the counts of finished executions, where that is not done as they are counted. */
   readonly foldCounts: string | undefined
+  /** Whether a statement costs so much more than what it does that loads had better share one. */
+  readonly loadsInGroups: boolean
   /** Deletes finished executions by their numbers, with all their commits. */
   readonly remove: (ids: ReadonlyArray<unknown>) => Statement
   /** The text as the driver takes it. */

@@ -264,6 +264,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     `SELECT found.id FROM (SELECT DISTINCT saga FROM effect_saga_count WHERE status = '${status}') AS counted
     CROSS JOIN LATERAL (${numbers}) AS found`,
   attributesText: "execution.attributes::text",
+  loadsInGroups: true,
   // A row that another process is summing up is left to it.
   foldCounts: `WITH folded AS (
       DELETE FROM effect_saga_count

@@ -7,6 +7,7 @@ import { checkDuration } from "../store/options.ts"
 import { type Database, type DatabaseOptions, makeDatabase, retryWhileLocked } from "./connections.ts"
 import type { Dialect } from "./dialect.ts"
 import { notificationsOf, toCheckpointError } from "./effectSql.ts"
+import { groupedLoads } from "./groupedLoads.ts"
 import * as journals from "./journals.ts"
 import * as leases from "./leases.ts"
 import * as listing from "./listing.ts"
@@ -113,7 +114,7 @@ const storeOver = (
   return {
     append: journals.append(forJournals),
     enqueue: journals.enqueue(forJournals, dedicated),
-    load: journals.load(forJournals),
+    load: forJournals.dialect.loadsInGroups ? groupedLoads(forJournals) : journals.load(forJournals),
     unfinished: (which) => {
       const pages = journals.unfinished(forJournals, which)
       // Delete dead leases first, so that their executions are listed as free; if that fails they expire anyway.

@@ -301,6 +301,7 @@ export const sqlite: Dialect = {
     WHERE counted.status = '${status}' AND found.id IN (${numbers})`,
   attributesText: "execution.attributes",
   foldCounts: undefined,
+  loadsInGroups: false,
   remove: (ids) => ({
     text: `DELETE FROM effect_saga_execution WHERE id IN (${ids.map(() => "?").join(", ")})`,
     parameters: ids
