@@ -5,12 +5,12 @@
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
 import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import type { BranchBuilder } from "./BranchBuilder.ts"
 import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
 import type {
   Always,
   Built,
-  BuiltWithoutFinal,
   NestedFinal,
   NoAction,
   NotBuilt,
@@ -25,7 +25,10 @@ import type {
   Returned,
   StepName
 } from "./owed.ts"
-import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
+import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, InTransaction, ReadOnlyStep } from "./Step.ts"
+import type { Transactions } from "./transactions.ts"
+
+export type { BranchBuilder } from "./BranchBuilder.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
@@ -85,7 +88,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     RetryRequirements = never
   >(
@@ -108,12 +111,15 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   ): SagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Error
+    | StepError
+    | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends CompensateRequirements ? never : CompensateRequirements)
     | RetryRequirements
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
@@ -133,7 +139,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
     RetryRequirements = unknown
@@ -157,11 +163,14 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   ): FinalSagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Error
+    | StepError
+    | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
@@ -242,7 +251,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
     RetryRequirements = unknown
@@ -266,131 +275,28 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
   ): FinalSagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | FailedAfterCommit<StepError | (NotGiven extends Timeout ? never : OutcomeUnknown)>,
+    | Error
+    | FailedAfterCommit<
+      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown)
+    >,
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
-    | OwesRetry<Name, StepError | (NotGiven extends Timeout ? never : OutcomeUnknown), Times, RetryRequirements>
+    | OwesRetry<
+      Name,
+      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
+      Times,
+      RetryRequirements
+    >
   >
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
-}
-
-/**
- * The steps of a parallel block. Each sees the outputs of the steps before the block (`Seen`), and none of its siblings'
- * (`Outputs`).
- */
-export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable
-{
-  /** Adds a step without a side effect. */
-  readOnly<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    RetryRequirements = never
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    step: ReadOnlyStep<
-      Input,
-      Seen,
-      Output,
-      StepError,
-      StepRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      RetryRequirements
-    >
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : Cause.TimeoutException),
-    Requirements | (unknown extends StepRequirements ? never : StepRequirements) | RetryRequirements,
-    | Owed
-    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-  >
-
-  /** Adds a step whose side effect its compensation reverses. */
-  compensatable<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    CompensateRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = unknown,
-    RetryRequirements = never
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    step: CompensatableStep<
-      Input,
-      Seen,
-      Output,
-      StepError,
-      StepRequirements,
-      CompensateRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      InDoubt,
-      VerifyRequirements,
-      RetryRequirements
-    >
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
-    | Requirements
-    | (unknown extends StepRequirements ? never : StepRequirements)
-    | (unknown extends CompensateRequirements ? never : CompensateRequirements)
-    | RetryRequirements
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
-    | Owed
-    | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
-  >
-
-  /** Adds another saga as a sibling. It must not have a Final: the other siblings could still fail, and not be undone. */
-  saga<
-    const Name extends string,
-    NestedInput,
-    Output,
-    NestedError,
-    NestedRequirements,
-    NestedOwed extends string = NotBuilt
-  >(
-    name: StepName<Name, Seen & Outputs>,
-    nested: BuiltWithoutFinal<Saga<NestedInput, Output, NestedError, NestedRequirements, NestedOwed>, Name, NestedOwed>,
-    options: { readonly input: (earlier: Earlier<Input, Seen>) => NoInfer<NestedInput> }
-  ): BranchBuilder<
-    Input,
-    Seen,
-    Outputs & { readonly [K in Name]: Output },
-    Error | NestedError,
-    Requirements | NestedRequirements,
-    Owed | NestedOwed
-  >
 }
