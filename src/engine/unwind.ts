@@ -11,6 +11,7 @@ import { Compensation } from "./compensation.ts"
 import * as endings from "./endings.ts"
 import { haltOf } from "./halt.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Run } from "./run.ts"
+import { isStoredWithEffect } from "./transaction.ts"
 
 /** Ends a run that failed with this cause: parks it, unwinds it, leaves it for recovery, or fails with what stands. */
 export const endAfterFailure = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
@@ -245,9 +246,12 @@ class Unwinding {
     const observed = recorder?.observer === undefined
       ? compensation.run()
       : recorder.observer.spanCalls("compensation", compensation, compensation.run())
+    const isUnderWay = past?.state.steps.get(step)?.status === "Undoing"
+    const withEffect = isStoredWithEffect(recorder, armed.step)
     const outcome = Effect.matchCauseEffect(observed, {
       onSuccess: () => {
         this.undone.push(step)
+        if (compensation.isStored) return Effect.succeed(true)
         const { attempt: attempts } = compensation
         recorder?.record({ _tag: "CompensationSucceeded", step, attempts, at: recorder.now() })
         return Effect.succeed(true)
@@ -256,6 +260,9 @@ class Unwinding {
         if (haltOf(cause) !== undefined) return Effect.failCause(cause)
         this.failed.push({ step, cause })
         if (recorder !== undefined) {
+          if (withEffect && !isUnderWay) {
+            recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() }, undefined, true)
+          }
           const { attempt: attempts } = compensation
           const failures = storeCause(undefined, cause)
           recorder.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
@@ -264,8 +271,13 @@ class Unwinding {
       }
     })
     // An intent that is stored already is not stored again: it would look like progress of an execution that makes none.
-    if (recorder === undefined || past?.state.steps.get(step)?.status === "Undoing") return outcome
-    recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
-    return recorder.commit(() => outcome)
+    if (recorder === undefined || isUnderWay) return outcome
+    const started = { _tag: "CompensationStarted", step, at: recorder.now() } as const
+    if (!withEffect) recorder.record(started)
+    return recorder.commit(() => {
+      // Only the decision to go back is stored: the start of this compensation will be with its outcome (S24).
+      if (withEffect) recorder.observer?.tell(started, recorder.state()!)
+      return outcome
+    })
   }
 }

@@ -14,6 +14,7 @@ import { open } from "./migrations.ts"
 import { openOwnClients } from "./ownClients.ts"
 import { arrivalsChannel, postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
+import { transactionsOf } from "./transactions.ts"
 
 export interface Options {
   readonly lockTimeout?: Duration.DurationInput | undefined
@@ -46,7 +47,16 @@ export const make = (
         )
     })
     yield* listing.foldCountsInBackground(databases.forLeases)
-    return storeOver(databases, patience, options)
+    return storeOver(
+      databases,
+      options.dedicated === true ? undefined : transactionsOf(sql, {
+        dialect: databases.forJournals.dialect,
+        lockTimeout,
+        patience: (operation) => patience.of(operation)
+      }),
+      patience,
+      options
+    )
   })
 
 interface Databases {
@@ -104,6 +114,7 @@ const openTables = (sql: SqlClient.SqlClient, dialect: Dialect, { whileLocked }:
 
 const storeOver = (
   { arrivals, forJournals, forLeases }: Databases,
+  transactions: Checkpoint.StoreTransactions | undefined,
   patience: Patience,
   { dedicated = false, isGone, owner = "" }: Options
 ): Checkpoint.Store => {
@@ -113,6 +124,7 @@ const storeOver = (
   return {
     append: journals.append(forJournals),
     enqueue: journals.enqueue(forJournals, dedicated),
+    transactions,
     load: journals.load(forJournals),
     unfinished: (which) => {
       const pages = journals.unfinished(forJournals, which)
