@@ -109,8 +109,6 @@ const endedByAnother = (error: unknown): boolean =>
 /** The database has refused what a transaction wrote, at its end (a constraint that is checked then). */
 const isRefusal = (error: unknown): boolean => /^(23...|SQLITE_CONSTRAINT)/.test(innermostOf(error).code)
 
-const savepoint = "effect_saga_step"
-
 /** One transaction on one connection. */
 class Try {
   private readonly connection: Connection
@@ -144,13 +142,12 @@ class Try {
   }
 
   private get begin(): Effect.Effect<void, SqlError | CheckpointError> {
-    // The savepoint tells at the end whether it is the same transaction still: the action may have ended it, or the database.
-    return Effect.zipRight(this.say(this.options.dialect.begin), this.say(`SAVEPOINT ${savepoint}`))
+    return Effect.forEach(this.options.dialect.beginForOthers, (text) => this.say(text), { discard: true })
   }
 
   private end<A, E>(value: A, commit: Commit | undefined): Effect.Effect<Tried<A, E>> {
     const committed = this.commit<A, E>(value)
-    return Effect.matchCauseEffect(this.say(`RELEASE SAVEPOINT ${savepoint}`), {
+    return Effect.matchCauseEffect(this.say(this.options.dialect.isStillOpen), {
       onFailure: () =>
         this.rollBack(this.orAgain<A, E>({ _tag: "RolledBack", cause: Cause.die(new Error(endedEarly)) })),
       onSuccess: () =>
@@ -220,5 +217,5 @@ class Try {
 }
 
 const endedEarly =
-  "the transaction of the action had ended before the action did: it has ended it itself, or has caught an error " +
-  "after which the database takes no statement. Nothing of it is stored. Put what may fail into sql.withTransaction"
+  "the transaction of the action had ended before the action did: it has ended it itself, or has caught an error after which the " +
+  "database takes no statement. What it wrote since is not stored, nor is its outcome. Put what may fail into sql.withTransaction"
