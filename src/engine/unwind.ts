@@ -248,6 +248,7 @@ class Unwinding {
       : recorder.observer.spanCalls("compensation", compensation, compensation.run())
     const isUnderWay = past?.state.steps.get(step)?.status === "Undoing"
     const withEffect = isStoredWithEffect(recorder, armed.step)
+    let startedAt = 0
     const outcome = Effect.matchCauseEffect(observed, {
       onSuccess: () => {
         this.undone.push(step)
@@ -261,7 +262,7 @@ class Unwinding {
         this.failed.push({ step, cause })
         if (recorder !== undefined) {
           if (withEffect && !isUnderWay) {
-            recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() }, undefined, true)
+            recorder.record({ _tag: "CompensationStarted", step, at: startedAt }, undefined, true)
           }
           const { attempt: attempts } = compensation
           const failures = storeCause(undefined, cause)
@@ -272,11 +273,14 @@ class Unwinding {
     })
     // An intent that is stored already is not stored again: it would look like progress of an execution that makes none.
     if (recorder === undefined || isUnderWay) return outcome
-    const started = { _tag: "CompensationStarted", step, at: recorder.now() } as const
-    if (!withEffect) recorder.record(started)
+    if (!withEffect) {
+      recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
+      return recorder.commit(() => outcome)
+    }
+    // The decision to go back is stored. The start of this compensation will be, with its outcome (S24).
     return recorder.commit(() => {
-      // Only the decision to go back is stored: the start of this compensation will be with its outcome (S24).
-      if (withEffect) recorder.observer?.tell(started, recorder.state()!)
+      startedAt = recorder.now()
+      recorder.observer?.tell({ _tag: "CompensationStarted", step, at: startedAt }, recorder.state()!)
       return outcome
     })
   }

@@ -125,7 +125,9 @@ class Try {
     effect: Effect.Effect<A, E, R>,
     commitOf: ((value: A) => Commit) | undefined
   ): Effect.Effect<Tried<A, E>, never, R> {
-    const seen = noting(this.connection, (error) => this.wasEnded ||= endedByAnother(error))
+    const seen = noting(this.connection, (error) => {
+      if (endedByAnother(error)) this.wasEnded = true
+    })
     return this.unlessFailed(this.begin, () =>
       Effect.matchCauseEffect(onConnection(effect, seen), {
         onFailure: (cause) => this.rollBack(this.orAgain<A, E>({ _tag: "RolledBack", cause })),

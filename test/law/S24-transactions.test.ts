@@ -180,6 +180,28 @@ onEach((test, isPostgres) => {
   )
 
   test(
+    "that is a Final, and is being called, decides on a cancellation",
+    Effect.gen(function*() {
+      const [begun, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const saga = one(() =>
+        Effect.zipRight(Effect.zipRight(write("1"), Deferred.succeed(begun, undefined)), Deferred.await(goOn))
+      )
+      yield* Saga.execute(order, { sku: "lamp", declined: false }, { executionId: "0" })
+      const fiber = yield* Effect.fork(Saga.execute(saga, undefined, { executionId: "1", onInterrupt: "cancel" }))
+      yield* Deferred.await(begun)
+      const left = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.sleep("20 millis")
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(left)
+      yield* Saga.await(saga, "1")
+      expect(yield* count("outbox")).toBe(2)
+      expect((yield* commitsOf("1")).join(", ")).toBe(
+        "Started, StepStarted act, StepSucceeded act, CancellationRefused, Finished"
+      )
+    })
+  )
+
+  test(
     "whose execution was claimed by another process meanwhile is rolled back, and happens there",
     Effect.gen(function*() {
       let calls = 0

@@ -22,6 +22,7 @@ const cancelled = "test/law/S19-cancelled.test.ts"
 const workers = "test/Worker.test.ts"
 const races = "test/law/S19-races.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
+const transactional = "test/law/S24-transactions.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const readable = "test/law/S26-readable.test.ts"
@@ -31,6 +32,7 @@ const recovery = "test/Recovery.test.ts"
 const executions = "test/Executions.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
+const outcome = "src/engine/outcome.ts"
 const unwind = "src/engine/unwind.ts"
 const compensation = "src/engine/compensation.ts"
 const action = "src/engine/action.ts"
@@ -48,6 +50,7 @@ const transition = "src/journal/transition.ts"
 const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
 const sqlJournals = "src/sql/journals.ts"
+const sqlTransactions = "src/sql/transactions.ts"
 const sqlConnections = "src/sql/connections.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -870,8 +873,8 @@ export const mutants = [
   {
     says: "calls again after the store has failed a sibling",
     file: recorder,
-    text: "if (this.halted !== undefined) return Effect.die(this.halted)",
-    replacement: "",
+    text: "if (this.halted !== undefined) return Effect.die(this.halted)\n    if (store",
+    replacement: "if (store",
     tests: ["test/law/S14-late-calls.test.ts"]
   },
   {
@@ -992,9 +995,9 @@ export const mutants = [
   },
   {
     says: "goes forward after a doubt is settled, although the execution was cancelled meanwhile",
-    file: interpreter,
-    text: "        action.letGo()\n        considerRequests(run)\n",
-    replacement: "        action.letGo()\n",
+    file: outcome,
+    text: "  action.letGo()\n  considerRequests(action.owner)\n",
+    replacement: "  action.letGo()\n",
     tests: [cancelled]
   },
   {
@@ -1064,7 +1067,7 @@ export const mutants = [
   },
   {
     says: "does not interrupt the siblings of a doubt that has ended in a failure",
-    file: interpreter,
+    file: outcome,
     text: "      considerRequests(run)\n      return Effect.failCause(cause)",
     replacement: "      return Effect.failCause(cause)",
     tests: [races]
@@ -1767,5 +1770,79 @@ export const mutants = [
     replacement: "threw ${!isSecret ?",
     tests: [executions],
     only: "attributes that cannot be stored"
+  },
+  // Steps in transactions.
+  {
+    says: "commits a transactional step without its outcome",
+    file: sqlTransactions,
+    text: "commit === undefined ? committed :",
+    replacement: "commit !== null ? committed :",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "commits a transactional step whose outcome the store refuses",
+    file: sqlTransactions,
+    text: "isStored ? committed :",
+    replacement: "isStored !== undefined ? committed :",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "commits what an action wrote before it failed",
+    file: sqlTransactions,
+    text: "this.say(\"ROLLBACK\")",
+    replacement: "this.say(\"COMMIT\")",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "does not see that the database has ended the transaction of an action which maps its errors",
+    file: sqlTransactions,
+    text: "if (endedByAnother(error)) this.wasEnded = true",
+    replacement: "void error",
+    tests: [transactional],
+    only: "under the rules of PostgreSQL",
+    postgres: true
+  },
+  {
+    says: "stores the outcome of an action that has ended its transaction itself",
+    file: sqlite,
+    text: "isStillOpen: \"RELEASE SAVEPOINT effect_saga_step\"",
+    replacement: "isStillOpen: \"SELECT 1\"",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "lets siblings commit while a transaction is open whose sequence they take",
+    file: recorder,
+    text: "inTurn === undefined ? inOneTransaction : inTurn(inOneTransaction)",
+    replacement: "inTurn === null ? inTurn : inOneTransaction",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "interrupts a Final in the midst of its transaction",
+    file: action,
+    text: "const bounded = classifications[step.classification].commits",
+    replacement: "const bounded = step.path === \"\"",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "takes a transactional step for one in doubt if it says so",
+    file: "src/engine/transaction.ts",
+    text: "const settled = Effect.mapErrorCause(call, (cause) => withoutDoubt(owner, step, cause))",
+    replacement: "const settled = withoutDoubt === undefined ? call : call",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "begins a saga that its store cannot run",
+    file: join,
+    text: "if (program.firstTransaction !== undefined && store.transact === undefined)",
+    replacement: "if (program.firstTransaction === \"\")",
+    tests: [transactional],
+    only: "on a store without transactions"
   }
 ]
