@@ -26,7 +26,7 @@ const row = (what: string) => ({
   compensate: () => Effect.flatMap(Rows, ({ remove }) => remove(what))
 })
 
-const rows = Saga.make("Rows")
+const begun = Saga.make("Rows")
   .compensatable("order", { ...row("order"), transaction: true, timeout: "1 second" })
   .parallel((branch) =>
     branch
@@ -38,6 +38,8 @@ const rows = Saga.make("Rows")
     action: () => Effect.flatMap(Rows, ({ insert }) => insert("entry")),
     transaction: true
   })
+
+const rows = begun
   .final("receipt", {
     success: Schema.String,
     action: () => Effect.flatMap(Rows, ({ insert }) => insert("receipt")),
@@ -51,7 +53,7 @@ const options = { input: undefined, layer: Rows.layer }
 describe("a saga of transactions", () => {
   it.effect("has no violations, whatever goes wrong, though nothing in it honours a key", () =>
     Effect.gen(function*() {
-      const { scenarios, summary } = yield* SagaTest.explore(rows, options)
+      const { scenarios, summary } = yield* SagaTest.explore(rows, { ...options, limits: { pairs: 40 } })
       expect(summary).toContain(" 0 with violations")
       expect(summary).not.toContain("no service wrote to the Ledger")
       expect(scenarios.length).toBeGreaterThan(60)
@@ -59,7 +61,7 @@ describe("a saga of transactions", () => {
       expect(names.filter((name) => /crash/i.test(name)).length).toBeGreaterThan(10)
       // Nothing is asked of a transaction that only a key, or a doubt, could give.
       expect(names.filter((name) => /twice|reply/i.test(name))).toEqual([])
-    }), 60_000)
+    }), 120_000)
 
   it.effect("is wrong without its transactions", () =>
     Effect.gen(function*() {
@@ -69,12 +71,13 @@ describe("a saga of transactions", () => {
         .build()
       expect((yield* SagaTest.explore(unkeyed, { ...options, limits: { pairs: 0 } })).violations.length)
         .toBeGreaterThan(0)
-    }), 60_000)
+    }), 120_000)
 
   it.effect("has no violations in process", () =>
     Effect.gen(function*() {
-      expect((yield* SagaTest.exploreInProcess(rows, options)).summary).toContain(" 0 with violations")
-    }), 60_000)
+      // Without the later Final, which an interruption in its pauses would leave undone: in process nobody goes on with it.
+      expect((yield* SagaTest.exploreInProcess(begun.build(), options)).summary).toContain(" 0 with violations")
+    }), 120_000)
 })
 
 describe("a store whose process crashes at the commit of a transaction", () => {
