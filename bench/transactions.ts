@@ -87,7 +87,9 @@ export const transactions = async (print: (row: string) => void): Promise<void> 
         for (let round = 0; round <= rounds; round++) {
           const [ours, other] = [await timeOf(inTransaction, concurrency), await timeOf(verified, concurrency)]
           // The first round warms up.
-          if (round > 0) times.ours.push(ours), times.other.push(other)
+          if (round === 0) continue
+          times.ours.push(ours)
+          times.other.push(other)
         }
         const [ours, other] = [median(times.ours), median(times.other)]
         const [{ entries, balance }] = await runtime.runPromise(Effect.flatMap(

@@ -180,7 +180,7 @@ export interface CompensatableStep<
   /**
    * Runs the action, and the compensation, each in one SQL transaction with its outcome, on the database of the journals: it
    * happened or it did not, and is never in doubt. The action uses the `SqlClient` of that database as always. A `timeout`, an
-   * error, a defect and, before the point of no return, an interruption roll it back; a serialization failure or a deadlock runs it
+   * error, a defect and an interruption roll it back; a serialization failure or a deadlock runs it
    * again as a whole. In place of `inDoubt`, `verify` and `interruptible`. On SQLite nobody else writes meanwhile: keep it short.
    */
   readonly transaction?: InDoubt & True
@@ -248,7 +248,7 @@ export interface FinalStep<
   /**
    * Runs the action, and the compensation, each in one SQL transaction with its outcome, on the database of the journals: it
    * happened or it did not, and is never in doubt. The action uses the `SqlClient` of that database as always. A `timeout`, an
-   * error, a defect and, before the point of no return, an interruption roll it back; a serialization failure or a deadlock runs it
+   * error and a defect roll it back; a serialization failure or a deadlock runs it
    * again as a whole. In place of `inDoubt`, `verify` and `interruptible`. On SQLite nobody else writes meanwhile: keep it short.
    */
   readonly transaction?: InDoubt & True

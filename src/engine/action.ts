@@ -139,11 +139,8 @@ export class Action {
     })
     const onCut = () => new Cause.TimeoutException(tookTooLong(timeout!).reason)
     // An interruption must not reach a Final: then it would be decided in the midst of it that the saga goes back.
-    const bounded = classifications[step.classification].commits
-      ? timeout === undefined ? called : cutAfter(called, timeout, onCut)
-      : owner.restore(
-        timeout === undefined ? called : Effect.timeoutFail(called, { duration: timeout, onTimeout: onCut })
-      )
+    const restore: Run["restore"] = classifications[step.classification].commits ? (call) => call : owner.restore
+    const bounded = timeout === undefined ? restore(called) : cutAfter(called, timeout, onCut, restore)
     return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => inTransaction(this, bounded)))
   }
 }

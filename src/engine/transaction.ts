@@ -4,6 +4,7 @@ import type { StepNode } from "../definition/definition.ts"
 import { Transactions } from "../definition/transactions.ts"
 import { is, OutcomeUnknown } from "../SagaError.ts"
 import { doubted } from "./endings.ts"
+import type { Halt } from "./halt.ts"
 import type { Outcome, Recorder } from "./recorder.ts"
 import type { AnyEffect, Run } from "./run.ts"
 
@@ -32,20 +33,32 @@ export const inTransaction = (action: Calls, call: AnyEffect): AnyEffect => {
     recorder,
     settled,
     (output) =>
-      Effect.map(recorder.captureOutput(step, output), ({ encoded, text, value }): Outcome => {
-        const { attempt: attempts } = action
-        return {
-          value,
-          events: [
-            { event: { _tag: "StepStarted", step: path, classification, at } },
-            {
-              event: { _tag: "StepSucceeded", step: path, output: encoded, attempts, at: recorder.now() },
-              output: text
-            }
-          ]
+      Effect.matchEffect(recorder.captureOutput(step, output), {
+        onFailure: (halt) => Effect.die(unstorable(halt)),
+        onSuccess: ({ encoded, text, value }) => {
+          const { attempt: attempts } = action
+          const started = { _tag: "StepStarted", step: path, classification, at } as const
+          const succeeded = {
+            _tag: "StepSucceeded",
+            step: path,
+            output: encoded,
+            attempts,
+            at: recorder.now()
+          } as const
+          return Effect.succeed<Outcome>({ value, events: [{ event: started }, { event: succeeded, output: text }] })
         }
       })
   )
+}
+
+/** Elsewhere such an output leaves a doubt (S12). Here its action is rolled back, and fails. */
+const unstorable = ({ cause }: Halt): unknown => {
+  const error = Cause.squash(cause)
+  return is("NotStorable")(error)
+    ? new Error(
+      `${error.value} cannot be stored: ${error.problem}. The action was rolled back: the author of the schema must act`
+    )
+    : error
 }
 
 /** Runs one call of a compensation. */

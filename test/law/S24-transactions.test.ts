@@ -256,6 +256,36 @@ onEach((test, isPostgres) => {
   )
 
   test(
+    "whose output cannot be stored has not happened",
+    Effect.gen(function*() {
+      const saga = Saga.make("Unstorable")
+        .final("act", { ...step, success: Schema.Number, action: () => Effect.as(write("1"), "one" as never) })
+        .build()
+      const exit = yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(`the output of step "act" cannot be stored`)
+      expect(yield* count("outbox")).toBe(0)
+      expect((yield* Saga.inspect(saga, "1")).status).toBe("Undone")
+    })
+  )
+
+  test(
+    "is cut off also where its caller may not be interrupted",
+    Effect.gen(function*() {
+      const saga = Saga.make("Cut")
+        .compensatable("act", {
+          ...step,
+          timeout: "20 millis",
+          action: () => Effect.zipRight(write("1"), Effect.never),
+          compensate: () => Effect.void
+        })
+        .build()
+      const exit = yield* Effect.exit(Effect.uninterruptible(Saga.run(saga)))
+      expect(failureOf(exit)).toMatchObject({ _tag: "TimeoutException" })
+      expect(yield* count("outbox")).toBe(0)
+    })
+  )
+
+  test(
     "whose compensation fails leaves nothing of that compensation",
     Effect.gen(function*() {
       const saga = Saga.make("Stuck")

@@ -1824,8 +1824,8 @@ export const mutants = [
   {
     says: "interrupts a Final in the midst of its transaction",
     file: action,
-    text: "const bounded = classifications[step.classification].commits",
-    replacement: "const bounded = step.path === \"\"",
+    text: "= classifications[step.classification].commits ? (call) => call : owner.restore",
+    replacement: "= owner.restore",
     tests: [transactional],
     only: "a SQLite file of the library"
   },

@@ -38,9 +38,10 @@ const killAt = ({ moment, statement }: Task) => {
       if (isMine) { for (;;) die() }
     })
   }
-  const prepare = Sqlite.prototype.prepare
-  Sqlite.prototype.prepare = function(this: Sqlite.Database, text: string) {
-    const made = prepare.call(this, text) as any
+  const connections = Sqlite.prototype as any
+  const prepare = connections.prepare
+  connections.prepare = function(this: unknown, text: string) {
+    const made = prepare.call(this, text)
     for (const method of ["run", "all"] as const) {
       const call = made[method]
       made[method] = (...parameters: ReadonlyArray<unknown>) =>
@@ -51,7 +52,7 @@ const killAt = ({ moment, statement }: Task) => {
         })
     }
     return made
-  } as any
+  }
   // The same module as that of the client, which is not a part of the bundle.
   const Client = createRequire(import.meta.url)("pg").Client
   const query = Client.prototype.query

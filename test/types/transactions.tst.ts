@@ -86,7 +86,7 @@ describe("a step in a transaction", () => {
     expect(Effect.runPromise(Effect.provide(run, sqlite))).type.not.toRaiseError()
     const inMemory = Effect.provide(run, [{} as Layer.Layer<SqlClient.SqlClient>, Checkpoint.layerMemory])
     // @ts-expect-error Type 'Transactions' is not assignable to type 'never'.
-    Effect.runPromise(inMemory)
+    void Effect.runPromise(inMemory)
     expect(Effect.provide(run, SqliteCheckpoint.layer({ filename: ":memory:" }))).type.toBe<
       Effect.Effect<
         number,
