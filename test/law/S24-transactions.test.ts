@@ -638,23 +638,27 @@ describe("S24 if the answer to a commit is lost: a transactional step", () => {
 describe("S24 on a store without transactions: a transactional step", () => {
   it.effect("is refused before anything has run", () =>
     Effect.gen(function*() {
-      let calls = 0
+      let effects = 0
       const saga = Saga.make("Refused")
         .compensatable("before", {
           success: Schema.Void,
-          action: () => Effect.sync(() => void calls++),
+          action: () => Effect.sync(() => void effects++),
           compensate: () => Effect.void
         })
         .saga("inner", one(() => Effect.void), { input: () => undefined })
         .build()
       const none = Layer.succeed(Checkpoint.Transactions, { run: () => Effect.dieMessage("not these") })
-      for (const start of [Saga.execute, Saga.start]) {
-        const exit = yield* Effect.exit(Effect.provide(start(saga, undefined, { executionId: "1" }), none))
+      const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Checkpoint.Checkpoint | Checkpoint.Transactions>> = [
+        Saga.execute(saga, undefined, { executionId: "1" }),
+        Saga.start(saga, undefined, { executionId: "1" })
+      ]
+      for (const call of calls) {
+        const exit = yield* Effect.exit(Effect.provide(call, none))
         const error = failureOf(exit)
         expect(error).toMatchObject({ _tag: "CheckpointError", reason: "NoTransactions" })
         expect(String((error as Error).message)).toContain(`step "inner/act" says transaction: true`)
       }
-      expect(calls).toBe(0)
+      expect(effects).toBe(0)
       expect(yield* (yield* Checkpoint.Checkpoint).load("1")).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
