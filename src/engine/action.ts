@@ -138,7 +138,7 @@ export class Action {
       return step.action(this.context())
     })
     const onCut = () => new Cause.TimeoutException(tookTooLong(timeout!).reason)
-    // An interruption must not reach a Final: then it would be decided in the midst of it that the saga goes back.
+    // No interruption reaches a Final: one that is being called decides (S19), and a later one is run to its end (S6).
     const restore: Run["restore"] = classifications[step.classification].commits ? (call) => call : owner.restore
     const bounded = timeout === undefined ? restore(called) : cutAfter(called, timeout, onCut, restore)
     return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => inTransaction(this, bounded)))

@@ -47,15 +47,11 @@ export class Compensation {
 
   /** Calls it until it succeeds, or has failed for good. */
   run(): AnyEffect {
-    const { compensate, compensationRetry, compensationTimeout, transaction } = this.step
+    const { compensate, compensationRetry, transaction } = this.step
     const { owner } = this
-    const cut = (call: AnyEffect) =>
-      compensationTimeout === undefined
-        ? call
-        : cutAfter(call, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
     const bounded = transaction === true
-      ? this.callInTransaction(cut)
-      : cut(Effect.suspend(() => beforeCall(owner, ++this.attempt, () => compensate!(this.context()))))
+      ? this.callInTransaction()
+      : this.cut(Effect.suspend(() => beforeCall(owner, ++this.attempt, () => compensate!(this.context()))))
     if (compensationRetry === undefined) return bounded
     const observed = observedRetries(owner, "compensation", this)
     if (owner.recorder?.durable !== true) {
@@ -71,15 +67,23 @@ export class Compensation {
     )
   }
 
+  /** Cut off by its timeout. */
+  private cut(call: AnyEffect): AnyEffect {
+    const { compensationTimeout } = this.step
+    return compensationTimeout === undefined
+      ? call
+      : cutAfter(call, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
+  }
+
   /** Rolled back where it is cut off, or fails (S24). */
-  private callInTransaction(cut: (call: AnyEffect) => AnyEffect): AnyEffect {
+  private callInTransaction(): AnyEffect {
     const { owner, step } = this
     const called: AnyEffect = Effect.suspend(() => {
       // Also when the database has it run again.
       this.attempt++
       return step.compensate!(this.context())
     })
-    return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => undoInTransaction(this, cut(called))))
+    return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => undoInTransaction(this, this.cut(called))))
   }
 
   /** Lets an interruption leave the execution to its next driver, in the pause between two calls. */

@@ -202,6 +202,26 @@ onEach((test, isPostgres) => {
   )
 
   test(
+    "that is a Final is not interrupted: after the point of no return the saga runs to its end",
+    Effect.gen(function*() {
+      const begun = yield* Deferred.make<void>()
+      const slow = (id: string) =>
+        Effect.zipRight(
+          Effect.zipRight(write(id), Deferred.succeed(begun, undefined)),
+          Effect.asVoid(Effect.sleep("20 millis"))
+        )
+      const saga = Saga.make("Interrupted")
+        .final("first", { ...step, action: () => Effect.asVoid(write("first")) })
+        .final("second", { ...step, action: () => slow("second"), retry: { times: 1 } })
+        .build()
+      const fiber = yield* Effect.fork(Saga.run(saga))
+      yield* Deferred.await(begun)
+      yield* Fiber.interrupt(fiber)
+      expect(yield* count("outbox")).toBe(2)
+    })
+  )
+
+  test(
     "whose execution was claimed by another process meanwhile is rolled back, and happens there",
     Effect.gen(function*() {
       let calls = 0
