@@ -107,8 +107,8 @@ export const failUndoAt = <S extends Saga.Any>(saga: S, step: string, calls = In
 /**
  * A store as it looks to a process that dies at its n-th commit, counted from 0: from then on every call fails with a
  * `CheckpointError`, which stands for the death, because the process does nothing after it. Only a release goes through, as if the
- * lease of the dead process had run out. Give the store itself to the next process. A saga makes a commit before each action with a side effect, before its first compensation and each other one, and at
- * its end.
+ * lease of the dead process had run out. Give the store itself to the next process. A saga makes a commit before each action with a side
+ * effect (in a transaction: one with it), before its first compensation and each other one, and at its end.
  */
 export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before" | "after"): Checkpoint.Store => {
   let commits = 0
