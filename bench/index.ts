@@ -11,6 +11,7 @@ import { observed } from "./observed.ts"
 import { isContender, serve } from "./peers/process.ts"
 import { postgres } from "./postgres.ts"
 import { scale } from "./scale.ts"
+import { transactions } from "./transactions.ts"
 import { work } from "./work.ts"
 
 const print = (row: string) => console.log(row)
@@ -28,6 +29,10 @@ const benchmarks = new Map<string, (count: number | undefined) => Promise<void>>
   ["durable", async () => {
     print("Durable: C sagas at a time on SQLite, synchronous FULL and NORMAL, to the end or undone")
     await durable(print)
+  }],
+  ["transactions", async () => {
+    print("Transactions: a step in one transaction with its outcome, and the same step with verify, on one SQLite file")
+    await transactions(print)
   }],
   ["work", async (count = 20_000) => {
     print(

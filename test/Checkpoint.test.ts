@@ -36,6 +36,7 @@ const reopened = Effect.map(temporaryFile, (filename): Checkpoint.Store => {
     enqueue: (start) => use((store) => store.enqueue(start)),
     claimNext: (wanted, token) => use((store) => store.claimNext(wanted, token)),
     arrivals: Stream.empty,
+    transactions: undefined,
     load: (executionId) => use((store) => store.load(executionId)),
     unfinished: (which) =>
       Stream.unwrap(use((store) =>

@@ -153,6 +153,7 @@ const faulty = (store: Checkpoint.Store, { at, lasts, moment }: Fault) => {
     enqueue: (start) => hit("append", store.enqueue(start)),
     claimNext: (wanted, token) => hit("lease", store.claimNext(wanted, token)),
     arrivals: store.arrivals,
+    transactions: undefined,
     load: (executionId) => hit("load", store.load(executionId)),
     unfinished: (which) => Stream.unwrap(hit("list", Effect.succeed(store.unfinished(which)))),
     acquire: (lease) => hit("lease", store.acquire(lease)),

@@ -525,8 +525,11 @@ describe("a process that has crashed", () => {
         limit: 1
       }
       const wanted = { sagas: [{ name: "Trip", version: 1 }], plans: false, except: [], limit: 1 }
-      // What it hears of others is of no use to it without the rest.
-      const calls: Record<Exclude<keyof Checkpoint.Store, "release" | "arrivals">, Effect.Effect<unknown, unknown>> = {
+      // What it hears of others is of no use to it without the rest; and this store has no transactions.
+      const calls: Record<
+        Exclude<keyof Checkpoint.Store, "release" | "arrivals" | "transactions">,
+        Effect.Effect<unknown, unknown>
+      > = {
         append: store.append([{ ...commit, sequence: 1 }]),
         enqueue: store.enqueue({ ...commit, executionId: "2" }),
         claimNext: store.claimNext(wanted, token),

@@ -14,7 +14,8 @@ import type {
   OwesSuccessOrAction,
   StepName
 } from "./owed.ts"
-import type { CompensatableStep, Earlier, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
+import type { CompensatableStep, Earlier, InDoubtPolicy, InTransaction, ReadOnlyStep } from "./Step.ts"
+import type { Transactions } from "./transactions.ts"
 
 /**
  * The steps of a parallel block. Each sees the outputs of the steps before the block (`Seen`), and none of its siblings'
@@ -70,7 +71,7 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     RetryRequirements = never
   >(
@@ -94,12 +95,15 @@ export interface BranchBuilder<in out Input, Seen, Outputs, out Error, out Requi
     Input,
     Seen,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Error
+    | StepError
+    | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends CompensateRequirements ? never : CompensateRequirements)
     | RetryRequirements
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)

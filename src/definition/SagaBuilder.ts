@@ -26,7 +26,10 @@ import type {
   Returned,
   StepName
 } from "./owed.ts"
-import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
+import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, InTransaction, ReadOnlyStep } from "./Step.ts"
+import type { Transactions } from "./transactions.ts"
+
+export type { BranchBuilder } from "./BranchBuilder.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
@@ -86,7 +89,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     RetryRequirements = never
   >(
@@ -109,12 +112,15 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   ): SagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Error
+    | StepError
+    | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends CompensateRequirements ? never : CompensateRequirements)
     | RetryRequirements
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccessOrAction<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
@@ -134,7 +140,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
     RetryRequirements = unknown
@@ -158,11 +164,14 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
   ): FinalSagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | StepError | (NotGiven extends Timeout ? never : OutcomeUnknown),
+    | Error
+    | StepError
+    | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
@@ -298,7 +307,7 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
     Failure = NotGiven,
     When extends boolean | Always = boolean | Always,
     Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
+    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
     VerifyRequirements = unknown,
     Times extends number | NotGiven = NotGiven,
     RetryRequirements = unknown
@@ -322,18 +331,27 @@ export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirem
   ): FinalSagaBuilder<
     Input,
     Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | FailedAfterCommit<StepError | (NotGiven extends Timeout ? never : OutcomeUnknown)>,
+    | Error
+    | FailedAfterCommit<
+      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown)
+    >,
     | Requirements
     | (unknown extends StepRequirements ? never : StepRequirements)
     | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
+    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
+    | (true extends InDoubt ? Transactions : never),
     | Owed
     | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
     | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
     | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
     | OwesFinalInDoubt<Name, InDoubt>
     | OwesNoFinal<Name>
-    | OwesRetry<Name, StepError | (NotGiven extends Timeout ? never : OutcomeUnknown), Times, RetryRequirements>
+    | OwesRetry<
+      Name,
+      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
+      Times,
+      RetryRequirements
+    >
   >
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>

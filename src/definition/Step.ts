@@ -75,6 +75,14 @@ export interface RetryPolicy<Error, Times extends number | NotGiven, ScheduleReq
  */
 export type InDoubtPolicy = "retry" | "verify" | "park"
 
+/** Stands for `transaction: true` among the policies of a step: one type parameter is either, so that a step cannot say both. */
+export type InTransaction = true
+
+/** `true`, in a form that leaves it to the type parameter beside it: the compiler infers nothing where it finds `true` itself. */
+export interface True {
+  readonly valueOf: () => boolean
+}
+
 /**
  * Stands in the place of a step's `error` schema, and declines it: the first call of a durable run then fails with the error
  * itself, and each later call with `RecoveredFailure`.
@@ -157,7 +165,7 @@ export interface CompensatableStep<
   readonly when?: (earlier: Earlier<Input, Outputs>) => When
   /**
    * Cuts off each attempt after this time: the action is then in doubt (`OutcomeUnknown`). It bounds `verify`, too: one that is cut
-   * off could not tell, and the doubt remains.
+   * off could not tell, and the doubt remains. In a `transaction` it fails with `TimeoutException`.
    */
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
@@ -168,7 +176,14 @@ export interface CompensatableStep<
    */
   readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */
-  readonly inDoubt?: InDoubt
+  readonly inDoubt?: InDoubt & (InDoubtPolicy | NotGiven)
+  /**
+   * Runs the action, and the compensation, each in one SQL transaction with its outcome, on the database of the journals: it
+   * happened or it did not, and is never in doubt. The action uses the `SqlClient` of that database as always. A `timeout`, an
+   * error, a defect and an interruption roll it back; a serialization failure or a deadlock runs it
+   * again as a whole. In place of `inDoubt`, `verify` and `interruptible`. On SQLite nobody else writes meanwhile: keep it short.
+   */
+  readonly transaction?: InDoubt & True
   /**
    * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
    * `inDoubt` says (`"park"` without it). `false` by default.
@@ -218,7 +233,7 @@ export interface FinalStep<
   readonly when?: (earlier: Earlier<Input, Outputs>) => When
   /**
    * Cuts off each attempt after this time: the action is then in doubt (`OutcomeUnknown`). It bounds `verify`, too: one that is cut
-   * off could not tell, and the doubt remains.
+   * off could not tell, and the doubt remains. In a `transaction` it fails with `TimeoutException`.
    */
   readonly timeout?: Timeout
   /** How a durable run stores the output. */
@@ -229,7 +244,14 @@ export interface FinalStep<
    */
   readonly error?: Failure & (Schema.Schema<Error, any, never> | AsRecoveredFailure)
   /** What to do when nobody knows whether the action happened. */
-  readonly inDoubt?: InDoubt
+  readonly inDoubt?: InDoubt & (InDoubtPolicy | NotGiven)
+  /**
+   * Runs the action, and the compensation, each in one SQL transaction with its outcome, on the database of the journals: it
+   * happened or it did not, and is never in doubt. The action uses the `SqlClient` of that database as always. A `timeout`, an
+   * error and a defect roll it back; a serialization failure or a deadlock runs it
+   * again as a whole. In place of `inDoubt`, `verify` and `interruptible`. On SQLite nobody else writes meanwhile: keep it short.
+   */
+  readonly transaction?: InDoubt & True
   /**
    * Lets an interruption reach the action, which otherwise waits for it. The action is in doubt then, and settled as
    * `inDoubt` says (`"park"` without it). `false` by default.

@@ -50,6 +50,8 @@ export interface StepDefinition extends Omit<Defaults, "inDoubt"> {
     | ((context: ActionContext<Opaque, Opaque>) => Effect.Effect<Option.Option<unknown>, unknown, Opaque>)
     | undefined
   readonly interruptible?: boolean | undefined
+  /** Whether action and compensation run in one transaction each with their outcomes (S24). */
+  readonly transaction?: true | undefined
   /** Whether an error proves that no call under this key had an effect. Without this function every typed error does. */
   readonly isAnswer?: ((error: unknown) => boolean) | undefined
 }
@@ -158,6 +160,8 @@ export interface Program extends Header {
   readonly hasParallel: boolean
   /** Whether it has a list, at any depth. */
   readonly hasLists: boolean
+  /** The path of its first step with `transaction: true`, if it has one. */
+  readonly firstTransaction: string | undefined
   /** The path of its first Final step, if it has one, from this saga down. */
   readonly firstFinal: string | undefined
   /** The same saga at another place: `path` and `key` are the beginnings of the paths and keys of its steps. */

@@ -50,6 +50,11 @@ export const missingCompensation = (name: string) => `Compensatable step "${name
 
 export const missingVerify = (name: string) => `step "${name}" says inDoubt: "verify" but has no verify function`
 
+export const neverInDoubt = (name: string, option: string) =>
+  `step "${name}" says transaction: true and ${option}: its action happens with its outcome or not at all, and there is no doubt to settle`
+export const readOnlyTransaction = (name: string) =>
+  `ReadOnly step "${name}" says transaction: true: it has no side effect that could be stored with its outcome`
+
 export type ActionAfterCompensation<Name extends string> =
   `every run needs the type of the output of step "${Name}": its action must return an effect, and stand above its compensation`
 

@@ -107,6 +107,15 @@ const firstFinal = fold<StepDefinition, string | undefined>({
   ForEach: () => undefined
 })
 
+const firstTransaction = fold<StepDefinition, string | undefined>({
+  Step: ({ name, transaction }) => transaction === true ? name : undefined,
+  Nested: ({ name, program }) =>
+    program.firstTransaction === undefined ? undefined : `${name}/${program.firstTransaction}`,
+  Parallel: (_, inside) => inside.find((step) => step !== undefined),
+  ForEach: ({ name, program }) =>
+    program.firstTransaction === undefined ? undefined : `${name}/${anyKey}/${program.firstTransaction}`
+})
+
 const entriesOf = fold<StepNode, ReadonlyArray<string>>({
   Step: (step) => [`${step.classification} "${(step as StepNode).path}"`],
   Nested: ({ program: { plan } }, inside) => [
@@ -155,11 +164,11 @@ const listAt = (list: ForEach, path: string, place: Place): ForEach => {
 }
 
 const placeStep = (step: StepDefinition, defaults: Defaults): StepNode => {
-  const { _tag, action, classification, compensate, error, interruptible, isAnswer, name, success, verify, when } = step
+  const { _tag, action, classification, compensate, error, interruptible, isAnswer, name, success, transaction } = step
   const policies: { readonly [Policy in keyof Defaults]-?: Defaults[Policy] } = {
     retry: step.retry ?? defaults.retry,
     timeout: step.timeout ?? defaults.timeout,
-    inDoubt: classifications[classification].hasSideEffect ? defaults.inDoubt : undefined,
+    inDoubt: classifications[classification].hasSideEffect && transaction !== true ? defaults.inDoubt : undefined,
     compensationRetry: step.compensationRetry ?? defaults.compensationRetry,
     compensationTimeout: step.compensationTimeout ?? defaults.compensationTimeout
   }
@@ -170,11 +179,12 @@ const placeStep = (step: StepDefinition, defaults: Defaults): StepNode => {
     classification,
     action,
     compensate,
-    when,
+    when: step.when,
     success,
     error,
-    verify,
+    verify: step.verify,
     interruptible,
+    transaction,
     isAnswer,
     retry: policies.retry,
     timeout: policies.timeout,
@@ -201,6 +211,7 @@ class FrozenProgram implements Program {
   readonly plan: unknown
   readonly hasParallel: boolean
   readonly hasLists: boolean
+  readonly firstTransaction: string | undefined
   readonly firstFinal: string | undefined
   private readonly own: ReadonlyArray<Node>
   private readonly place: Place
@@ -221,6 +232,7 @@ class FrozenProgram implements Program {
     this.place = place
     this.hasParallel = own.some(hasParallel)
     this.hasLists = own.some(hasLists)
+    this.firstTransaction = own.map(firstTransaction).find((step) => step !== undefined)
     this.firstFinal = own.map(firstFinal).find((final) => final !== undefined)
   }
 

@@ -26,6 +26,7 @@ export type Rule =
   | "InvalidConcurrency"
   | "MissingCompensation"
   | "MissingVerify"
+  | "NeverInDoubt"
   | "EndlessRetry"
   | "InvalidRetry"
   | "InvalidTimeout"
@@ -104,12 +105,15 @@ const policyRules: ReadonlyArray<{
 
 /** The words that each policy knows: where there are no types, one that is misspelt would be taken for another. */
 const words: {
-  readonly [Policy in "inDoubt" | "onCompensationFailure" | "unwind" | "interruptible"]: ReadonlyArray<unknown>
+  readonly [Policy in "inDoubt" | "onCompensationFailure" | "unwind" | "interruptible" | "transaction"]: ReadonlyArray<
+    unknown
+  >
 } = {
   inDoubt: ["retry", "verify", "park"],
   onCompensationFailure: ["continue", "stop"],
   unwind: ["sequential", "parallel"],
-  interruptible: [true, false]
+  interruptible: [true, false],
+  transaction: [true]
 }
 
 const wordProblem = (
@@ -138,6 +142,19 @@ const stepRules: ReadonlyArray<{
     rule: "MissingVerify",
     problemOf: ({ inDoubt, name, verify }) =>
       inDoubt === "verify" && verify === undefined ? Message.missingVerify(name) : undefined
+  },
+  {
+    rule: "NeverInDoubt",
+    problemOf: ({ classification, inDoubt, interruptible, name, transaction, verify }) => {
+      if (transaction === undefined) return undefined
+      if (!classifications[classification].hasSideEffect) return Message.readOnlyTransaction(name)
+      const idle = Object.entries({ inDoubt, verify, interruptible }).find(([, option]) => option !== undefined)
+      return idle === undefined ? undefined : Message.neverInDoubt(name, idle[0])
+    }
+  },
+  {
+    rule: "UnknownPolicy",
+    problemOf: ({ name, transaction }) => wordProblem("transaction", `step "${name}"`, transaction)
   },
   {
     rule: "UnknownPolicy",

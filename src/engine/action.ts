@@ -1,7 +1,7 @@
 /**
  * One action: its attempts, its pauses, its timeout, and how its doubt is settled.
  */
-import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
+import { Cause, Chunk, Duration, Effect, Option, Schedule } from "effect"
 import type { StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type { ActionContext } from "../definition/Step.ts"
@@ -10,15 +10,19 @@ import { is, OutcomeUnknown } from "../SagaError.ts"
 import { oneLine } from "../values/describe.ts"
 import { beforeCall, unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests } from "./cancellation.ts"
+import { cutAfter } from "./cutAfter.ts"
 import { doubted, outcomeUnknown } from "./endings.ts"
 import { haltOf } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
 import { type AnyEffect, type Frame, type Run } from "./run.ts"
+import { inTransaction } from "./transaction.ts"
 
 /** The calls of one step's action in this process. */
 export class Action {
   /** How many calls there were. */
   attempt = 0
+  /** Whether its outcome is stored already, in one transaction with its effect. */
+  isStored = false
   /** Whether a cancellation has to wait for it. */
   private holds = false
   readonly owner: Run
@@ -84,8 +88,9 @@ export class Action {
 
   /** Runs an action with a side effect; its doubt is settled by the step's policy (S7). */
   run(): AnyEffect {
-    const { inDoubt, interruptible, retry, timeout } = this.step
-    const isPlain = inDoubt === undefined && retry === undefined && timeout === undefined && interruptible !== true
+    const { inDoubt, interruptible, retry, timeout, transaction } = this.step
+    const isPlain = inDoubt === undefined && retry === undefined && timeout === undefined && interruptible !== true &&
+      transaction !== true
     // Fast path. A doubt without a policy counts as a failure here; the types of every run refuse such a saga.
     if (isPlain && this.owner.recorder === undefined) return this.call()
     return inDoubt === undefined && retry === undefined
@@ -108,7 +113,8 @@ export class Action {
 
   /** Cut off by its timeout and, if the step allows it, by an interruption: then it is in doubt (S2, S7). */
   private callUntilCut(): AnyEffect {
-    const { interruptible, timeout } = this.step
+    const { interruptible, timeout, transaction } = this.step
+    if (transaction === true) return this.callInTransaction()
     const call = this.call()
     if (interruptible !== true) {
       return timeout === undefined ? call : cutAfter(call, timeout, () => tookTooLong(timeout))
@@ -121,33 +127,26 @@ export class Action {
         ? Effect.fail(new OutcomeUnknown({ reason: "it was interrupted" }))
         : Effect.failCause(cause))
   }
+
+  /** Rolled back where it is cut off, or fails: no doubt comes of it (S24). */
+  private callInTransaction(): AnyEffect {
+    const { owner, step } = this
+    const { timeout } = step
+    const called: AnyEffect = Effect.suspend(() => {
+      // Also when the database has it run again.
+      this.attempt++
+      return step.action(this.context())
+    })
+    const onCut = () => new Cause.TimeoutException(tookTooLong(timeout!).reason)
+    // No interruption reaches a Final: one that is being called decides (S19), and a later one is run to its end (S6).
+    const restore: Run["restore"] = classifications[step.classification].commits ? (call) => call : owner.restore
+    const bounded = timeout === undefined ? restore(called) : cutAfter(called, timeout, onCut, restore)
+    return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => inTransaction(this, bounded)))
+  }
 }
 
 const tookTooLong = (timeout: Duration.DurationInput) =>
   new OutcomeUnknown({ reason: `it took longer than ${Duration.format(timeout)}` })
-
-/**
- * Cuts an effect off after `timeout`. It runs in a daemon fiber, because an interruption of this fiber would reach its children
- * even while it is uninterruptible. An effect that succeeds in the same moment has succeeded.
- */
-export const cutAfter = (effect: AnyEffect, timeout: Duration.DurationInput, onCut: () => unknown): AnyEffect =>
-  Effect.gen(function*() {
-    let cut = false
-    const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect))
-    const timer = yield* Effect.forkDaemon(Effect.interruptible(
-      Effect.zipRight(
-        Effect.sleep(timeout),
-        Effect.suspend(() => {
-          cut = true
-          return Fiber.interruptFork(fiber)
-        })
-      )
-    ))
-    const exit = yield* Fiber.await(fiber)
-    yield* Fiber.interruptFork(timer)
-    if (Exit.isSuccess(exit)) yield* Fiber.inheritAll(fiber)
-    return yield* cut && Exit.isInterrupted(exit) ? Effect.fail(onCut()) : exit
-  })
 
 /** The doubt in a cause. One that `verify` has settled is none. */
 const doubtOf = (cause: Cause.Cause<unknown>): OutcomeUnknown | undefined =>
@@ -222,9 +221,9 @@ const runAttempts = (action: Action, inherited: OutcomeUnknown | undefined): Any
   return Effect.flatMap(Schedule.driver(schedule), (driver) => attempt((error) => driver.next(error)))
 }
 
-/** `retry.while` is never asked about a doubt: its type knows the action's own errors only. */
-const isRetried = ({ retry }: StepNode, error: unknown): boolean => {
-  if (is("OutcomeUnknown")(error)) return true
+/** `retry.while` is never asked about a doubt, or about a timeout: its type knows the action's own errors only. */
+const isRetried = ({ retry, transaction }: StepNode, error: unknown): boolean => {
+  if (is("OutcomeUnknown")(error) || (transaction === true && Cause.isTimeoutException(error))) return true
   try {
     return retry !== undefined && (retry.while?.(error) ?? true)
   } catch {

@@ -13,10 +13,10 @@ import * as schemas from "../values/schema.ts"
 import type { Observer } from "../watch/observer.ts"
 import { capture, type Captured } from "./codec.ts"
 import { type Halt, haltBecause } from "./halt.ts"
-import { add, type Recorder } from "./recorder.ts"
+import { add, type Outcome, type Recorder } from "./recorder.ts"
 
 export interface Destination {
-  readonly store: Pick<Checkpoint.Service, "append" | "isValid" | "renew" | "leaseEndsAt">
+  readonly store: Pick<Checkpoint.Service, "append" | "transact" | "isValid" | "renew" | "leaseEndsAt">
   /** The claim under which the execution is driven. */
   readonly claim: Checkpoint.Claim
   readonly program: Program
@@ -67,12 +67,12 @@ export class CheckpointRecorder implements Recorder {
     return this.sum.state
   }
 
-  record(event: Journal.Event, output?: string) {
+  record(event: Journal.Event, output?: string, isTold = false) {
     const { observer } = this
     add(this.sum, event)
     this.pending.push(Journal.encodeEvent(event, output))
     this.recordedCount++
-    if (observer === undefined) return
+    if (observer === undefined || isTold) return
     if (isToldOnceStored(event)) this.tellLater.push(event)
     else observer.tell(event, this.sum.state!)
   }
@@ -86,6 +86,16 @@ export class CheckpointRecorder implements Recorder {
         : Effect.zipRight(Effect.yieldNow(), inTurn(Effect.suspend(() => this.append(recordedCount)))),
       { onSuccess: next, onFailure: (cause) => Effect.fail(this.halt(cause)) }
     )
+  }
+
+  get transact() {
+    const { transact } = this.store
+    return transact && ((call: AnyEffect<Outcome>): AnyEffect => {
+      const { inTurn } = this
+      const inOneTransaction = Effect.suspend(() => this.appendWith(call, transact))
+      // From its begin, so that no sibling takes a sequence that this transaction cannot see, or waits for the database in its turn.
+      return inTurn === undefined ? inOneTransaction : inTurn(inOneTransaction)
+    })
   }
 
   captureOutput(step: StepNode | undefined, output: unknown): Effect.Effect<Captured, Halt> {
@@ -141,6 +151,37 @@ export class CheckpointRecorder implements Recorder {
       // A store that throws synchronously must not look like a failed step.
       return Effect.die(thrown)
     }
+  }
+
+  /** Stores the pending events in one transaction with a call and its outcome. Those that come meanwhile stay pending. */
+  private appendWith(call: AnyEffect<Outcome>, transact: NonNullable<Checkpoint.Service["transact"]>): AnyEffect {
+    if (this.halted !== undefined) return Effect.die(this.halted)
+    const { claim: { fence }, executionId, sequence } = this
+    let stored = { pending: 0, tellLater: 0, recorded: 0 }
+    const commitOf = ({ events }: Outcome) => {
+      const { pending, recordedCount, sum: { state }, tellLater } = this
+      stored = { pending: pending.length, tellLater: tellLater.length, recorded: recordedCount }
+      const own = events.map(({ event, output }) => Journal.encodeEvent(event, output))
+      return new Commit(this, sequence, state!, state!.status, Journal.commitOf([...pending, ...own], fence))
+    }
+    return Effect.matchCauseEffect(transact(executionId, call, commitOf), {
+      // Inside an action a halt travels as a defect.
+      onFailure: (cause) => Effect.die(this.halt(cause)),
+      onSuccess: (exit) => {
+        if (Exit.isFailure(exit)) return exit
+        this.sequence++
+        this.pending.splice(0, stored.pending)
+        this.appendedCount = stored.recorded
+        for (const event of this.tellLater.splice(0, stored.tellLater)) this.observer?.tell(event, this.sum.state!)
+        const { events, value } = exit.value
+        for (const { event } of events) {
+          add(this.sum, event)
+          // Of its start observers have heard already.
+          if (!isStart(event)) this.observer?.tell(event, this.sum.state!)
+        }
+        return Effect.succeed(value)
+      }
+    })
   }
 
   /**
@@ -233,6 +274,8 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
       return false
   }
 }
+
+const isStart = ({ _tag }: Journal.Event): boolean => _tag === "StepStarted" || _tag === "CompensationStarted"
 
 /** Stores what is recorded, and goes on as `next` says. */
 export const stored = <A>(

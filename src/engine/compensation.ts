@@ -4,15 +4,18 @@ import type { StepNode } from "../definition/definition.ts"
 import { keyOf } from "../definition/program.ts"
 import type { CompensationContext } from "../definition/Step.ts"
 import { isInterruptPending } from "../values/fiber.ts"
-import { cutAfter } from "./action.ts"
 import { beforeCall } from "./beforeCall.ts"
+import { cutAfter } from "./cutAfter.ts"
 import { Halt } from "./halt.ts"
 import { observedRetries, retryAs } from "./retries.ts"
 import type { AnyEffect, Armed, Run } from "./run.ts"
+import { undoInTransaction } from "./transaction.ts"
 
 export class Compensation {
   /** How many calls there were in this process. */
   attempt = 0
+  /** Whether its outcome is stored already, in one transaction with its effect. */
+  isStored = false
   readonly owner: Run
   readonly armed: Armed
   readonly cause: Cause.Cause<unknown>
@@ -44,12 +47,11 @@ export class Compensation {
 
   /** Calls it until it succeeds, or has failed for good. */
   run(): AnyEffect {
-    const { compensate, compensationRetry, compensationTimeout } = this.step
+    const { compensate, compensationRetry, transaction } = this.step
     const { owner } = this
-    const once = Effect.suspend(() => beforeCall(owner, ++this.attempt, () => compensate!(this.context())))
-    const bounded = compensationTimeout === undefined
-      ? once
-      : cutAfter(once, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
+    const bounded = transaction === true
+      ? this.callInTransaction()
+      : this.cut(Effect.suspend(() => beforeCall(owner, ++this.attempt, () => compensate!(this.context()))))
     if (compensationRetry === undefined) return bounded
     const observed = observedRetries(owner, "compensation", this)
     if (owner.recorder?.durable !== true) {
@@ -63,6 +65,25 @@ export class Compensation {
         ? retryAs(bounded, compensationRetry, observed)
         : this.runSuspendable(bounded, compensationRetry, observed)
     )
+  }
+
+  /** Cut off by its timeout. */
+  private cut(call: AnyEffect): AnyEffect {
+    const { compensationTimeout } = this.step
+    return compensationTimeout === undefined
+      ? call
+      : cutAfter(call, compensationTimeout, () => new Cause.TimeoutException("the compensation took too long"))
+  }
+
+  /** Rolled back where it is cut off, or fails (S24). */
+  private callInTransaction(): AnyEffect {
+    const { owner, step } = this
+    const called: AnyEffect = Effect.suspend(() => {
+      // Also when the database has it run again.
+      this.attempt++
+      return step.compensate!(this.context())
+    })
+    return Effect.suspend(() => beforeCall(owner, this.attempt + 1, () => undoInTransaction(this, this.cut(called))))
   }
 
   /** Lets an interruption leave the execution to its next driver, in the pause between two calls. */

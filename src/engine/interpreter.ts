@@ -10,17 +10,18 @@ import { Effect, Option } from "effect"
 import type { ForEach, Nested, Node, Program, StepNode } from "../definition/definition.ts"
 import type { StepState } from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
-import { andThen, validate } from "../values/schema.ts"
+import { validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
 import { unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests, isToBeCancelled } from "./cancellation.ts"
-import { storeCause } from "./codec.ts"
 import { haltOf } from "./halt.ts"
 import { type Item, itemsOf } from "./items.ts"
+import { recordOutcome, recordStart, recordWithEffect } from "./outcome.ts"
 import { runParallel, type SiblingKind } from "./parallel.ts"
 import { callPure, noteFailure, seen } from "./pure.ts"
 import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, Armed, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
+import { isStoredWithEffect } from "./transaction.ts"
 import { endAfterFailure } from "./unwind.ts"
 
 /** Runs a saga to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
@@ -273,45 +274,10 @@ const runAction = (run: Run, frame: Frame, step: StepNode): AnyEffect => {
     if (recorder === undefined) {
       return classifications[step.classification].commits ? noteFailure(run, step, action.run()) : action.run()
     }
+    if (isStoredWithEffect(recorder, step)) return recordWithEffect(recorder, action)
     recordStart(recorder, step)
     return recorder.commit(() => recordOutcome(action, action.run()))
   }
   // An interruption may arrive here, but not after the point of no return, where the saga can only go forward.
   return run.committed.length > 0 ? now() : unlessInterrupted(run, now)
-}
-
-const recordStart = (recorder: Recorder, { classification, path }: StepNode) =>
-  recorder.record({ _tag: "StepStarted", step: path, classification, at: recorder.now() })
-
-const recordOutcome = (action: Action, outcome: AnyEffect): AnyEffect => {
-  const { owner: run, step } = action
-  const { recorder } = run
-  if (recorder === undefined) return outcome
-  const observed = recorder.observer === undefined ? outcome : recorder.observer.spanCalls("action", action, outcome)
-  return Effect.matchCauseEffect(observed, {
-    onSuccess: (output) =>
-      andThen(recorder.captureOutput(step, output), ({ encoded, text, value }) => {
-        const { attempt: attempts } = action
-        recorder.record({ _tag: "StepSucceeded", step: step.path, output: encoded, attempts, at: recorder.now() }, text)
-        action.letGo()
-        considerRequests(run)
-        return Effect.succeed(value)
-      }),
-    onFailure: (cause) => {
-      // The step was not called, or its outcome cannot be stored: nothing can be said of it.
-      if (haltOf(cause) !== undefined) return Effect.failCause(cause)
-      action.letGo()
-      run.failed.push({ step, cause })
-      const doubt = run.doubts.find((doubt) => doubt.step === step.path)
-      const { attempt: attempts } = action
-      recorder.record(
-        doubt === undefined
-          ? { _tag: "StepFailed", step: step.path, failures: storeCause(step, cause), attempts, at: recorder.now() }
-          : { _tag: "StepInDoubt", step: step.path, reason: doubt.reason, attempts, at: recorder.now() }
-      )
-      // Its siblings may be interrupted now.
-      considerRequests(run)
-      return Effect.failCause(cause)
-    }
-  })
 }

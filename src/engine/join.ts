@@ -185,6 +185,9 @@ const joined = <A, E>(
       Effect.withFiberRuntime<A, E | DrivingError, any>((fiber) => {
         const restore = outer ?? inner
         const { executionId, input, shares } = call
+        if (program.firstTransaction !== undefined && store.transact === undefined) {
+          return Effect.fail(Checkpoint.noTransactions(`step "${program.firstTransaction}"`))
+        }
         const inside = serviceOf(fiber, Inside) ?? []
         const driven = store.findDriven(executionId)
         if (driven === undefined) {

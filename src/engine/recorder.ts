@@ -15,10 +15,18 @@ export interface Recorder {
   readonly durable: boolean
   /** The sum of the events. */
   readonly state: () => Journal.ExecutionState | undefined
-  /** Notes an event. It is not stored before the next `commit`. `output` is that of the event, where it is text already. */
-  readonly record: (event: Journal.Event, output?: string) => void
+  /**
+   * Notes an event. It is not stored before the next `commit`. `output` is that of the event, where it is text already. `isTold`:
+   * the observer has heard of it.
+   */
+  readonly record: (event: Journal.Event, output?: string, isTold?: boolean) => void
   /** Stores the noted events, then runs `next`. One effect does both, because every step pays for each. */
   readonly commit: <A, E, R>(next: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | Halt, R>
+  /**
+   * Runs a call in one transaction with the commit of what it came to, and of what is noted (S24): if the call fails, nothing of it
+   * is stored or noted. Undefined where nothing is stored, or the store cannot.
+   */
+  readonly transact: ((call: AnyEffect<Outcome>) => AnyEffect) | undefined
   /** The output of a step, or of the saga, as it is stored, and as later steps, or the caller, see it. */
   readonly captureOutput: (step: StepNode | undefined, output: unknown) => Effect.Effect<Captured, Halt>
   /** An item of a list as it is stored, and as its steps see it. */
@@ -29,6 +37,13 @@ export interface Recorder {
   /** The end of this process's lease in epoch milliseconds, if it has an end. */
   readonly leaseEndsAt: () => number | undefined
   readonly now: () => number
+}
+
+/** What a call in a transaction came to. */
+export interface Outcome {
+  /** What its step is handed. */
+  readonly value: unknown
+  readonly events: ReadonlyArray<{ readonly event: Journal.Event; readonly output?: string | undefined }>
 }
 
 /** Adds an event to the sum of a run. */
@@ -45,10 +60,11 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
     durable: false,
     observer,
     state: () => sum.state,
-    record: (event) => {
+    record: (event, _, isTold) => {
       add(sum, event)
-      observer?.tell(event, sum.state!)
+      if (isTold !== true) observer?.tell(event, sum.state!)
     },
+    transact: undefined,
     commit: (next) => next(),
     captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output, text: undefined }),
     captureItem: (_list, _key, item) => Exit.succeed({ encoded: item, value: item, text: undefined }),

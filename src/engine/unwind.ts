@@ -11,6 +11,7 @@ import { Compensation } from "./compensation.ts"
 import * as endings from "./endings.ts"
 import { haltOf } from "./halt.ts"
 import { type AnyEffect, type Armed, type ArmedList, type Run } from "./run.ts"
+import { isStoredWithEffect } from "./transaction.ts"
 
 /** Ends a run that failed with this cause: parks it, unwinds it, leaves it for recovery, or fails with what stands. */
 export const endAfterFailure = (run: Run, cause: Cause.Cause<unknown>): AnyEffect => {
@@ -249,9 +250,13 @@ class Unwinding {
     const observed = recorder?.observer === undefined
       ? compensation.run()
       : recorder.observer.spanCalls("compensation", compensation, compensation.run())
+    const isUnderWay = past?.state.steps.get(step)?.status === "Undoing"
+    const withEffect = isStoredWithEffect(recorder, armed.step)
+    let startedAt = 0
     const outcome = Effect.matchCauseEffect(observed, {
       onSuccess: () => {
         this.undone.push(step)
+        if (compensation.isStored) return Effect.succeed(true)
         const { attempt: attempts } = compensation
         recorder?.record({ _tag: "CompensationSucceeded", step, attempts, at: recorder.now() })
         return Effect.succeed(true)
@@ -260,6 +265,9 @@ class Unwinding {
         if (haltOf(cause) !== undefined) return Effect.failCause(cause)
         this.failed.push({ step, cause })
         if (recorder !== undefined) {
+          if (withEffect && !isUnderWay) {
+            recorder.record({ _tag: "CompensationStarted", step, at: startedAt }, undefined, true)
+          }
           const { attempt: attempts } = compensation
           const failures = storeCause(undefined, cause)
           recorder.record({ _tag: "CompensationFailed", step, failures, attempts, at: recorder.now() })
@@ -268,8 +276,16 @@ class Unwinding {
       }
     })
     // An intent that is stored already is not stored again: it would look like progress of an execution that makes none.
-    if (recorder === undefined || past?.state.steps.get(step)?.status === "Undoing") return outcome
-    recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
-    return recorder.commit(() => outcome)
+    if (recorder === undefined || isUnderWay) return outcome
+    if (!withEffect) {
+      recorder.record({ _tag: "CompensationStarted", step, at: recorder.now() })
+      return recorder.commit(() => outcome)
+    }
+    // The decision to go back is stored. The start of this compensation will be, with its outcome (S24).
+    return recorder.commit(() => {
+      startedAt = recorder.now()
+      recorder.observer?.tell({ _tag: "CompensationStarted", step, at: startedAt }, recorder.state()!)
+      return outcome
+    })
   }
 }

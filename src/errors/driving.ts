@@ -45,6 +45,8 @@ const refusals: { readonly [Reason in CancellationRefused["reason"]]: string } =
  *   the call must make it outside
  * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
  *   represent; the author of the saga must act
+ * - `NoTransactions`: a step says `transaction: true`, and the store has no database that its action could use; the author of the
+ *   layer must act
  * - `InvalidOption`: an option of the store is no usable number, or none of its words; the author of the layer must act
  *
  * No step was started whose intent is not stored, and nothing was undone before the decision to unwind was stored: the stored
@@ -61,6 +63,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
       "NotADatabase",
       "InTransaction",
       "Rejected",
+      "NoTransactions",
       "InvalidOption"
     ),
     operation: Schema.Literal("open", "append", "send", "load", "list", "lease", "prune"),

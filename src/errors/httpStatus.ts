@@ -17,6 +17,7 @@ const ofStore = {
   NotADatabase: unavailable,
   InTransaction: failed,
   Rejected: unprocessable,
+  NoTransactions: failed,
   InvalidOption: failed
 }
 

@@ -4,10 +4,10 @@
  * It makes its own tables, named `effect_saga_*`, so that journals can live beside an application's data.
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
-import { type Duration, Effect, Layer, type Scope } from "effect"
+import type { Duration, Effect, Layer, Scope } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
-import * as Checkpoint from "../store/Checkpoint.ts"
-import { outsideTransactions } from "./effectSql.ts"
+import type * as Checkpoint from "../store/Checkpoint.ts"
+import { onClient } from "./onClient.ts"
 import * as sqlStore from "./sqlStore.ts"
 
 /** How the service and its store behave. */
@@ -32,14 +32,10 @@ export const make = (
  *
  * The database's settings say what a stored commit survives. PostgreSQL's default is good. `@effect/sql-sqlite-node` leaves
  * SQLite at `synchronous=NORMAL`, which a power cut can undo; `SqliteCheckpoint` sets `FULL`.
+ *
+ * Steps that say `transaction: true` run on the connections of that client.
  */
-export const layer = (options?: Options): Layer.Layer<Checkpoint.Checkpoint, CheckpointError, SqlClient.SqlClient> =>
-  Layer.scoped(
-    Checkpoint.Checkpoint,
-    Effect.gen(function*() {
-      const store = yield* make(options)
-      const service = yield* Checkpoint.make(store, options)
-      // Here already: the writer would wait for the caller's transaction, and the transaction for the writer.
-      return { ...service, append: (commit) => outsideTransactions(service.append(commit)) }
-    })
-  )
+export const layer = (
+  options?: Options
+): Layer.Layer<Checkpoint.Checkpoint | Checkpoint.Transactions, CheckpointError, SqlClient.SqlClient> =>
+  onClient(make(options), options)

@@ -160,7 +160,7 @@ const ticksOfPatience = 4
  * Gives a connection up that does not answer: one whose other end is gone would keep its caller waiting for ever. Ending the session
  * makes the driver fail the statement, and keeps the connection from being used again. In real time, as is the other end.
  */
-const withPatience = <A>(
+export const withPatience = <A>(
   connection: Connection,
   operation: Operation,
   milliseconds: number,

@@ -16,6 +16,10 @@ export interface Dialect {
   /** The database's time in epoch milliseconds. */
   readonly now: string
   readonly begin: string
+  /** Begin a transaction for the statements of others. */
+  readonly beginForOthers: ReadonlyArray<string>
+  /** Fails unless the transaction that `beginForOthers` began is open, and takes statements. */
+  readonly isStillOpen: string
   /**
    * Store commits. Each statement returns the `execution_id` and `sequence` of the commits that it has stored. It leaves out a
    * commit whose lease has ended, whose execution it has not claimed, or whose sequence is taken or leaves a gap.

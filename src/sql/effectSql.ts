@@ -3,7 +3,7 @@ import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option, Scope, Stream } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Dialect } from "./dialect.ts"
 
@@ -31,6 +31,29 @@ export const transactionConnection: Effect.Effect<Connection | undefined> = Effe
   Effect.serviceOption(SqlClient.TransactionConnection),
   (transaction) => Option.isNone(transaction) ? undefined : transaction.value[0]
 )
+
+/** Runs an effect as one of a transaction on this connection: the statements of every client in it are sent there. */
+export const onConnection = <A, E, R>(effect: Effect.Effect<A, E, R>, connection: Connection): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0]) as Effect.Effect<A, E, R>
+
+/** The same connection, which tells of each statement that fails. */
+export const noting = (connection: Connection, note: (error: SqlError) => void): Connection => {
+  const noted = <A>(statement: Effect.Effect<A, SqlError>) =>
+    Effect.tapError(statement, (error) => Effect.sync(() => note(error)))
+  return {
+    execute: (text, parameters, transform) => noted(connection.execute(text, parameters, transform)),
+    executeRaw: (text, parameters) => noted(connection.executeRaw(text, parameters)),
+    executeValues: (text, parameters) => noted(connection.executeValues(text, parameters)),
+    executeUnprepared: (text, parameters, transform) =>
+      noted(connection.executeUnprepared(text, parameters, transform)),
+    executeStream: (text, parameters, transform) =>
+      Stream.tapError(connection.executeStream(text, parameters, transform), (error) => Effect.sync(() => note(error)))
+  }
+}
+
+/** Takes a connection of a client into a scope: for PostgreSQL one of its pool, for SQLite the only one, once it is free. */
+export const reserveIn = (sql: SqlClient.SqlClient, scope: Scope.Scope): Effect.Effect<Connection, SqlError> =>
+  Scope.extend(sql.reserve, scope)
 
 /**
  * Runs a statement. The client of SQLite keeps a failed preparation for ten minutes, also when the table that was missing has been

@@ -44,7 +44,14 @@ export const groupedLoads = (database: Database): Store["load"] => {
       for (const [id, answers] of group) {
         const own = Exit.mapBoth(exit, {
           onSuccess: (loaded) => loaded.get(id) ?? [],
-          onFailure: (error) => new CheckpointError({ ...error, executionId: id })
+          onFailure: ({ cause, detail, operation, reason }) =>
+            new CheckpointError({
+              reason,
+              operation,
+              executionId: id,
+              detail,
+              ...(cause === undefined ? {} : { cause })
+            })
         })
         for (const answer of answers) answer(own)
       }

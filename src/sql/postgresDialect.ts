@@ -196,6 +196,9 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
   tables,
   now,
   begin: "BEGIN",
+  // Within a savepoint the others could not choose the isolation of their transaction. Outside of a transaction none can be made.
+  beginForOthers: ["BEGIN"],
+  isStillOpen: "SAVEPOINT effect_saga_step",
   // One statement, so that a client that is paused in the middle of a group holds no locks.
   append: (commits) => {
     const first = commits.filter(({ sequence }) => sequence === 0)

@@ -15,6 +15,7 @@ import { open } from "./migrations.ts"
 import { openOwnClients } from "./ownClients.ts"
 import { arrivalsChannel, postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
+import { transactionsOf } from "./transactions.ts"
 
 export interface Options {
   readonly lockTimeout?: Duration.DurationInput | undefined
@@ -47,7 +48,16 @@ export const make = (
         )
     })
     yield* listing.foldCountsInBackground(databases.forLeases)
-    return storeOver(databases, patience, options)
+    return storeOver(
+      databases,
+      options.dedicated === true ? undefined : transactionsOf(sql, {
+        dialect: databases.forJournals.dialect,
+        lockTimeout,
+        patience: (operation) => patience.of(operation)
+      }),
+      patience,
+      options
+    )
   })
 
 interface Databases {
@@ -105,6 +115,7 @@ const openTables = (sql: SqlClient.SqlClient, dialect: Dialect, { whileLocked }:
 
 const storeOver = (
   { arrivals, forJournals, forLeases }: Databases,
+  transactions: Checkpoint.StoreTransactions | undefined,
   patience: Patience,
   { dedicated = false, isGone, owner = "" }: Options
 ): Checkpoint.Store => {
@@ -115,6 +126,7 @@ const storeOver = (
     append: journals.append(forJournals),
     enqueue: journals.enqueue(forJournals, dedicated),
     load: forJournals.dialect.loadsInGroups ? groupedLoads(forJournals) : journals.load(forJournals),
+    transactions,
     unfinished: (which) => {
       const pages = journals.unfinished(forJournals, which)
       // Delete dead leases first, so that their executions are listed as free; if that fails they expire anyway.

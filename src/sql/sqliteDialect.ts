@@ -209,6 +209,9 @@ export const sqlite: Dialect = {
   tables,
   now,
   begin: "BEGIN IMMEDIATE",
+  // A savepoint that is there before the others' statements is gone with their transaction.
+  beginForOthers: ["BEGIN IMMEDIATE", "SAVEPOINT effect_saga_step"],
+  isStillOpen: "RELEASE SAVEPOINT effect_saga_step",
   append: (commits) => {
     const isFirst = ({ sequence }: Commit) => sequence === 0
     const first = commits.filter(isFirst)

@@ -46,6 +46,8 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
   return {
     append: (commits) => unlessKnownLost("append", store.append(commits)),
     enqueue: (start) => unlessKnownLost("append", store.enqueue(start)),
+    transactions: store.transactions &&
+      transactionsUnless(store.transactions, () => isLost ? lost(filename, "append") : undefined),
     load: (executionId) => unlessKnownLost("load", store.load(executionId)),
     unfinished: (which) => Stream.unwrap(look("list", Effect.succeed(store.unfinished(which)))),
     acquire: (lease) => look("lease", store.acquire(lease)),
@@ -60,6 +62,21 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     list: (listing) => unlessKnownLost("list", store.list(listing)),
     count: (saga) => unlessKnownLost("list", store.count(saga)),
     prune: (age) => look("prune", store.prune(age))
+  }
+}
+
+const transactionsUnless = (
+  transactions: Checkpoint.StoreTransactions,
+  whyNot: () => CheckpointError | undefined
+): Checkpoint.StoreTransactions => {
+  const unless = <A, E, R>(ended: Effect.Effect<A, E, R>) =>
+    Effect.suspend((): Effect.Effect<A | { readonly _tag: "NotRun"; readonly error: CheckpointError }, E, R> => {
+      const error = whyNot()
+      return error === undefined ? ended : Effect.succeed({ _tag: "NotRun", error })
+    })
+  return {
+    run: (effect) => unless(transactions.run(effect)),
+    runWith: (effect, commitOf) => unless(transactions.runWith(effect, commitOf))
   }
 }
 

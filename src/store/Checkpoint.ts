@@ -6,15 +6,17 @@
  * process alive, and lets a second call for an execution join the first.
  */
 import { Context, Duration, Effect, type Exit, Layer, PubSub, type Scope, Stream } from "effect"
-import { type CheckpointError, ExecutionConflict } from "../SagaError.ts"
+import { Transactions } from "../definition/transactions.ts"
+import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { type DrivenCall, type DrivenExecution, DrivenExecutions } from "./driven.ts"
 import { EventLoop } from "./eventLoop.ts"
-import { groupCommits } from "./groupCommits.ts"
+import { groupCommits, type Transact } from "./groupCommits.ts"
 import { type Lease, live, makeLease } from "./lease.ts"
 import { makeMemoryStore } from "./memoryStore.ts"
 import { checkDuration } from "./options.ts"
 import type { Claim, ClaimedExecution, Commit, Store, Token as LeaseToken, Wanted } from "./store.ts"
 
+export { type Transacted, Transactions, type TransactionsService } from "../definition/transactions.ts"
 export type { CancelRequest, DrivenCall, DrivenExecution, Mailbox, Pause } from "./driven.ts"
 export {
   type Attributes,
@@ -28,6 +30,7 @@ export {
   type StoredCommit,
   type StoredExecution,
   type StoredMessage,
+  type StoreTransactions,
   Token,
   type UnfinishedExecution,
   type Wanted
@@ -43,6 +46,11 @@ export interface Service
    * taken, else `OtherDriver`.
    */
   readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
+  /**
+   * Runs an effect in one transaction of the store's database with the commit that `commitOf` makes of its value (S24), which fails as
+   * that of `append` does. Ends with the exit of the effect: where that failed, it is rolled back. Undefined if the store cannot.
+   */
+  readonly transact: Transact | undefined
   /** Stores a message as {@link Store.send} does. A driver of this process takes it at once, one of another process within a second. */
   readonly send: Store["send"]
   /** The lease of this process. It begins when it is first needed, and is renewed from then on. */
@@ -133,7 +141,7 @@ const makeService = (
     const driven = new DrivenExecutions()
     const enqueued = yield* PubSub.sliding<void>(1)
     const eventLoop = new EventLoop()
-    const append = yield* groupCommits(store, lease, driven, eventLoop)
+    const { append, transact } = yield* groupCommits(store, lease, driven, eventLoop)
     if (options.isShared) yield* readMessagesInBackground(store, lease, driven)
     // The last finalizer is the first to run: what is driven still writes.
     yield* Effect.addFinalizer(() => suspendAll(driven, lease, options.grace))
@@ -147,6 +155,7 @@ const makeService = (
       list: store.list,
       count: store.count,
       append,
+      transact,
       send: (message) =>
         Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),
       token: lease.token,
@@ -268,6 +277,33 @@ export const layer = <E, R>(
   options?: Options
 ): Layer.Layer<Checkpoint, E | CheckpointError, Exclude<R, Scope.Scope>> =>
   Layer.scoped(Checkpoint, Effect.flatMap(store, (store) => make(store, options)))
+
+/**
+ * The layer of a store with transactions, for sagas with steps that say `transaction: true`. Fails with `CheckpointError`
+ * (`NoTransactions`) if the store has none.
+ */
+export const layerWithTransactions = <E, R>(
+  store: Effect.Effect<Store, E, R>,
+  options?: Options
+): Layer.Layer<Checkpoint | Transactions, E | CheckpointError, Exclude<R, Scope.Scope>> =>
+  Layer.scopedContext(
+    Effect.gen(function*() {
+      const made = yield* store
+      const { transactions } = made
+      if (transactions === undefined) return yield* noTransactions("a step of a saga")
+      return Context.make(Checkpoint, yield* make(made, options)).pipe(Context.add(Transactions, transactions))
+    })
+  )
+
+/** The error of a store that has no transactions for what needs them. */
+export const noTransactions = (needs: string): CheckpointError =>
+  new CheckpointError({
+    reason: "NoTransactions",
+    operation: "open",
+    detail:
+      `${needs} says transaction: true, and this store has no database that its action could use. Run it on the layer of ` +
+      "SqlCheckpoint, or on SqliteCheckpoint.layerWithClient"
+  })
 
 /** Makes a store that keeps journals in this process: for tests, and for sagas that only need calls joined by `executionId`. */
 export const makeMemory: Effect.Effect<Store> = makeMemoryStore

@@ -1,14 +1,21 @@
 /** Commits of concurrent executions, in one write. */
-import { Cause, Effect, Fiber, Option, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { isFinished } from "../journal/statuses.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { afterItsWaker } from "../values/fiber.ts"
 import type { DrivenExecutions } from "./driven.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import type { Lease } from "./lease.ts"
-import type { Commit, Store } from "./store.ts"
+import type { Commit, Store, StoreTransactions } from "./store.ts"
 
 type Append = (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
+
+/** Runs an effect in one transaction with a commit, which no group can take. */
+export type Transact = <A, E, R>(
+  executionId: string,
+  effect: Effect.Effect<A, E, R>,
+  commitOf: (value: A) => Commit
+) => Effect.Effect<Exit.Exit<A, E>, CheckpointError | ExecutionConflict, R>
 
 interface Waiting {
   readonly commit: Commit
@@ -24,7 +31,7 @@ export const groupCommits = (
   lease: Lease,
   driven: DrivenExecutions,
   eventLoop: EventLoop
-): Effect.Effect<Append, never, Scope.Scope> =>
+): Effect.Effect<{ readonly append: Append; readonly transact: Transact | undefined }, never, Scope.Scope> =>
   Effect.gen(function*() {
     const writer = new Writer(store, lease, driven, eventLoop)
     // Uninterruptible: every commit that waits gets an answer.
@@ -32,13 +39,15 @@ export const groupCommits = (
     yield* Effect.addFinalizer(() =>
       Effect.zipRight(writer.close, Effect.zipRight(lease.whileClosing(Fiber.await(fiber)), writer.giveUp))
     )
-    return (commit) =>
+    const append: Append = (commit) =>
       driven.size > 1 ? writer.together(commit) : Effect.flatMap(
         // Gives other executions that are about to start the chance to join the write.
         Effect.yieldNow(),
         // A lone execution writes directly: the hop to the writer fiber costs more than the write.
         () => driven.size === 1 ? writer.alone(commit) : writer.together(commit)
       )
+    const { transactions } = store
+    return { append, transact: transactions === undefined ? undefined : writer.transact(transactions) }
   })
 
 const largestGroup = 512
@@ -87,6 +96,32 @@ class Writer {
       onFailure: (cause) => Effect.fail(storeFailure(commit.executionId, cause)),
       onSuccess: (stored) => this.answerOf(commit, stored[0])
     })
+  }
+
+  /** Runs an effect in one transaction with a commit. It waits for the database, and not for the commits that wait here. */
+  transact(transactions: StoreTransactions): Transact {
+    return <A, E, R>(executionId: string, effect: Effect.Effect<A, E, R>, commitOf: (value: A) => Commit) =>
+      Effect.suspend(() => {
+        if (this.closed) return Effect.fail(isClosed({ executionId }))
+        return Effect.flatMap(
+          transactions.runWith(effect, commitOf),
+          (ended): Effect.Effect<Exit.Exit<A, E>, CheckpointError | ExecutionConflict> => {
+            switch (ended._tag) {
+              case "Committed":
+                // It may hold the start of the execution.
+                this.driven.find(executionId)?.noteStored()
+                return Effect.succeed(Exit.succeed(ended.value))
+              case "RolledBack":
+                return Effect.succeed(Exit.failCause(ended.cause))
+              case "Refused":
+                return this.refusalOf(ended.commit)
+              case "NotRun":
+              case "Unknown":
+                return Effect.fail(ended.error)
+            }
+          }
+        )
+      })
   }
 
   /** Refuses commits from now on. Those that wait are written still. */
@@ -170,6 +205,10 @@ class Writer {
       if (commit.sequence === 0) this.driven.find(commit.executionId)?.noteStored()
       return Effect.void
     }
+    return this.refusalOf(commit)
+  }
+
+  private refusalOf(commit: Commit): Effect.Effect<never, ExecutionConflict> {
     const { executionId, saga } = commit
     return Effect.flatMap(
       this.whyRefused(commit),

@@ -111,6 +111,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         })
         return undefined
       }),
+    transactions: undefined,
     load: (executionId) => Effect.sync(() => executions.get(executionId)?.commits.slice() ?? []),
     unfinished: ({ parked, withMessages = false }) =>
       Stream.suspend(() => {

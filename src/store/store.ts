@@ -1,5 +1,6 @@
 /** The interface of a store. `Checkpoint` exports it to users. */
 import { Brand, type Effect, type Stream } from "effect"
+import type { Transacted, TransactionsService } from "../definition/transactions.ts"
 import type { Status } from "../Journal.ts"
 import type { CheckpointError } from "../SagaError.ts"
 
@@ -138,6 +139,19 @@ export interface ExecutionCount {
   readonly count: number
 }
 
+/** Runs effects in transactions of the database of a store (S24). */
+export interface StoreTransactions extends TransactionsService {
+  /**
+   * Like `run`, and stores a commit in the same transaction, once the effect has succeeded: both are stored, or neither is.
+   * `commitOf` is asked for the commit when nothing but the commit and the end of the transaction is to follow. `Refused`: the store
+   * refuses the commit, as `append` does, and has rolled the transaction back. Not to be called within a transaction of the caller.
+   */
+  readonly runWith: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    commitOf: (value: A) => Commit
+  ) => Effect.Effect<Transacted<A, E> | { readonly _tag: "Refused"; readonly commit: Commit }, never, R>
+}
+
 /** A store. Hand one to `Checkpoint.make`. Wherever time matters, the store's own clock counts. */
 export interface Store {
   /**
@@ -155,6 +169,8 @@ export interface Store {
    * start is stored with that transaction, or not at all.
    */
   readonly enqueue: (start: Start) => Effect.Effect<string | undefined, CheckpointError>
+  /** Its transactions; undefined if it has no database that the actions of steps could use. */
+  readonly transactions: StoreTransactions | undefined
   /** All commits of one execution, by sequence; none if the execution is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
   /**

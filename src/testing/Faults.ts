@@ -110,19 +110,18 @@ export const failUndoAt = <S extends Saga.Any>(saga: S, step: string, calls = In
 /**
  * A store as it looks to a process that dies at its n-th commit, counted from 0: from then on every call fails with a
  * `CheckpointError`, which stands for the death, because the process does nothing after it. Only a release goes through, as if the
- * lease of the dead process had run out. Give the store itself to the next process. A saga makes a commit before each action with a side effect, before its first compensation and each other one, and at
- * its end.
+ * lease of the dead process had run out. Give the store itself to the next process. A saga makes a commit before each action with a side
+ * effect (in a transaction: one with it), before its first compensation and each other one, and at its end.
  */
 export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before" | "after"): Checkpoint.Store => {
   let commits = 0
   let dead = false
-  const gone = Effect.fail(
-    new CheckpointError({
-      reason: "Unavailable",
-      operation: "append",
-      detail: "the process has crashed, as it was told to"
-    })
-  )
+  const crashed = new CheckpointError({
+    reason: "Unavailable",
+    operation: "append",
+    detail: "the process has crashed, as it was told to"
+  })
+  const gone = Effect.fail(crashed)
   const alive = <A>(effect: Effect.Effect<A, CheckpointError>): Effect.Effect<A, CheckpointError> =>
     Effect.suspend(() => dead ? gone : effect)
   return {
@@ -134,6 +133,28 @@ export const crashAt = (store: Checkpoint.Store, commit: number, moment: "before
         if (!dead) return store.append(group)
         return moment === "before" ? gone : Effect.zipRight(store.append(group), gone)
       }),
+    transactions: store.transactions && {
+      run: store.transactions.run,
+      // A crash before the commit rolls back, as if the effect had never begun.
+      runWith: <A, E, R>(effect: Effect.Effect<A, E, R>, commitOf: (value: A) => Checkpoint.Commit) =>
+        Effect.suspend(
+          (): Effect.Effect<
+            Checkpoint.Transacted<A, E> | { readonly _tag: "Refused"; readonly commit: Checkpoint.Commit },
+            never,
+            R
+          > => {
+            if (dead || (moment === "before" && commits === commit)) {
+              dead = true
+              return Effect.succeed({ _tag: "NotRun", error: crashed })
+            }
+            return Effect.map(store.transactions!.runWith(effect, commitOf), (ended) => {
+              if (ended._tag !== "Committed" || commits++ !== commit) return ended
+              dead = true
+              return { _tag: "Unknown", error: crashed }
+            })
+          }
+        )
+    },
     enqueue: (start) => alive(store.enqueue(start)),
     claimNext: (wanted, token) => alive(store.claimNext(wanted, token)),
     arrivals: store.arrivals,

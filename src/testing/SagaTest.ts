@@ -2,10 +2,11 @@
  * Runs a saga once with each fault that can happen to it, and reports the mistakes of the saga that this shows.
  */
 import { Effect } from "effect"
-import type { Program } from "../definition/definition.ts"
+import type { Program, StepNode } from "../definition/definition.ts"
 import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
 import type * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
+import type { Transactions } from "../store/Checkpoint.ts"
 import { compared, faultsThatCount } from "./comparison.ts"
 import type * as Faults from "./Faults.ts"
 import type * as Ledger from "./Ledger.ts"
@@ -47,6 +48,10 @@ type Explorable<Input, Requirements, Owed extends string> =
  * forward and on the way back, the process crashes or closes, the caller hangs up and asks again, or somebody cancels the execution;
  * and pairs of these. After a crash or a close another process resumes it.
  *
+ * A step that says `transaction: true` runs as in a transaction: a crash before its commit comes before its action, and neither it nor
+ * its compensation is repeated. The store in memory has nothing that it could roll back: if such an action fails by itself after it has
+ * written to a test double, that stands. Let it write last.
+ *
  * Services that neither `layer` nor `process` gives are required from the caller, and outlive everything. Each event that must not
  * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
  * `layer` write. The exploration itself never fails; a layer that cannot be made is a defect.
@@ -54,7 +59,7 @@ type Explorable<Input, Requirements, Owed extends string> =
 export const explore = <Input, Requirements, World, Process = never, Owed extends string = NotBuilt>(
   saga: ReadyToExecute<Explorable<Input, Requirements, Owed>, Owed>,
   options: Options<Input, World, Process>
-): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger>> =>
+): Effect.Effect<Exploration, never, Exclude<Requirements, World | Process | Ledger.Ledger | Transactions>> =>
   exploreAll(saga as AnySaga, options as AnyOptions, true)
 
 /**
@@ -63,7 +68,7 @@ export const explore = <Input, Requirements, World, Process = never, Owed extend
 export const exploreInProcess = <Input, Requirements, World, Owed extends string = NotBuilt>(
   saga: ReadyToRun<Saga.Saga<Input, unknown, unknown, Requirements, Owed>, Owed>,
   options: Omit<Options<Input, World>, "process">
-): Effect.Effect<Exploration, never, Exclude<Requirements, World | Ledger.Ledger>> =>
+): Effect.Effect<Exploration, never, Exclude<Requirements, World | Ledger.Ledger | Transactions>> =>
   exploreAll(saga as AnySaga, options as AnyOptions, false)
 
 const exploreAll = (saga: AnySaga, options: AnyOptions, durable: boolean): Effect.Effect<Exploration> =>
@@ -173,6 +178,9 @@ const quote = (name: string) => /['\\]/.test(name) ? JSON.stringify(name) : `'${
 const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown } | undefined) =>
   policy?.schedule !== undefined && policy.times === undefined ? 1 : Infinity
 
+/** What happens in a transaction with its outcome happens once: it need not honour its key. */
+const repeated = <F>({ transaction }: StepNode, fault: F): ReadonlyArray<F> => transaction === true ? [] : [fault]
+
 const actionFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
   program.steps.flatMap((step) => {
     const fault = (how: Faults.ActionFault, calls: number) => ({ _tag: "Action", step: step.path, how, calls }) as const
@@ -186,7 +194,7 @@ const actionFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
       // Only a step that says what a doubt means may end with one.
       ...sideEffect && step.inDoubt !== undefined ? [fault("losesItsReply", 1)] : [],
       ...step.timeout === undefined ? [] : [fault("hangs", 1)],
-      fault("isRepeated", Infinity)
+      ...repeated(step, fault("isRepeated", Infinity))
     ]
   })
 
@@ -200,7 +208,7 @@ const compensationFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
       fault("fails", 1),
       ...lasting === 1 ? [] : [fault("fails", Infinity)],
       fault("dies", 1),
-      fault("isRepeated", Infinity)
+      ...repeated(step, fault("isRepeated", Infinity))
     ]
   })
 

@@ -45,7 +45,8 @@ const goneWrong = (step: StepNode, how: ActionFault, once: Opaque, interrupt: Ef
     case "losesItsReply":
       return Effect.zipRight(once, Effect.fail(new OutcomeUnknown({ reason: "the reply was lost" })))
     case "hangs":
-      return Effect.zipRight(once, Effect.never)
+      // What is cut off in a transaction is rolled back, as if it had not been done.
+      return step.transaction === true ? Effect.never : Effect.zipRight(once, Effect.never)
     case "isInterrupted":
       // Yield, so that the interruption arrives before the action continues: it comes by way of the call that waits for the run.
       return Effect.zipRight(Effect.zipRight(interrupt, Effect.repeatN(Effect.yieldNow(), 9)), once)

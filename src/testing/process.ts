@@ -11,6 +11,7 @@ import { describe } from "../values/describe.ts"
 import type { CommitFault, Fault } from "./fault.ts"
 import * as Faults from "./Faults.ts"
 import { isOfStep } from "./injection.ts"
+import { memoryTransactions } from "./transactions.ts"
 import { longest, type Request } from "./violations.ts"
 
 export const executionId = "explored"
@@ -156,9 +157,11 @@ class Process {
   private seenStore(scope: Scope.CloseableScope, service: () => Checkpoint.Service): Checkpoint.Store {
     const { ending, lives, store } = this
     const isAt = ({ commit }: { readonly commit: number }, index: number) => commit === index
-    const seen = ending?._tag === "Crash" ? Faults.crashAt(store, ending.commit, ending.moment) : store
+    const stores = { ...store, transactions: memoryTransactions(store) }
+    const seen = ending?._tag === "Crash" ? Faults.crashAt(stores, ending.commit, ending.moment) : stores
     return {
       ...seen,
+      transactions: seen.transactions && this.seenTransactions(scope, service, seen.transactions),
       append: (group) =>
         Effect.gen(this, function*() {
           for (const [index, commit] of group.entries()) {
@@ -176,6 +179,45 @@ class Process {
             if (ending?._tag === "Close" && isAt(ending, first + index)) yield* this.close(scope)
           }
           return stored
+        })
+    }
+  }
+
+  /** The transactions of the store as this process sees it. One that a crash keeps from its commit is rolled back: it never runs. */
+  private seenTransactions(
+    scope: Scope.CloseableScope,
+    service: () => Checkpoint.Service,
+    { run, runWith }: Checkpoint.StoreTransactions
+  ): Checkpoint.StoreTransactions {
+    const { ending, lives } = this
+    const crashesAt = (place: number) => ending?._tag === "Crash" && ending.commit === place ? ending.moment : undefined
+    return {
+      run,
+      runWith: <A, E, R>(effect: Effect.Effect<A, E, R>, commitOf: (value: A) => Checkpoint.Commit) =>
+        Effect.gen(this, function*() {
+          const place = this.commits
+          const dies = Effect.sync(() => {
+            this.isDead = true
+          })
+          if (crashesAt(place) === "before") {
+            yield* dies
+            lives.crashes("a transaction with the outcome of a step")
+          }
+          let commit: Checkpoint.Commit | undefined
+          const happening = Effect.tap(effect, (value) =>
+            Effect.gen(this, function*() {
+              commit = commitOf(value)
+              for (const incident of this.take(place, "before")) yield* this.happens(incident, commit, service())
+              if (crashesAt(place) !== "after") return
+              yield* dies
+              lives.crashes(yield* sayEvents(commit))
+            }))
+          const ended = yield* runWith(happening, commitOf)
+          if (ended._tag === "RolledBack" || commit === undefined) return ended
+          this.commits++
+          for (const incident of this.take(place, "after")) yield* this.happens(incident, commit, service())
+          if (ending?._tag === "Close" && ending.commit === place) yield* this.close(scope)
+          return ended
         })
     }
   }

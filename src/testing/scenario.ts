@@ -12,6 +12,7 @@ import * as Faults from "./Faults.ts"
 import { annotate, countFaults, injectCounted } from "./injection.ts"
 import * as Ledger from "./Ledger.ts"
 import { executionId, live, type Lives, untilItEnds } from "./process.ts"
+import { memoryTransactions } from "./transactions.ts"
 import { type Ended, follows, type Request, type ScenarioViolation, violationsOf } from "./violations.ts"
 
 /** One run with faults, and its result. */
@@ -85,6 +86,8 @@ const inWorld = <A, E>(options: AnyOptions, ledger: Ledger.Service, effect: Effe
   effect.pipe(
     Effect.scoped,
     Effect.provide(Layer.provideMerge(options.layer, Layer.succeed(Ledger.Ledger, ledger))),
+    // For runs in process.
+    Effect.provideServiceEffect(Checkpoint.Transactions, Effect.map(Checkpoint.makeMemory, memoryTransactions)),
     Effect.provide(Effect3.TestContext.TestContext),
     Logger.withMinimumLogLevel(LogLevel.None),
     Effect.orDie

@@ -100,6 +100,7 @@ export const stepOf = (name: string, sentence: Sentence) => {
     inDoubt: "retry",
     verify: undefined,
     interruptible: undefined,
+    transaction: undefined,
     when: mishap === "is skipped" ? () => false : undefined,
     timeout: mishap === "takes too long once" ? "1 second" : undefined,
     retry: mishap === "fails once" || kind === "final" ? once : undefined,

@@ -23,6 +23,7 @@ const workers = "test/Worker.test.ts"
 const races = "test/law/S19-races.test.ts"
 const sameId = "test/law/S15-same-id.test.ts"
 const list = "test/law/S23-list.test.ts"
+const transactional = "test/law/S24-transactions.test.ts"
 const keepsFailing = "test/law/S25-keeps-failing.test.ts"
 const doesNotFit = "test/law/S16-does-not-fit.test.ts"
 const readable = "test/law/S26-readable.test.ts"
@@ -34,6 +35,7 @@ const executions = "test/Executions.test.ts"
 const interpreter = "src/engine/interpreter.ts"
 const siblings = "src/engine/parallel.ts"
 const items = "src/engine/items.ts"
+const outcome = "src/engine/outcome.ts"
 const unwind = "src/engine/unwind.ts"
 const compensation = "src/engine/compensation.ts"
 const action = "src/engine/action.ts"
@@ -51,6 +53,7 @@ const transition = "src/journal/transition.ts"
 const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
 const sqlJournals = "src/sql/journals.ts"
+const sqlTransactions = "src/sql/transactions.ts"
 const sqlConnections = "src/sql/connections.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -762,9 +765,40 @@ export const mutants = [
   {
     says: "lets a ReadOnly step of a plan call a tool with a side effect",
     file: "src/plan/calls.ts",
-    text: "if (reads && description?.readOnly === false)",
-    replacement: "if (false)",
+    text: "if (classification === undefined || mayBe(declared, classification)) return",
+    replacement:
+      "if (classification === undefined || classification === \"ReadOnly\" || mayBe(declared, classification)) return",
     tests: ["test/Plan.test.ts"]
+  },
+  {
+    says: "lets a plan undo by a tool that the owner of the other does not name",
+    file: "src/plan/trust.ts",
+    text: "action.compensatedBy.includes(name)",
+    replacement: "name !== \"\"",
+    tests: ["test/planTrust.test.ts"]
+  },
+  {
+    says: "lets a plan say that nothing undoes what its owner calls Compensatable",
+    file: "src/plan/calls.ts",
+    text: "if (classification === undefined || mayBe(declared, classification)) return",
+    replacement:
+      "if (classification === undefined || classification === \"Final\" || mayBe(declared, classification)) return",
+    tests: ["test/planTrust.test.ts"]
+  },
+  {
+    says: "believes the hints of an MCP server that is not trusted",
+    file: "src/plan/mcp.ts",
+    text: "const isBelieved = trusted && ",
+    replacement: "const isBelieved = ",
+    tests: ["test/planTrust.test.ts"]
+  },
+  {
+    says: "never tries again what a failure of the store has stopped",
+    file: "src/worker/Worker.ts",
+    text: "if (until <= now) this.left.delete(left)",
+    replacement: "if (until < 0) this.left.delete(left)",
+    tests: ["test/Worker.test.ts"],
+    only: "tries again after a minute"
   },
   {
     says: "gives tools the values of others to change",
@@ -873,8 +907,8 @@ export const mutants = [
   {
     says: "calls again after the store has failed a sibling",
     file: recorder,
-    text: "if (this.halted !== undefined) return Effect.die(this.halted)",
-    replacement: "",
+    text: "if (this.halted !== undefined) return Effect.die(this.halted)\n    if (store",
+    replacement: "if (store",
     tests: ["test/law/S14-late-calls.test.ts"]
   },
   {
@@ -995,9 +1029,9 @@ export const mutants = [
   },
   {
     says: "goes forward after a doubt is settled, although the execution was cancelled meanwhile",
-    file: interpreter,
-    text: "        action.letGo()\n        considerRequests(run)\n",
-    replacement: "        action.letGo()\n",
+    file: outcome,
+    text: "  action.letGo()\n  considerRequests(action.owner)\n",
+    replacement: "  action.letGo()\n",
     tests: [cancelled]
   },
   {
@@ -1067,7 +1101,7 @@ export const mutants = [
   },
   {
     says: "does not interrupt the siblings of a doubt that has ended in a failure",
-    file: interpreter,
+    file: outcome,
     text: "      considerRequests(run)\n      return Effect.failCause(cause)",
     replacement: "      return Effect.failCause(cause)",
     tests: [races]
@@ -1843,5 +1877,79 @@ export const mutants = [
     replacement: "listed.slice(0, 1).flatMap(({ steps }) => steps)",
     tests: [list],
     only: "goes on with the items"
+  },
+  // Steps in transactions.
+  {
+    says: "commits a transactional step without its outcome",
+    file: sqlTransactions,
+    text: "commit === undefined ? committed :",
+    replacement: "commit !== null ? committed :",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "commits a transactional step whose outcome the store refuses",
+    file: sqlTransactions,
+    text: "isStored ? committed :",
+    replacement: "isStored !== undefined ? committed :",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "commits what an action wrote before it failed",
+    file: sqlTransactions,
+    text: "this.say(\"ROLLBACK\")",
+    replacement: "this.say(\"COMMIT\")",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "does not see that the database has ended the transaction of an action which maps its errors",
+    file: sqlTransactions,
+    text: "if (endedByAnother(error)) this.wasEnded = true",
+    replacement: "void error",
+    tests: [transactional],
+    only: "under the rules of PostgreSQL",
+    postgres: true
+  },
+  {
+    says: "stores the outcome of an action that has ended its transaction itself",
+    file: sqlite,
+    text: "isStillOpen: \"RELEASE SAVEPOINT effect_saga_step\"",
+    replacement: "isStillOpen: \"SELECT 1\"",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "lets siblings commit while a transaction is open whose sequence they take",
+    file: recorder,
+    text: "inTurn === undefined ? inOneTransaction : inTurn(inOneTransaction)",
+    replacement: "inTurn === null ? inTurn : inOneTransaction",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "interrupts a Final in the midst of its transaction",
+    file: action,
+    text: "= classifications[step.classification].commits ? (call) => call : owner.restore",
+    replacement: "= owner.restore",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "takes a transactional step for one in doubt if it says so",
+    file: "src/engine/transaction.ts",
+    text: "const settled = Effect.mapErrorCause(call, (cause) => withoutDoubt(owner, step, cause))",
+    replacement: "const settled = withoutDoubt === undefined ? call : call",
+    tests: [transactional],
+    only: "a SQLite file of the library"
+  },
+  {
+    says: "begins a saga that its store cannot run",
+    file: join,
+    text: "if (program.firstTransaction !== undefined && store.transact === undefined)",
+    replacement: "if (program.firstTransaction === \"\")",
+    tests: [transactional],
+    only: "on a store without transactions"
   }
 ]
