@@ -7,6 +7,15 @@
  */
 export * from "./journal/commit.ts"
 export * from "./journal/events.ts"
-export { committedFinal, type ExecutionState, isInDoubt, steps, type StepState, tookEffect } from "./journal/state.ts"
+export {
+  committedFinal,
+  type ExecutionState,
+  isInDoubt,
+  signalFor,
+  steps,
+  type StepState,
+  tookEffect,
+  type Waits
+} from "./journal/state.ts"
 export { Status } from "./journal/statuses.ts"
 export { fold, InvalidTransition, transition } from "./journal/transition.ts"

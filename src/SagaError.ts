@@ -23,6 +23,7 @@ import type {
 } from "./errors/driving.ts"
 
 export * from "./errors/driving.ts"
+export * from "./errors/signals.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
 

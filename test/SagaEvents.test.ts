@@ -477,6 +477,7 @@ const folded = (events: ReadonlyArray<SagaEvents.SagaEvent>): { readonly steps: 
   for (const event of events) {
     if (!("step" in event)) continue
     const [, what, status = ""] = /^(Step|Compensation)(.*)$/.exec(event._tag) ?? []
+    if (event.step === undefined) continue
     if (what === "Step") steps[event.step] = status
     else undo[event.step] = status === "Succeeded" ? "Undone" : status
   }

@@ -508,6 +508,7 @@ describe("a process that has crashed", () => {
         status: "Running" as const,
         body: "{}",
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined,
         token,

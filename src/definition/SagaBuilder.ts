@@ -26,6 +26,7 @@ import type {
   StepName
 } from "./owed.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
+import type { Waits, WaitsAfterFinal } from "./Waits.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
@@ -34,7 +35,7 @@ import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep
 
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable
+  extends Pipeable, Waits<Input, Outputs, Error, Requirements, Owed>
 {
   /** Adds a step without a side effect. When the saga is unwound there is nothing to undo, and it is skipped. */
   readOnly<
@@ -227,7 +228,7 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
 
 /** A saga from its first Final step on: only Final steps may follow. */
 export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable
+  extends Pipeable, WaitsAfterFinal<Input, Outputs, Error, Requirements, Owed>
 {
   /**
    * Adds a further Final step. When it fails the saga cannot go back: it is tried again as its `retry` says, and then the

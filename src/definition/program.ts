@@ -13,10 +13,13 @@ import {
   planEntry,
   type Program,
   type StepDefinition,
-  type StepNode
+  type StepNode,
+  type Wait,
+  type WaitDefinition
 } from "./definition.ts"
 import { brokenRules } from "./rules.ts"
 import type { IdempotencyKey } from "./Step.ts"
+import { entryOfWait, stepOfWait } from "./wait.ts"
 
 /** Checks the rules that hold for every saga, however it was written, and freezes it. Throws `InvalidSaga`. */
 export const make = ({ defaults, ...definition }: Definition): Program => {
@@ -33,12 +36,13 @@ export const make = ({ defaults, ...definition }: Definition): Program => {
  */
 interface Cases<Step, A> {
   readonly Step: (step: Step) => A
+  readonly Wait: (wait: Wait | WaitDefinition) => A
   /** `inside` are the results for its nodes, made when they are asked for. */
   readonly Nested: (nested: Nested, inside: () => ReadonlyArray<A>) => A
   readonly Parallel: (block: Parallel<Step | Nested>, inside: ReadonlyArray<A>) => A
 }
 
-type Tree<Step> = Step | Nested | Parallel<Step | Nested>
+type Tree<Step> = Step | Wait | WaitDefinition | Nested | Parallel<Step | Nested>
 
 /** The one walk through a tree of nodes. A nested saga's own steps are always placed. */
 const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) => {
@@ -46,6 +50,8 @@ const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) 
     switch (node._tag) {
       case "Step":
         return cases.Step(node)
+      case "Wait":
+        return cases.Wait(node)
       case "Nested":
         return cases.Nested(node, () => node.program.nodes.map(walk))
       case "Parallel":
@@ -58,10 +64,12 @@ const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) 
 /** The same tree with its steps and nested sagas replaced. */
 const rebuild = <Step extends StepDefinition>(replace: {
   readonly Step: (step: Step | StepNode) => StepNode
+  readonly Wait: (wait: Wait | WaitDefinition) => Wait
   readonly Nested: (nested: Nested) => Nested
 }) =>
   fold<Step, Node>({
     Step: (step) => Object.freeze(replace.Step(step)),
+    Wait: (wait) => Object.freeze(replace.Wait(wait)),
     Nested: (nested) => Object.freeze(replace.Nested(nested)),
     // A block holds no block, so neither does what is made of it.
     Parallel: (block, inside) =>
@@ -70,24 +78,35 @@ const rebuild = <Step extends StepDefinition>(replace: {
 
 const stepsOf = fold<StepNode, ReadonlyArray<StepNode>>({
   Step: (step) => [step as StepNode],
+  Wait: (wait) => [(wait as Wait).step],
   Nested: (nested) => nested.program.steps,
   Parallel: (_, inside) => inside.flat()
 })
 
 const hasParallel = fold<StepNode, boolean>({
   Step: () => false,
+  Wait: () => false,
   Nested: ({ program }) => program.hasParallel,
   Parallel: () => true
 })
 
 const firstFinal = fold<StepDefinition, string | undefined>({
   Step: ({ classification, name }) => classifications[classification].commits ? name : undefined,
+  Wait: () => undefined,
   Nested: ({ name, program }) => program.firstFinal === undefined ? undefined : `${name}/${program.firstFinal}`,
   Parallel: (_, inside) => inside.find((final) => final !== undefined)
 })
 
+const firstWait = fold<StepDefinition, string | undefined>({
+  Step: () => undefined,
+  Wait: ({ name }) => name,
+  Nested: ({ name, program }) => program.firstWait === undefined ? undefined : `${name}/${program.firstWait}`,
+  Parallel: (_, inside) => inside.find((wait) => wait !== undefined)
+})
+
 const entriesOf = fold<StepNode, ReadonlyArray<string>>({
   Step: (step) => [`${step.classification} "${(step as StepNode).path}"`],
+  Wait: (wait) => [entryOfWait((wait as Wait).step.path, wait.signal?.name)],
   Nested: ({ program: { plan } }, inside) => [
     ...plan === undefined ? [] : [planEntry + canonical(plan)],
     ...inside().flat()
@@ -112,6 +131,7 @@ const inside = (place: Place, name: string): Place => ({
 const placed = (defaults: Defaults) =>
   rebuild<StepDefinition>({
     Step: (step) => placeStep(step, defaults),
+    Wait: (wait) => ({ ...wait, step: placeStep(stepOfWait(wait), {}) }),
     Nested: (nested) => ({ ...nested, path: nested.name, program: nested.program.at(inside(atRoot, nested.name)) })
   })
 
@@ -162,6 +182,8 @@ class FrozenProgram implements Program {
   readonly plan: unknown
   readonly hasParallel: boolean
   readonly firstFinal: string | undefined
+  readonly firstWait: string | undefined
+  readonly deadline: Program["deadline"]
   private readonly own: ReadonlyArray<Node>
   private readonly place: Place
   private madeNodes: ReadonlyArray<Node> | undefined
@@ -181,6 +203,8 @@ class FrozenProgram implements Program {
     this.place = place
     this.hasParallel = own.some(hasParallel)
     this.firstFinal = own.map(firstFinal).find((final) => final !== undefined)
+    this.firstWait = own.map(firstWait).find((wait) => wait !== undefined)
+    this.deadline = header.deadline
   }
 
   get nodes(): ReadonlyArray<Node> {
@@ -208,6 +232,7 @@ class FrozenProgram implements Program {
         path: (step as StepNode).path,
         key: (step as StepNode).key
       }),
+      Wait: (wait) => wait as Wait,
       Nested: (nested) => ({ ...nested, program: nested.program.at(inside(this.place, nested.name)).mapSteps(replace) })
     })
     return new FrozenProgram(this, this.own.map(replaced), this.place)
@@ -217,17 +242,20 @@ class FrozenProgram implements Program {
 /** Nodes of a saga that stands by itself, at a place in another one. */
 const nodesAt = (place: Place) =>
   rebuild<StepNode>({
-    Step: (step) => ({
-      ...step as StepNode,
-      path: place.path + (step as StepNode).path,
-      key: place.key + (step as StepNode).key
-    }),
+    Step: (step) => stepAt(place, step as StepNode),
+    Wait: (wait) => ({ ...wait, step: stepAt(place, (wait as Wait).step) }),
     Nested: (nested) => ({
       ...nested,
       path: place.path + nested.path,
       program: nested.program.at(inside(place, nested.path))
     })
   })
+
+const stepAt = (place: Place, step: StepNode): StepNode => ({
+  ...step,
+  path: place.path + step.path,
+  key: place.key + step.key
+})
 
 /** The idempotency key of a call (S10). Each part is percent-encoded: a key is ASCII, and two keys are equal only if their parts are. */
 export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>

@@ -7,8 +7,9 @@ import * as Schema from "effect/Schema"
 import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem, said } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
-import type { Definition, Nested, Parallel, StepDefinition } from "./definition.ts"
+import type { Definition, Nested, Parallel, StepDefinition, WaitDefinition } from "./definition.ts"
 import * as Message from "./messages.ts"
+import { waitProblems } from "./waitRules.ts"
 
 /** The name of a rule, for programs; its sentence is for people. */
 export type Rule =
@@ -19,6 +20,9 @@ export type Rule =
   | "DuplicateStep"
   | "InvalidStepOrder"
   | "FinalInParallel"
+  | "WaitInParallel"
+  | "InvalidWait"
+  | "InvalidDeadline"
   | "EmptyParallel"
   | "InvalidConcurrency"
   | "MissingCompensation"
@@ -185,9 +189,13 @@ const unstorablePartOf = (schema: unknown): string | undefined =>
   Schema.isSchema(schema) ? unstorablePart(schema) : undefined
 
 /** Lists the faults of a saga's own schemas and of its projection. */
-const valueProblems = ({ input, project, success }: Definition): ReadonlyArray<readonly [Rule, string | undefined]> => {
+const valueProblems = (
+  { deadline, input, project, success }: Definition
+): ReadonlyArray<readonly [Rule, string | undefined]> => {
   const [inputPart, outputPart] = [unstorablePartOf(input), unstorablePartOf(success)]
+  const problem = deadline === undefined ? undefined : durationProblem(deadline)
   return [
+    ["InvalidDeadline", problem === undefined ? undefined : Message.invalidDeadline(problem)],
     ["NoSchema", schemaProblem("input", "this saga", input)],
     ["NoFunction", functionProblem("projection", "this saga", project, true)],
     ["NoSchema", schemaProblem("success", "this saga", success)],
@@ -203,7 +211,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
   let final: string | undefined
-  const check = (node: StepDefinition | Nested, where: ReadonlyArray<number>) => {
+  const check = (node: StepDefinition | WaitDefinition | Nested, where: ReadonlyArray<number>) => {
     if (typeof node.name !== "string") breaks(where, "InvalidStepName", Message.noStepName(said(node.name)))
     else if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
     else if (node.name.includes("/") || node.name === "__proto__") {
@@ -211,6 +219,10 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
     if (names.has(node.name)) breaks(where, "DuplicateStep", Message.duplicateStep(node.name))
     names.add(node.name)
+    if (node._tag === "Wait") {
+      for (const message of waitProblems(node, final)) breaks(where, "InvalidWait", message)
+      return
+    }
     const kind = node._tag === "Nested" ? "nested saga" : `${node.classification} step`
     const isFinal = finalOf(node) !== undefined
     if (final !== undefined && (node._tag === "Nested" || !isFinal)) {
@@ -235,6 +247,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     if (unknown !== undefined) breaks(where, "UnknownPolicy", unknown)
     block.nodes.forEach((sibling, index) => {
       const here = [...where, index]
+      if (waits(sibling)) return breaks(here, "WaitInParallel", Message.waitInParallel(sibling.name))
       if (finalOf(sibling) === undefined) check(sibling, here)
       else breaks(here, "FinalInParallel", Message.finalInParallel(sibling.name))
     })
@@ -256,6 +269,10 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   nodes.forEach((node, index) => node._tag === "Parallel" ? checkParallel(node, [index]) : check(node, [index]))
   return broken
 }
+
+/** Whether a sibling waits: where there are no types, it may be a step of that kind. */
+const waits = (node: StepDefinition | WaitDefinition | Nested): boolean =>
+  node._tag === "Wait" || (node._tag === "Nested" && node.program.firstWait !== undefined)
 
 /** The first Final in a node, if it has one. */
 const finalOf = (node: StepDefinition | Nested): string | undefined =>

@@ -27,6 +27,8 @@ export interface Recorder {
   /** The end of this process's lease in epoch milliseconds, if it has an end. */
   readonly leaseEndsAt: () => number | undefined
   readonly now: () => number
+  /** When an execution that begins to wait is due, in epoch milliseconds; undefined if only a message wakes it. */
+  wakesAt: number | undefined
 }
 
 /** Adds an event to the sum of a run. */
@@ -51,6 +53,7 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
     captureOutput: (_, output) => Exit.succeed({ encoded: output, value: output, text: undefined }),
     whileDriving: (call) => call(),
     leaseEndsAt: () => undefined,
+    wakesAt: undefined,
     now
   }
 }

@@ -257,7 +257,16 @@ const runAndLog = (
   warn: Warn
 ): Effect.Effect<Summary, CheckpointError, any> =>
   Effect.suspend(() => {
-    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0, goesOn: 0 }
+    const summary = {
+      succeeded: 0,
+      undone: 0,
+      parked: 0,
+      waiting: 0,
+      leftAsItWas: 0,
+      elsewhere: 0,
+      unregistered: 0,
+      goesOn: 0
+    }
     let count = 0
     const say = () => {
       const counts = Object.entries(wordsFor).flatMap(([counter, words]) => {

@@ -1,11 +1,12 @@
 /** Makes the reports of runs and of stored executions. */
 import { Cause, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
-import type { ExecutionState, Status, StepState, StoredFailure } from "../Journal.ts"
+import type { ExecutionState, Status, StepState, StoredFailure, Waits } from "../Journal.ts"
 import * as SagaError from "../SagaError.ts"
 import { describe, oneLine, sayCancelled } from "../values/describe.ts"
 import { visible } from "../values/visible.ts"
 import type { CompensationReport, Recorded, ReportDetails, SagaReport, StepReport } from "./SagaReport.ts"
+import { formatTime } from "./words.ts"
 
 const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["status"] } = {
   Skipped: "Skipped",
@@ -18,15 +19,22 @@ const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["stat
   CompensationFailed: "Succeeded"
 }
 
-const stepReport = (node: StepNode, state: StepState | undefined): StepReport => ({
+const stepReport = (node: StepNode, state: StepState | undefined, waits: Waits | undefined): StepReport => ({
   step: node.path,
   classification: node.classification,
-  status: state === undefined ? "NotStarted" : statusOfStep[state.status],
+  status: state === undefined ? "NotStarted" : waits === undefined ? statusOfStep[state.status] : "Waiting",
   attempts: state?.attempts ?? 0,
   startedAt: state?.startedAt,
   duration: between(state?.startedAt, state?.endedAt),
-  reason: state?.status === "InDoubt" ? state.doubt : reasonOf(state?.failures)
+  reason: waits !== undefined ? sayWaits(waits) : state?.status === "InDoubt" ? state.doubt : reasonOf(state?.failures)
 })
+
+/** On what a step waits. */
+const sayWaits = ({ signal, until }: Waits): string =>
+  [
+    ...signal === undefined ? [] : [`for signal "${signal}"`],
+    ...until === undefined ? [] : [`until ${formatTime(until)}`]
+  ].join(" ")
 
 const reasonOf = (failures: ReadonlyArray<StoredFailure> | undefined): string | undefined =>
   failures === undefined || failures.length === 0
@@ -119,7 +127,9 @@ const detailsOf = (
     saga: program.name,
     version: program.version,
     executionId,
-    steps: program.steps.map((step) => stepReport(step, stateOf(step))),
+    steps: program.steps.map((step) =>
+      stepReport(step, stateOf(step), state.waits?.step === step.path ? state.waits : undefined)
+    ),
     compensations: state.direction === "Forward"
       ? []
       : program.steps.flatMap((step) => compensationReports(stateOf(step), partly)).reverse(),
@@ -149,8 +159,9 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
   { steps }: Program,
-  { cancellation, parked, steps: states }: ExecutionState
+  { cancellation, parked, steps: states, waits }: ExecutionState
 ): string | undefined => {
+  if (waits !== undefined) return `step "${waits.step}" waits ${sayWaits(waits)}`
   const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
@@ -181,6 +192,7 @@ const statusPhrase: { readonly [Kind in Status]: string } = {
   Running: "is running",
   Unwinding: "is being undone",
   Parked: "is parked",
+  Waiting: "is waiting",
   Succeeded: "succeeded",
   Undone: "was undone"
 }
@@ -241,6 +253,7 @@ const isAllUndone = ({ status, steps }: ExecutionState): boolean => {
       return steps.size === 0
     case "Unwinding":
     case "Parked":
+    case "Waiting":
     case "Succeeded":
       return false
   }

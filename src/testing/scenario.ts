@@ -193,6 +193,7 @@ const endOf = (state: Journal.ExecutionState | undefined): Ended => {
       return "NotStarted"
     case "Running":
     case "Unwinding":
+    case "Waiting":
       return "Unfinished"
     case "Succeeded":
     case "Undone":

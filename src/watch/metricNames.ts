@@ -2,7 +2,7 @@
  * The names by which metrics know a saga and its steps. A model may write the names in a plan, so each plan would add series for
  * ever: every name from a plan counts as `(plan)`.
  */
-import type { Nested, Program, StepNode } from "../definition/definition.ts"
+import type { Nested, Program, StepNode, Wait } from "../definition/definition.ts"
 
 export interface MetricNames {
   readonly saga: string
@@ -12,9 +12,10 @@ export interface MetricNames {
 const plan = "(plan)"
 
 /** The paths of the nested sagas that are plans, each with a "/" after it. */
-const plansIn = (node: StepNode | Nested): ReadonlyArray<string> => {
+const plansIn = (node: StepNode | Wait | Nested): ReadonlyArray<string> => {
   switch (node._tag) {
     case "Step":
+    case "Wait":
       return []
     case "Nested":
       return node.program.plan === undefined ? plansOf(node.program) : [`${node.path}/`]

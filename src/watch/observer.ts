@@ -225,6 +225,12 @@ const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined 
       const { message: _, ...said } = event
       return { ...whose, ...said }
     }
+    case "SignalReceived": {
+      const { message: _, value: __, ...said } = event
+      return { ...whose, ...said }
+    }
+    case "WaitStarted":
+    case "Waiting":
     case "StepStarted":
     case "StepSkipped":
     case "StepInDoubt":

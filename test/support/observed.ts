@@ -40,6 +40,10 @@ export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyAr
       case "CancellationRequested":
       case "CancellationRefused":
         return `${event._tag} ${event.by}`
+      case "Waiting":
+        return "Waiting"
+      case "SignalReceived":
+        return `SignalReceived ${event.signal}`
       default:
         return `${event._tag} ${event.step}`
     }

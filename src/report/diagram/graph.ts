@@ -2,18 +2,19 @@
  * The picture of a saga, or of one execution of it, as boxes, groups and arrows. The printers of `Diagram` write it down and decide
  * nothing.
  */
-import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
+import type { Nested, Node, Parallel, Program, StepNode, Wait } from "../../definition/definition.ts"
 import type { ParkedReason, Status } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
 import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
 import { formatDuration, type Kind, signs, words } from "../words.ts"
 
-export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
+export type Shape = "Saga" | StepNode["classification"] | "Wait" | "PointOfNoReturn" | "Dot"
 
 /** The meaning of a colour: in a definition the classification of a step, in an execution its status. */
 export type Look =
   | "Saga"
   | StepNode["classification"]
+  | "Wait"
   | "PointOfNoReturn"
   | "Dot"
   | Kind
@@ -113,6 +114,8 @@ class Drawing {
     switch (node._tag) {
       case "Step":
         return this.step(node, from, items)
+      case "Wait":
+        return this.step(node.step, from, items, node)
       case "Nested":
         return this.group(
           `${node.name}: saga ${node.program.name}`,
@@ -124,20 +127,23 @@ class Drawing {
     }
   }
 
-  private step(step: StepNode, from: Ends, items: Array<Item>): Ends {
+  private step(step: StepNode, from: Ends, items: Array<Item>, wait?: Wait): Ends {
     const { classification, name, path } = step
     const isFirstFinal = classification === "Final" && this.firstFinal === undefined
     const before = isFirstFinal ? this.pointOfNoReturn(from.forward, items) : from.forward
     const compensation = this.compensations.get(path)
-    const id = this.box(items, classification, this.report === undefined ? classification : this.lookOf(path), [
+    const shape = wait === undefined ? classification : "Wait"
+    const id = this.box(items, shape, this.report === undefined ? shape : this.lookOf(path), [
       ...lines(name),
-      step.when === undefined ? classification : `${classification}, conditional`,
+      ...wait === undefined
+        ? [step.when === undefined ? classification : `${classification}, conditional`]
+        : forWhat(wait),
       ...this.captionsOf(path)
     ])
     this.placed.set(id, step)
     this.armedBefore.set(id, from.armed)
     if (isFirstFinal) this.firstFinal = id
-    this.forward(before, id, classification === "Final" && !isFirstFinal ? "Committed" : "Forward")
+    this.forward(before, id, this.firstFinal === undefined || isFirstFinal ? "Forward" : "Committed")
     switch (classification) {
       case "ReadOnly":
       case "Final":
@@ -266,6 +272,9 @@ class Drawing {
 /** 32: wider than most names, and no wider than a box should be. */
 const lines = (text: string) => wrapped(visible(text), 32)
 
+const forWhat = ({ signal, until }: Wait) =>
+  lines(signal === undefined ? "sleeps" : `waits for ${signal.name}${until === undefined ? "" : ", not for ever"}`)
+
 /** Whether a Final of this status has passed the point of no return. */
 const passageBy: { readonly [K in StepReport["status"]]: "passed" | "in doubt" | "not passed" } = {
   Succeeded: "passed",
@@ -273,6 +282,7 @@ const passageBy: { readonly [K in StepReport["status"]]: "passed" | "in doubt" |
   Started: "in doubt",
   Failed: "not passed",
   Skipped: "not passed",
+  Waiting: "not passed",
   NotStarted: "not passed"
 }
 
@@ -281,6 +291,7 @@ const prefixes: { readonly [K in Shape]: string } = {
   ReadOnly: "step",
   Compensatable: "step",
   Final: "step",
+  Wait: "step",
   PointOfNoReturn: "line",
   Dot: "dot"
 }
@@ -336,6 +347,7 @@ const wentBack = (report: Drawn): boolean => {
     case "FailedAfterCommit":
     case "Running":
     case "Parked":
+    case "Waiting":
       return false
   }
 }
@@ -382,6 +394,8 @@ const lookOf = (report: Drawn): Look => {
       return "InDoubt"
     case "KeepsFailing":
       return "Failed"
+    case "Waiting":
+      return "Waiting"
     case "Running":
     case "Unwinding":
     case "Parked":
