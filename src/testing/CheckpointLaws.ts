@@ -8,6 +8,7 @@ import { type Commit, type Store, Token } from "../store/Checkpoint.ts"
 import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from "./law.ts"
 import { listingLaws } from "./listingLaws.ts"
 import { messageLaws } from "./messageLaws.ts"
+import { waitingLaws } from "./waitingLaws.ts"
 import { workLaws } from "./workLaws.ts"
 
 export { type Law, LawBroken } from "./law.ts"
@@ -221,6 +222,7 @@ export const laws: ReadonlyArray<Law> = [
     })),
   ...messageLaws,
   ...workLaws,
+  ...waitingLaws,
   ...listingLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {

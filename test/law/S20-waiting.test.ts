@@ -1,7 +1,7 @@
 /** S20: waiting costs nothing and forgets nothing. */
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Effect, Exit, Fiber, Schema, TestClock } from "effect"
-import { Checkpoint, Executions, Recovery, Saga, SagaError, Signal, Worker } from "effect-saga"
+import { Effect, Exit, Fiber, Schema, TestClock } from "effect"
+import { Checkpoint, Saga, SagaError, Signal } from "effect-saga"
 import { eventsOf } from "../support/store.ts"
 
 const Approval = Signal.make("approval", { success: Schema.Struct({ clerk: Schema.String }) })
