@@ -4,9 +4,10 @@
  */
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
-import type { FailedAfterCommit, OutcomeUnknown } from "../SagaError.ts"
+import type { OutcomeUnknown, SignalTimeout } from "../SagaError.ts"
 import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
+import type { FinalSagaBuilder } from "./FinalSagaBuilder.ts"
 import type {
   Always,
   Built,
@@ -19,14 +20,16 @@ import type {
   OwesFinalInDoubt,
   OwesInDoubt,
   OwesNoFinal,
-  OwesRetry,
   OwesSuccess,
   OwesSuccessOrAction,
   Returned,
   StepName
 } from "./owed.ts"
+import type { Signal } from "./Signal.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, ReadOnlyStep } from "./Step.ts"
-import type { Waits, WaitsAfterFinal } from "./Waits.ts"
+import type { HowLong, Value, WithoutTimeout, WithTimeout } from "./Waits.ts"
+
+export type { FinalSagaBuilder } from "./FinalSagaBuilder.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
@@ -35,7 +38,7 @@ import type { Waits, WaitsAfterFinal } from "./Waits.ts"
 
 /** A saga before its first Final step: every kind of step may follow. */
 export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable, Waits<Input, Outputs, Error, Requirements, Owed>
+  extends Pipeable
 {
   /** Adds a step without a side effect. When the saga is unwound there is nothing to undo, and it is skipped. */
   readOnly<
@@ -223,63 +226,43 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
       Owed | NestedOwed
     >
 
-  readonly build: Build<Input, Outputs, Error, Requirements, Owed>
-}
-
-/** A saga from its first Final step on: only Final steps may follow. */
-export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable, WaitsAfterFinal<Input, Outputs, Error, Requirements, Owed>
-{
   /**
-   * Adds a further Final step. When it fails the saga cannot go back: it is tried again as its `retry` says, and then the
-   * run fails with `FailedAfterCommit`.
+   * Adds a step that waits for a signal, which `Signal.deliver` sends from any process; its output is the value of the signal. While
+   * an execution waits, no process drives it, and nothing of it is in memory. It needs a durable run, and cannot stand in a parallel
+   * block. With a `timeout` it fails with `SignalTimeout`, or ends with a value, if nobody sends the signal in time.
    */
-  final<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | NotGiven = NotGiven,
-    VerifyRequirements = unknown,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = unknown
-  >(
+  wait<const Name extends string, Output, OnTimeout extends "fail" | Value<NoInfer<Output>> | NotGiven = NotGiven>(
     name: StepName<Name, Outputs>,
-    step: FinalStep<
-      Input,
-      Outputs,
-      Output,
-      StepError,
-      StepRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      InDoubt,
-      VerifyRequirements,
-      Times,
-      RetryRequirements
-    >
-  ): FinalSagaBuilder<
+    signal: Signal<Output>,
+    options: WithTimeout<Input, Outputs, OnTimeout>
+  ): SagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    Error | FailedAfterCommit<StepError | (NotGiven extends Timeout ? never : OutcomeUnknown)>,
-    | Requirements
-    | (unknown extends StepRequirements ? never : StepRequirements)
-    | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements),
-    | Owed
-    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
-    | OwesFinalInDoubt<Name, InDoubt>
-    | OwesNoFinal<Name>
-    | OwesRetry<Name, StepError | (NotGiven extends Timeout ? never : OutcomeUnknown), Times, RetryRequirements>
+    Outputs & { readonly [K in Name]: Output },
+    Error | (OnTimeout extends Value<any> ? never : SignalTimeout),
+    Requirements,
+    Owed | `${Name}.wait`
   >
+  wait<const Name extends string, Output>(
+    name: StepName<Name, Outputs>,
+    signal: Signal<Output>,
+    options?: WithoutTimeout
+  ): SagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: Output },
+    Error,
+    Requirements,
+    Owed | `${Name}.wait`
+  >
+
+  /**
+   * Adds a step that ends after a duration, or at a point in time. In a durable run the execution waits in the store, as long as
+   * that is: no process drives it, and nothing of it is in memory. In process the run sleeps, and can be interrupted before the
+   * point of no return. It cannot stand in a parallel block.
+   */
+  sleep<const Name extends string>(
+    name: StepName<Name, Outputs>,
+    howLong: HowLong<Input, Outputs>
+  ): SagaBuilder<Input, Outputs & { readonly [K in Name]: void }, Error, Requirements, Owed>
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }

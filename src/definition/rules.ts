@@ -204,6 +204,14 @@ const valueProblems = (
   ]
 }
 
+/** Says why a step cannot have this name; undefined if it can. */
+const nameProblem = (name: unknown): string | undefined => {
+  if (typeof name !== "string") return Message.noStepName(said(name))
+  if (name === "") return Message.emptyStepName
+  if (name.includes("/") || name === "__proto__") return Message.reservedStepName(name)
+  return isWellFormed(name) ? undefined : Message.unfitStepName(name)
+}
+
 /** Every rule that a definition breaks. */
 export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> => {
   const { defaults, name, nodes, onCompensationFailure, version } = definition
@@ -212,16 +220,12 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   const names = new Set<string>()
   let final: string | undefined
   const check = (node: StepDefinition | WaitDefinition | Nested, where: ReadonlyArray<number>) => {
-    if (typeof node.name !== "string") breaks(where, "InvalidStepName", Message.noStepName(said(node.name)))
-    else if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
-    else if (node.name.includes("/") || node.name === "__proto__") {
-      breaks(where, "InvalidStepName", Message.reservedStepName(node.name))
-    } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
+    const unfit = nameProblem(node.name)
+    if (unfit !== undefined) breaks(where, "InvalidStepName", unfit)
     if (names.has(node.name)) breaks(where, "DuplicateStep", Message.duplicateStep(node.name))
     names.add(node.name)
     if (node._tag === "Wait") {
-      for (const message of waitProblems(node, final)) breaks(where, "InvalidWait", message)
-      return
+      return waitProblems(node, final).forEach((message) => breaks(where, "InvalidWait", message))
     }
     const kind = node._tag === "Nested" ? "nested saga" : `${node.classification} step`
     const isFinal = finalOf(node) !== undefined

@@ -31,6 +31,14 @@ export const words: { readonly [K in Kind]: string } = {
   NotTried: "not tried"
 }
 
+/** The words for a compensation. */
+export const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
+  Undone: "undone",
+  Failed: "undo failed",
+  NotTried: "undo not tried",
+  Started: "undo started"
+}
+
 /** A duration as text. A clock may go back, or be another host's: a negative duration counts as none. */
 export const formatDuration = (duration: number): string => {
   const milliseconds = Math.max(0, duration)

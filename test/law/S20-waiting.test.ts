@@ -303,7 +303,6 @@ describe("S20: a signal", () => {
 
   it.effect("whose value the driver's schema cannot read leaves the execution where it is", () =>
     Effect.gen(function*() {
-      const store = yield* Checkpoint.Checkpoint
       const saga = order([])
       yield* Saga.enqueue(saga, undefined, id)
       yield* Signal.deliver(Signal.make("approval", { success: Schema.Number }), to, 7)
@@ -311,7 +310,7 @@ describe("S20: a signal", () => {
       expect(error).toMatchObject({ _tag: "JournalCorrupt" })
       expect(String(error)).toContain("signal \"approval\"")
       expect(yield* statusOf(saga)).toBe("Running")
-      expect(yield* store.messages("1")).toHaveLength(1)
+      expect(yield* tags).toContain("SignalReceived")
     }).pipe(inMemory))
 })
 
@@ -572,8 +571,6 @@ describe("S20: a worker", () => {
         yield* Saga.enqueue(saga, undefined, id)
         yield* Saga.enqueue(nap, undefined, { executionId: "2" })
         yield* settle
-        yield* TestClock.adjust("1 second")
-        yield* settle
         expect(yield* statusOf(saga)).toBe("Waiting")
         yield* Signal.deliver(Approval, to, approved)
         yield* settle
@@ -581,7 +578,7 @@ describe("S20: a worker", () => {
         yield* TestClock.adjust("1 day")
         yield* settle
         expect(yield* Saga.poll(nap, "2")).toEqual(Option.some(Exit.succeed("awake")))
-      }).pipe(Effect.provide(Worker.layer([saga, nap])))
+      }).pipe(Effect.provide(Worker.layer([saga, nap], { interval: "1 hour" })))
     }).pipe(inMemory))
 })
 
@@ -617,17 +614,18 @@ describe("S20: what is told", () => {
       const told = Chunk.toReadonlyArray(yield* Fiber.join(heard))
       expect(told.map(({ _tag }) => _tag)).toEqual([
         "Started",
-        "StepSucceeded",
         "StepStarted",
+        "StepSucceeded",
         "WaitStarted",
         "Waiting",
-        "Started",
+        // The driver takes its messages before it does anything.
         "SignalReceived",
+        "Started",
         "StepSucceeded",
         "StepStarted",
         "StepSucceeded",
         "Finished"
-      ].sort((_a, _b) => 0))
+      ])
       expect(JSON.stringify(told)).not.toContain("Ada")
     }).pipe(Effect.provide(Layer.merge(Checkpoint.layerMemory, SagaEvents.layer))))
 })

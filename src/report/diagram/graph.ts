@@ -6,7 +6,7 @@ import type { Nested, Node, Parallel, Program, StepNode, Wait } from "../../defi
 import type { ParkedReason, Status } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
 import type { CompensationReport, Json, StepReport } from "../SagaReport.ts"
-import { formatDuration, type Kind, signs, words } from "../words.ts"
+import { formatDuration, type Kind, signs, undoWords, words } from "../words.ts"
 
 export type Shape = "Saga" | StepNode["classification"] | "Wait" | "PointOfNoReturn" | "Dot"
 
@@ -299,13 +299,6 @@ const prefixes: { readonly [K in Shape]: string } = {
 const caption = (kind: Kind, word: string, { attempts, duration }: Timed): string => {
   const took = kind === "Skipped" || duration === undefined ? "" : `, ${formatDuration(duration)}`
   return `${signs[kind].unicode} ${word}${attempts > 1 ? `, ${attempts} attempts` : ""}${took}`
-}
-
-const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
-  Undone: "undone",
-  Failed: "undo failed",
-  NotTried: "undo not tried",
-  Started: "undo started"
 }
 
 const lookOfCompensation: { readonly [K in CompensationReport["status"]]: Look } = {
