@@ -1,5 +1,6 @@
 /** The options of steps that wait: for a signal, or for a time. */
 import type { DateTime, Duration } from "effect"
+import type { FailingWaitAfterFinal } from "./messages.ts"
 import type { Earlier } from "./Step.ts"
 
 /** A duration from when the step begins, or a point in time. */
@@ -33,5 +34,5 @@ export interface WithTimeoutValue<Input, Outputs, Output> {
   /** How long it waits at the most. */
   readonly timeout: HowLong<Input, Outputs>
   /** The value with which the step ends when nobody sends the signal in time. */
-  readonly onTimeout: Value<Output>
+  readonly onTimeout: Value<Output> | FailingWaitAfterFinal
 }

@@ -93,6 +93,7 @@ export type WaitInParallel<Name extends string> =
 export const waitInParallel = <Name extends string>(name: Name): WaitInParallel<Name> =>
   `"${name}" has a step that waits: in a parallel block its siblings would have to stop in the middle`
 
+export type FailingWaitAfterFinal = "after a Final this step must not fail: say onTimeout: { value }"
 export const failingWaitAfterFinal = (name: string, final: string) =>
   `step "${name}" can fail, because nobody sends its signal in time, and stands after Final step "${final}": give it a value for that ` +
   "case, or no timeout"

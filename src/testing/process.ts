@@ -1,7 +1,7 @@
 /** The processes of a scenario, one after the other, and the mishaps that come to them at a commit. */
 import { Cause, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as Effect3 from "effect"
-import type { OwedToScoped } from "../definition/owed.ts"
+import type { OwedInProcess, OwedToScoped } from "../definition/owed.ts"
 import { sumOf } from "../engine/load.ts"
 import * as Journal from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
@@ -129,7 +129,7 @@ class Process {
   private calls(starts: boolean, service: Checkpoint.Service): Effect.Effect<void, never, any> {
     const { lives } = this
     const { input, interruptible } = lives
-    const saga = lives.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
+    const saga = lives.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedInProcess | OwedToScoped>
     const isPatient = lives.faults.some(({ _tag }) => _tag === "Disconnect")
     const options: Saga.ExecuteOptions = isPatient ? { executionId } : { executionId, onInterrupt: "cancel" }
     const execute = Saga.execute(saga, input, options)
