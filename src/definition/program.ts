@@ -104,6 +104,16 @@ const firstWait = fold<StepDefinition, string | undefined>({
   Parallel: (_, inside) => inside.find((wait) => wait !== undefined)
 })
 
+const waitsIn = fold<StepNode, ReadonlyArray<Wait>>({
+  Step: () => [],
+  Wait: (wait) => [wait as Wait],
+  Nested: (_, inside) => inside().flat(),
+  Parallel: (_, inside) => inside.flat()
+})
+
+/** The steps of a saga that wait, those of nested sagas too. */
+export const waitsOf = ({ nodes }: Program): ReadonlyArray<Wait> => nodes.flatMap(waitsIn)
+
 const entriesOf = fold<StepNode, ReadonlyArray<string>>({
   Step: (step) => [`${step.classification} "${(step as StepNode).path}"`],
   Wait: (wait) => [entryOfWait((wait as Wait).step.path, wait.signal?.name)],

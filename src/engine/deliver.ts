@@ -30,14 +30,22 @@ type Refused = SignalRefused | ExecutionNotFound | JournalCorrupt | CheckpointEr
 
 export const deliver = (
   signal: Any,
-  { by, executionId, id, step }: To,
+  to: To,
   value: unknown
 ): Effect.Effect<void, NotStorable | Refused, Checkpoint.Checkpoint> =>
+  Effect.flatMap(Checkpoint.Checkpoint, (store) => deliverTo(store, signal, to, value))
+
+/** Like {@link deliver}, to an execution of this store. */
+export const deliverTo = (
+  store: Pick<Checkpoint.Service, "load" | "messages" | "send">,
+  signal: Any,
+  { by, executionId, id, step }: To,
+  value: unknown
+): Effect.Effect<void, NotStorable | Refused> =>
   Effect.gen(function*() {
     const refuse = (reason: SignalRefused["reason"]) =>
       new SignalRefused({ reason, signal: textOrKind(signal.name), executionId: textOrKind(executionId) })
     if (!isName(by) || (id !== undefined && !isName(id))) return yield* refuse("Unnamed")
-    const store = yield* Checkpoint.Checkpoint
     const found = yield* look(store, executionId, { signal: signal.name, step, id })
     if (found.answer === "Known") return
     if (found.answer !== undefined) return yield* refuse(found.answer)

@@ -141,7 +141,12 @@ const pauseAfter = (
   if (waitsForOthers && isDrivenElsewhere(exit)) return pause(turn)
   if (!staysOn || !Exit.isSuccess(exit) || !isWaiting(exit.value.status)) return undefined
   const { wakesAt } = exit.value
-  const sooner = Effect.raceFirst(store.nextMessage(executionId), pause(turn))
+  // After it listens, it looks for what has come before.
+  const sent = Effect.flatMap(
+    Effect.orElseSucceed(store.messages(executionId), () => []),
+    (messages) => messages.length > 0 ? Effect.void : pause(turn)
+  )
+  const sooner = Effect.raceFirst(store.nextMessage(executionId), sent)
   return wakesAt === undefined ? sooner : Effect.raceFirst(sooner, untilDue(wakesAt))
 }
 

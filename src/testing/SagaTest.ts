@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
 import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
+import { waitsOf } from "../definition/program.ts"
 import { programOf } from "../definition/saga.ts"
 import type * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
@@ -47,6 +48,9 @@ type Explorable<Input, Requirements, Owed extends string> =
  * loses its reply, hangs or is repeated; each compensation fails once or for good, dies or is repeated; at each commit, on the way
  * forward and on the way back, the process crashes or closes, the caller hangs up and asks again, or somebody cancels the execution;
  * and pairs of these. After a crash or a close another process resumes it.
+ *
+ * Time passes for steps that sleep, and for timeouts. The `signals` for which steps wait are sent as soon as they do, by another process;
+ * without them each such step waits until its timeout.
  *
  * Services that neither `layer` nor `process` gives are required from the caller, and outlive everything. Each event that must not
  * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
@@ -174,8 +178,14 @@ const quote = (name: string) => /['\\]/.test(name) ? JSON.stringify(name) : `'${
 const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown } | undefined) =>
   policy?.schedule !== undefined && policy.times === undefined ? 1 : Infinity
 
+/** The steps with an action: nobody calls that of a step that waits. */
+const actingSteps = (program: Program): Program["steps"] => {
+  const waiting = new Set(waitsOf(program).map(({ step }) => step.path))
+  return program.steps.filter(({ path }) => !waiting.has(path))
+}
+
 const actionFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
-  program.steps.flatMap((step) => {
+  actingSteps(program).flatMap((step) => {
     const fault = (how: Faults.ActionFault, calls: number) => ({ _tag: "Action", step: step.path, how, calls }) as const
     const lasting = callsOf(step.retry)
     const sideEffect = step.classification !== "ReadOnly"
@@ -207,8 +217,9 @@ const compensationFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
 
 /** The fault that unwinds as much as possible: a defect, which is never retried, in the last step that still can be unwound. */
 const failureOf = (program: Program): ReadonlyArray<Faults.Fault> => {
-  const final = program.steps.findIndex(({ classification }) => classification === "Final")
-  const last = program.steps[final === -1 ? program.steps.length - 1 : final]
+  const steps = actingSteps(program)
+  const final = steps.findIndex(({ classification }) => classification === "Final")
+  const last = steps[final === -1 ? steps.length - 1 : final]
   return last === undefined ? [] : [{ _tag: "Action", step: last.path, how: "dies", calls: Infinity }]
 }
 
