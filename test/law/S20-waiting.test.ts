@@ -1,6 +1,20 @@
 /** S20: waiting costs nothing and forgets nothing. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, DateTime, Duration, Effect, Exit, Fiber, Layer, Option, Schema, Stream, TestClock } from "effect"
+import {
+  Cause,
+  Chunk,
+  type Clock,
+  DateTime,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Schema,
+  Stream,
+  TestClock
+} from "effect"
 import { Checkpoint, Executions, Recovery, Saga, SagaError, SagaEvents, Signal, Timeline, Worker } from "effect-saga"
 import { eventsOf, recoverAll } from "../support/store.ts"
 
@@ -44,8 +58,14 @@ const tags = Effect.map(events, (events) => events.map(({ _tag }) => _tag))
 
 const statusOf = (saga: Saga.Any) => Effect.map(Saga.inspect(saga, "1"), ({ status }) => status)
 
-/** Lets everything run that needs no time. */
-const settle = Effect.repeatN(Effect.yieldNow(), 300)
+/** Lets everything run that needs no time, also what waits for a turn of the event loop. */
+const settle = Effect.repeatN(
+  Effect.zipRight(
+    Effect.repeatN(Effect.yieldNow(), 10),
+    Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+  ),
+  100
+)
 
 const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -314,6 +334,31 @@ describe("S20: a signal", () => {
     }).pipe(inMemory))
 })
 
+describe("S21: messages of an execution", () => {
+  it.effect("are taken in the order in which they came, also where one of them has to wait", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Ship")
+        .final("charge", {
+          success: text,
+          inDoubt: "retry",
+          action: () => Effect.delay(Effect.succeed("paid"), "1 hour")
+        })
+        .wait("collect", Approval)
+        .build(({ outputs }) => outputs.collect.clerk)
+      const call = yield* Effect.fork(Saga.execute(saga, undefined, id))
+      yield* settle
+      // The Final that is being called decides about this one.
+      yield* Saga.cancel("1", { by: "clerk 2" })
+      yield* Signal.deliver(Approval, to, approved)
+      yield* TestClock.adjust("1 hour")
+      expect(yield* Fiber.join(call)).toBe("Ada")
+      expect((yield* tags).filter((tag) => tag === "CancellationRefused" || tag === "SignalReceived")).toEqual([
+        "CancellationRefused",
+        "SignalReceived"
+      ])
+    }).pipe(inMemory))
+})
+
 describe("S20: a sleep", () => {
   const nap = (howLong: Parameters<ReturnType<typeof Saga.make<"Nap", number, number>>["sleep"]>[1]) =>
     Saga.make("Nap", { input: Schema.Number }).sleep("night", howLong as never).build(() => "awake")
@@ -353,7 +398,15 @@ describe("S20: a sleep", () => {
     Effect.gen(function*() {
       const saga = nap("100 days")
       const runs = [Saga.run(saga, 1), Saga.execute(saga, 1, id)]
-      const fibers = yield* Effect.forEach(runs, (run) => Effect.fork(run))
+      const clock = yield* Effect.clock
+      // As that of the machine: a sleep that is longer than a timer goes never ends.
+      const limited = Object.create(clock, {
+        sleep: {
+          value: (duration: Duration.Duration) =>
+            Duration.toMillis(duration) < 2 ** 31 ? clock.sleep(duration) : Effect.never
+        }
+      }) as Clock.Clock
+      const fibers = yield* Effect.forEach(runs, (run) => Effect.fork(Effect.withClock(run, limited)))
       yield* settle
       yield* TestClock.adjust("99 days")
       yield* settle
