@@ -1,6 +1,7 @@
 /** S25: an execution that makes no progress stops being tried. */
 import { Effect } from "effect"
 import type { Program } from "../definition/definition.ts"
+import { isWaiting } from "../journal/statuses.ts"
 import { type CheckpointRecorder, stored } from "./checkpointRecorder.ts"
 import { failAsParked } from "./endings.ts"
 import type { Driven, Driving } from "./join.ts"
@@ -16,6 +17,8 @@ export const parkAsKeepsFailing = (
   claims: number
 ): Driving => {
   const { executionId } = recorder
+  // Each time it had waited, its driver ended before it had stored that it goes on.
+  if (isWaiting(past.state.status)) recorder.record({ _tag: "Resumed", at: recorder.now() })
   recorder.record({ _tag: "Parked", reason: "KeepsFailing", claims, at: recorder.now() })
   const parked: AnyEffect = Effect.suspend(() =>
     Effect.tapErrorCause(

@@ -80,7 +80,10 @@ const sleepInProcess = (run: Run, wait: Wait, begun: Journal.Waits): AnyEffect =
 
 /** The execution goes back before the step has what it waits for. */
 const endInterrupted = (run: Run, wait: Wait): AnyEffect =>
-  Effect.catchAllCause(Effect.interrupt, (cause) => fail(run, wait, cause))
+  Effect.matchCauseEffect(Effect.interrupt, {
+    onFailure: (cause) => fail(run, wait, cause),
+    onSuccess: () => Effect.interrupt
+  })
 
 /** The longest time for which a timer can be set. */
 const longest = 2 ** 31 - 1

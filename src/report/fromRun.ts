@@ -128,7 +128,11 @@ const detailsOf = (
     version: program.version,
     executionId,
     steps: program.steps.map((step) =>
-      stepReport(step, stateOf(step), state.waits?.step === step.path ? state.waits : undefined)
+      stepReport(
+        step,
+        stateOf(step),
+        state.waits?.step === step.path && state.status !== "Parked" ? state.waits : undefined
+      )
     ),
     compensations: state.direction === "Forward"
       ? []
@@ -159,9 +163,9 @@ export const recordedOf = (program: Program, executionId: string, state: Executi
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
   { steps }: Program,
-  { cancellation, parked, steps: states, waits }: ExecutionState
+  { cancellation, parked, status, steps: states, waits }: ExecutionState
 ): string | undefined => {
-  if (waits !== undefined) return `step "${waits.step}" waits ${sayWaits(waits)}`
+  if (waits !== undefined && status === "Waiting") return `step "${waits.step}" waits ${sayWaits(waits)}`
   const recorded = steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)

@@ -604,6 +604,21 @@ describe("S20: calls for an execution that waits", () => {
       expect((yield* Recovery.run([twice])).waiting).toBe(1)
     }).pipe(inMemory))
 
+  it.effect("S25: one that ends its process each time it goes on is parked, and waits no longer when it is resumed", () =>
+    Effect.gen(function*() {
+      const saga = Saga.make("Fatal").sleep("night", "1 hour").build(() => "awake")
+      const store = yield* Checkpoint.Checkpoint
+      yield* Saga.start(saga, undefined, id)
+      yield* settle
+      yield* TestClock.adjust("1 hour")
+      for (let process = 0; process < 10; process++) yield* store.claim({ executionId: "1", saga: "Fatal" })
+      expect((yield* Recovery.run([saga])).parked).toBe(1)
+      const report = yield* Saga.inspect(saga, "1")
+      expect(report.summary).toBe("Fatal is parked (KeepsFailing)")
+      expect(report.steps[0]).toMatchObject({ status: "Started" })
+      expect(yield* Saga.resume(saga, "1")).toBe("awake")
+    }).pipe(inMemory))
+
   it.effect("Executions finds it by its status", () =>
     Effect.gen(function*() {
       const saga = order([])
