@@ -478,7 +478,8 @@ const folded = (events: ReadonlyArray<SagaEvents.SagaEvent>): { readonly steps: 
     if (!("step" in event)) continue
     const [, what, status = ""] = /^(Step|Compensation)(.*)$/.exec(event._tag) ?? []
     if (event.step === undefined) continue
-    if (what === "Step") steps[event.step] = status
+    if (event._tag === "WaitStarted") steps[event.step] = "Started"
+    else if (what === "Step") steps[event.step] = status
     else undo[event.step] = status === "Succeeded" ? "Undone" : status
   }
   return { steps, undo }
@@ -493,7 +494,7 @@ const reported = (report: Pick<SagaReport.Recorded, "steps" | "compensations">):
   )
 })
 
-const programs = SagaArbitrary.program()
+const programs = SagaArbitrary.program({ sleeps: true })
 const world = Layer.mergeAll(Checkpoint.layerMemory, Ledger.layer, SagaEvents.layer)
 
 const checkSchema = (events: ReadonlyArray<SagaEvents.SagaEvent>) =>
