@@ -478,7 +478,7 @@ const folded = (events: ReadonlyArray<SagaEvents.SagaEvent>): { readonly steps: 
     if (!("step" in event)) continue
     const [, what, status = ""] = /^(Step|Compensation)(.*)$/.exec(event._tag) ?? []
     if (event.step === undefined) continue
-    if (event._tag === "WaitStarted") steps[event.step] = "Started"
+    if (event._tag === "WaitStarted") steps[event.step] = "Waiting"
     else if (what === "Step") steps[event.step] = status
     else undo[event.step] = status === "Succeeded" ? "Undone" : status
   }

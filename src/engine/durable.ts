@@ -32,7 +32,7 @@ import { parkAsKeepsFailing } from "./keepsFailing.ts"
 import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
 import { mailboxOf, takeMessages } from "./mailbox.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
-import { waits, withDeadline } from "./waiting.ts"
+import { withDeadline } from "./waiting.ts"
 
 /** After how many claims without a new event an execution is parked, see {@link Resume.maxClaims}. */
 export const defaultMaxClaims = 10
@@ -256,7 +256,7 @@ const driveClaimed = (
   driven.open(mailboxOf(store, run))
   return Effect.flatMap(Effect.exit(withDeadline(run, runSagaWithin(run, Effect.interruptible))), (exit) => {
     // The commit that says so has ended the claim.
-    if (run.halt === waits) return Effect.succeed(waiting(run.recorder?.wakesAt))
+    if (run.halt?.waits === true) return Effect.succeed(waiting(run.recorder?.wakesAt))
     const release = store.release(run.executionId, claim)
     // Its end, too, may be what could not be stored.
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))

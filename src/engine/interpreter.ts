@@ -21,7 +21,7 @@ import { callPure, noteFailure, seen } from "./pure.ts"
 import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, Armed, type Frame, type Past, type Run } from "./run.ts"
 import { endAfterFailure } from "./unwind.ts"
-import { runWait, waits } from "./waiting.ts"
+import { runWait } from "./waiting.ts"
 
 /** Runs a saga to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
 export const runSaga = (run: Run): AnyEffect => Effect.uninterruptibleMask((restore) => runSagaWithin(run, restore))
@@ -63,7 +63,7 @@ const runWithin = (
   if (recorder === undefined) return ran
   const ended = Effect.catchAllCause(ran, (cause) => {
     run.halt = haltOf(cause)
-    if (run.halt === waits) return Effect.void
+    if (run.halt?.waits === true) return Effect.void
     return Effect.failCause(run.halt === undefined ? cause : run.halt.cause)
   })
   return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)

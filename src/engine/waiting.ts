@@ -1,6 +1,6 @@
 /**
  * S20: steps that wait, for a signal or for a time. In a durable run nobody drives an execution while it waits: the commit that says so
- * ends the claim, and the run stops with {@link waits}. In process a sleep sleeps.
+ * ends the claim, and the run stops. In process a sleep sleeps.
  */
 import { Cause, Clock, Duration, Effect, Fiber } from "effect"
 import type { Program, Wait } from "../definition/definition.ts"
@@ -17,8 +17,8 @@ import { callPure, seen } from "./pure.ts"
 import type { Recorder } from "./recorder.ts"
 import type { AnyEffect, Frame, Run } from "./run.ts"
 
-/** Stops a run because its execution waits. It is no failure: the journal says so. */
-export const waits = new Halt(Cause.empty)
+/** Stops a run because its execution waits. */
+const waits = new Halt(Cause.empty, true)
 
 /** Begins to wait, or goes on with a wait that the journal knows. */
 export const runWait = (run: Run, frame: Frame, wait: Wait): AnyEffect => {

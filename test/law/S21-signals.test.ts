@@ -35,7 +35,7 @@ const raced = <E>(open: Effect.Effect<Effect.Effect<Checkpoint.Service, E, Scope
     const saga = trip(log)
     const connect = yield* open
     const [driver, other] = [yield* connect, yield* connect]
-    const executionIds = Array.from({ length: 120 }, (_, index) => `${index}`)
+    const executionIds = Array.from({ length: 80 }, (_, index) => `${index}`)
     /** At any moment, until it is stored or refused. */
     const sent = (
       store: Checkpoint.Service,
@@ -84,17 +84,21 @@ describe("S21: signals of two clients at any moment, on a file", () => {
       ),
       (folder): Effect.Effect<Checkpoint.Service, SagaError.CheckpointError, Scope.Scope> =>
         Effect.flatMap(SqliteCheckpoint.make({ filename: join(folder, "sagas.db") }), (store) => Checkpoint.make(store))
-    )))
+    )), 300_000)
 })
 
 describePostgres("S21: signals of two clients at any moment", () => {
-  it.live("are taken once or refused, and every execution ends", () =>
-    raced(Effect.map(freshDatabase, (url) =>
-      Effect.flatMap(
+  it.live(
+    "are taken once or refused, and every execution ends",
+    () =>
+      raced(Effect.map(freshDatabase, (url) =>
         Effect.flatMap(
-          Layer.build(Layer.orDie(PgClient.layer({ url: Redacted.make(url) }))),
-          (client) => Effect.provide(SqlCheckpoint.make(), client)
-        ),
-        (store) => Checkpoint.make(store)
-      ))))
+          Effect.flatMap(
+            Layer.build(Layer.orDie(PgClient.layer({ url: Redacted.make(url) }))),
+            (client) => Effect.provide(SqlCheckpoint.make(), client)
+          ),
+          (store) => Checkpoint.make(store)
+        ))),
+    300_000
+  )
 })
