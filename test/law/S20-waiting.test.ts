@@ -58,14 +58,26 @@ const tags = Effect.map(events, (events) => events.map(({ _tag }) => _tag))
 
 const statusOf = (saga: Saga.Any) => Effect.map(Saga.inspect(saga, "1"), ({ status }) => status)
 
-/** Lets everything run that needs no time, also what waits for a turn of the event loop. */
-const settle = Effect.repeatN(
-  Effect.zipRight(
-    Effect.repeatN(Effect.yieldNow(), 10),
-    Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
-  ),
-  100
+const turn = Effect.zipRight(
+  Effect.repeatN(Effect.yieldNow(), 10),
+  Effect.async<void>((resume) => void setTimeout(() => resume(Effect.void), 0))
 )
+
+/** Lets everything run that needs no time: until nothing has been stored for some turns of the event loop. */
+const settle = Effect.gen(function*() {
+  const checkpoint = yield* Effect.serviceOption(Checkpoint.Checkpoint)
+  const lengths = Option.isNone(checkpoint) ? Effect.succeed("") : Effect.map(
+    Effect.forEach(["1", "2", "past"], (id) => checkpoint.value.load(id)),
+    (journals) => journals.map(({ length }) => length).join(" ")
+  )
+  let before: string | undefined
+  for (let quiet = 0; quiet < 20;) {
+    yield* turn
+    const now = yield* lengths
+    quiet = now === before ? quiet + 1 : 0
+    before = now
+  }
+})
 
 const failureOf = <A, E>(exit: Exit.Exit<A, E>) =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
