@@ -63,7 +63,10 @@ const raced = <E>(open: Effect.Effect<Effect.Effect<Checkpoint.Service, E, Scope
         expect(events.at(-1)?._tag).toBe("Finished")
         // Every message that was acknowledged is in the journal, once, and in no other way.
         const received = events.flatMap((event) => event._tag === "SignalReceived" ? [event.id] : [])
-        expect(received.sort()).toEqual([...here ? ["1"] : [], ...there ? ["2"] : []])
+        expect([...received].sort((one, other) => Number(one) - Number(other))).toEqual([
+          ...here ? ["1"] : [],
+          ...there ? ["2"] : []
+        ])
         const asked = events.filter(({ _tag }) => _tag === "CancellationRequested" || _tag === "CancellationRefused")
         expect(asked).toHaveLength(cancelled ? 1 : 0)
         const isUndone = events.some(({ _tag }) => _tag === "UnwindingStarted")

@@ -52,7 +52,7 @@ describe("a step that waits", () => {
   const failing = plain.wait("a", Approval, { timeout: "1 day" })
   const alsoFailing = plain.wait("a", Approval, { timeout: "1 day", onTimeout: "fail" })
   const withValue = plain.wait("a", Approval, {
-    timeout: ({ input: _ }) => "1 day",
+    timeout: () => "1 day",
     onTimeout: { value: { clerk: "nobody" } }
   })
 
