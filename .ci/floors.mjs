@@ -17,7 +17,7 @@ const floors = [
   ["report", "durably"],
   ["Saga.ts"],
   ["plan"],
-  ["recovery", "executions"],
+  ["recovery", "executions", "Signal.ts"],
   ["worker"],
   ["testing"],
   ["index.ts"],

@@ -32,6 +32,7 @@ const commitsOf = (token: Checkpoint.Token, index: number, sequence: 0 | 1): Che
   token,
   fence: 0,
   taken: 0,
+  wakeIn: undefined,
   isPlan: false,
   attributes: sequence === 0 ? { customer: `c-${index % 10_000}`, country: "ABCDE"[index % 5]! } : undefined
 })

@@ -12,9 +12,11 @@ export {
   type ExecutionState,
   isInDoubt,
   type ListedItem,
+  signalFor,
   steps,
   type StepState,
-  tookEffect
+  tookEffect,
+  type Waits
 } from "./journal/state.ts"
 export { Status } from "./journal/statuses.ts"
 export { fold, InvalidTransition, transition } from "./journal/transition.ts"

@@ -21,8 +21,10 @@ import type {
   NotStorable,
   StepNotInDoubt
 } from "./errors/driving.ts"
+import type { SignalRefused } from "./errors/signals.ts"
 
 export * from "./errors/driving.ts"
+export * from "./errors/signals.ts"
 
 const quoted = (names: ReadonlyArray<string>): string => someOf(names.map((name) => `"${name}"`))
 
@@ -240,14 +242,14 @@ export type DurableError<E = unknown> = DrivingError | StandingError<E> | Recove
 /** Each error has a status, for each of its reasons: one that has none does not compile. */
 const statusOf: { readonly [Tag in Answered["_tag"]]: (error: Extract<Answered, { _tag: Tag }>) => number } = statuses
 
-type Answered = DurableError | CancellationRefused
+type Answered = DurableError | CancellationRefused | SignalRefused
 
 /**
  * The HTTP status with which a server answers when a durable run, or a look at one, has ended with this error: 400, 404, 409 or 422 where
  * the caller can act, 503 where the same request may succeed later, 500 where a person has to act first. The errors of a saga's own
  * steps have the statuses that their author gives them.
  */
-export const httpStatus = (error: DurableError | CancellationRefused): number =>
+export const httpStatus = (error: DurableError | CancellationRefused | SignalRefused): number =>
   (statusOf[error._tag] as (error: Answered) => number)(error)
 
 /** The `_tag` of any value, also of one whose getter throws. */

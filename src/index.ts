@@ -36,6 +36,9 @@ export * as SagaMetrics from "./watch/SagaMetrics.ts"
 /** What a run of a saga did, as data. */
 export * as SagaReport from "./report/SagaReport.ts"
 
+/** Signals, for which executions wait, and which anybody sends. */
+export * as Signal from "./Signal.ts"
+
 /** What a user writes for a step, and what the step's functions are given. */
 export * as Step from "./definition/Step.ts"
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Schedule, TestClock } from "effect"
-import { Checkpoint, Diagram, Journal, Saga, SagaError, SagaReport } from "effect-saga"
+import { Effect, Schedule, Schema, TestClock } from "effect"
+import { Checkpoint, Diagram, Journal, Saga, SagaError, SagaReport, Signal } from "effect-saga"
 import { programOf } from "../src/definition/saga.ts"
 import { visible, wrapped } from "../src/values/visible.ts"
 
@@ -349,4 +349,31 @@ describe("names", () => {
     expect(wrapped("abcdefgh", 4)).toEqual(["abcd", "efgh"])
     expect(wrapped("👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧", 2)).toEqual(["👩‍👩‍👧👩‍👩‍👧", "👩‍👩‍👧"])
   })
+})
+
+describe("a saga that waits", () => {
+  const Approval = Signal.make("approval", { success: Schema.Void })
+  const order = Saga.make("Order")
+    .compensatable("reserve", { success: Schema.Void, action: () => Effect.void, compensate: () => Effect.void })
+    .wait("approve", Approval, { timeout: "2 days" })
+    .final("charge", { success: Schema.Void, inDoubt: "retry", action: () => Effect.void })
+    .sleep("rest", "1 day")
+    .build()
+
+  it("is drawn with what it waits for, and has nothing to undo there", () => {
+    const text = Diagram.mermaid(order)
+    expect(text).toContain(`>"approve<br/>waits for approval, not for ever"]`)
+    expect(text).toContain(`>"rest<br/>sleeps"]`)
+    expect(text).not.toContain("undo approve")
+    expect(Diagram.dot(order)).toContain(`shape="cds"`)
+  })
+
+  it.effect("is drawn as it waits", () =>
+    Effect.gen(function*() {
+      yield* Saga.start(order, undefined, { executionId: "1" })
+      yield* TestClock.adjust("1 hour")
+      const text = Diagram.mermaid(order, yield* Saga.inspect(order, "1"))
+      expect(text).toContain("… waiting")
+      expect(text).toContain(`"Order<br/>waiting, `)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })

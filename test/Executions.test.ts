@@ -4,7 +4,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Layer, Option, Redacted, Schedule, Schema, type Scope, Stream } from "effect"
-import { Checkpoint, Executions, Journal, Saga, SagaError } from "effect-saga"
+import { Checkpoint, Executions, Journal, Saga, SagaError, Signal } from "effect-saga"
 import { SqlCheckpoint } from "effect-saga/sql"
 import { commitOf } from "./support/commit.ts"
 import { failureOf } from "./support/exit.ts"
@@ -166,6 +166,11 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
       const saga = Saga.make("Outer", { version: 3 })
         .readOnly("look", { success: Schema.Void, action: () => Effect.void })
         .parallel((branch) => branch.compensatable("left", step).saga("inner", inner, { input: () => undefined }))
+        .wait(`a "quoted" wait`, Signal.make("go", { success: Schema.String }), {
+          timeout: 0,
+          onTimeout: { value: "late" }
+        })
+        .sleep("nap", 0)
         .forEach("lines", { items: () => ["A", `"$&`], key: (line) => line, step: line })
         .compensatable("never", { ...step, when: () => false })
         .final("charge", {
@@ -183,6 +188,8 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
         "look: Succeeded",
         "left: Succeeded",
         `inner/a "quoted" name: Succeeded`,
+        `a "quoted" wait: Succeeded`,
+        "nap: Succeeded",
         "lines/A/reserve: Succeeded",
         "lines/A/pack: Succeeded",
         `lines/"$&/reserve: Succeeded`,

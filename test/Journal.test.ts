@@ -26,6 +26,10 @@ const undoFailed = (step: string): Journal.Event => ({
 const parkedFor = (reason: Journal.ParkedReason): Journal.Event => ({ _tag: "Parked", reason, at })
 const parked = parkedFor("PartlyUndone")
 const resumed: Journal.Event = { _tag: "Resumed", at }
+const waitStarted = (step: string): Journal.Event => ({ _tag: "WaitStarted", step, signal: "m", until: 9, at })
+const waits: Journal.Event = { _tag: "Waiting", at }
+const received = (signal: string, message: number, more: { readonly step?: string; readonly id?: string } = {}) =>
+  ({ _tag: "SignalReceived", signal, message, by: "", ...more, at }) satisfies Journal.Event
 const finished = (result: "Succeeded" | "Undone"): Journal.Event => ({ _tag: "Finished", result, at })
 
 const listed = (...keys: ReadonlyArray<string>): Journal.Event => ({
@@ -57,6 +61,55 @@ describe("the transition table takes", () => {
     const events = [...hotelDone, stepStarted("flight"), failed("flight"), unwinding, undoing("hotel"), undone("hotel")]
     expect(statusAfter(...events)).toMatchObject({ status: "Unwinding", direction: "Back" })
     expect(statusAfter(...events, finished("Undone")).status).toBe("Undone")
+  })
+
+  it("an execution that waits, and goes on", () => {
+    const events = [started, waitStarted("a"), waits]
+    expect(statusAfter(...events)).toMatchObject({
+      status: "Waiting",
+      direction: "Forward",
+      waits: { step: "a", signal: "m", until: 9 }
+    })
+    const on = statusAfter(...events, resumed)
+    expect(on).toMatchObject({ status: "Running", waits: { step: "a" } })
+    expect(statusAfter(...events, resumed, waits).status).toBe("Waiting")
+    expect(statusAfter(...events, resumed, succeeded("a"), finished("Succeeded")).status).toBe("Succeeded")
+    expect(statusAfter(...events, resumed, failed("a"), unwinding)).toMatchObject({
+      status: "Unwinding",
+      waits: undefined
+    })
+  })
+
+  it("a signal, which a step uses that waits for it, once, and in the order in which they came", () => {
+    const kept = statusAfter(
+      started,
+      received("m", 1),
+      received("n", 2),
+      received("m", 3, { step: "b" }),
+      received("m", 4)
+    )
+    expect(kept.signals.map(({ message }) => message)).toEqual([1, 2, 3, 4])
+    expect(kept.taken).toBe(4)
+    const signalsAfter = (...events: ReadonlyArray<Journal.Event>) =>
+      statusAfter(
+        started,
+        received("m", 1),
+        received("n", 2),
+        received("m", 3, { step: "b" }),
+        received("m", 4),
+        ...events
+      ).signals.map(({ message }) => message)
+    expect(signalsAfter(waitStarted("a"), succeeded("a"))).toEqual([2, 3, 4])
+    expect(signalsAfter(waitStarted("a"), succeeded("a"), waitStarted("c"), succeeded("c"))).toEqual([2, 3])
+    expect(signalsAfter(waitStarted("a"), succeeded("a"), waitStarted("b"), succeeded("b"))).toEqual([2, 4])
+    // Another step's end uses none.
+    expect(signalsAfter(stepStarted("z", "ReadOnly"), succeeded("z"))).toEqual([1, 2, 3, 4])
+  })
+
+  it("a signal of an id that has come before, which is not kept", () => {
+    const state = statusAfter(started, received("m", 1, { id: "7" }), received("m", 2, { id: "7" }), received("m", 3))
+    expect(state.signals.map(({ message }) => message)).toEqual([1, 3])
+    expect(state.taken).toBe(3)
   })
 
   it("a compensation that fails, parks the execution, and is tried again", () => {
@@ -235,7 +288,20 @@ describe("the transition table refuses", () => {
       [...hotelDone, unwinding, listed("a")],
       "ItemsListed: the execution is being unwound"
     ],
-    "Resumed while not parked": [[started, resumed], "Resumed: the execution is not parked"],
+    "Resumed while neither parked nor waiting": [
+      [started, resumed],
+      "Resumed: the execution is neither parked nor waiting"
+    ],
+    "a wait of an execution of which no step waits": [[started, waits], "Waiting: no step waits"],
+    "anything but Resumed while it waits": [
+      [started, waitStarted("a"), waits, received("m", 1)],
+      "SignalReceived: the execution waits"
+    ],
+    "a second step that waits": [[started, waitStarted("a"), waitStarted("b")], `WaitStarted: step "a" waits already`],
+    "a step that waits while it goes back": [
+      [started, unwinding, waitStarted("a")],
+      "WaitStarted: the execution is being unwound"
+    ],
     "anything after the end": [
       [...hotelDone, finished("Succeeded"), unwinding],
       "UnwindingStarted: the execution is finished"

@@ -150,6 +150,7 @@ describe("Recovery.events", () => {
           succeeded: 1100,
           undone: 0,
           parked: 0,
+          waiting: 0,
           leftAsItWas: 0,
           elsewhere: 0,
           unregistered: 0,

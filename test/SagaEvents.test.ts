@@ -477,7 +477,9 @@ const folded = (events: ReadonlyArray<SagaEvents.SagaEvent>): { readonly steps: 
   for (const event of events) {
     if (!("step" in event)) continue
     const [, what, status = ""] = /^(Step|Compensation)(.*)$/.exec(event._tag) ?? []
-    if (what === "Step") steps[event.step] = status
+    if (event.step === undefined) continue
+    if (event._tag === "WaitStarted") steps[event.step] = "Waiting"
+    else if (what === "Step") steps[event.step] = status
     else undo[event.step] = status === "Succeeded" ? "Undone" : status
   }
   return { steps, undo }
@@ -492,7 +494,7 @@ const reported = (report: Pick<SagaReport.Recorded, "steps" | "compensations">):
   )
 })
 
-const programs = SagaArbitrary.program()
+const programs = SagaArbitrary.program({ sleeps: true })
 const world = Layer.mergeAll(Checkpoint.layerMemory, Ledger.layer, SagaEvents.layer)
 
 const checkSchema = (events: ReadonlyArray<SagaEvents.SagaEvent>) =>

@@ -9,7 +9,7 @@ const world = Layer.merge(Checkpoint.layerMemory, Ledger.layer)
 describe("SagaReport.toJson", () => {
   it.effect.prop(
     "is what its schema says, for every way that a run can end, and names what stands",
-    [SagaArbitrary.program()],
+    [SagaArbitrary.program({ sleeps: true })],
     ([program]) =>
       Effect.gen(function*() {
         const report = yield* Effect.flatten(

@@ -9,7 +9,7 @@ import { graphviz } from "./support/graphviz.ts"
 describe("Diagram.dot is drawn by Graphviz", () => {
   it.effect.prop(
     "whatever the saga and whatever happened",
-    [SagaArbitrary.program()],
+    [SagaArbitrary.program({ sleeps: true })],
     ([program]) =>
       Effect.gen(function*() {
         const { report, saga } = yield* reported(program)

@@ -26,7 +26,7 @@ describeChromium("Diagram.mermaid is drawn by Mermaid", () => {
   layer(Mermaid.layer, { timeout: 180_000, excludeTestServices: false })((it) => {
     it.effect.prop(
       "every box and every arrow, forward downwards and the way back upwards, whatever the saga and whatever happened",
-      [SagaArbitrary.program()],
+      [SagaArbitrary.program({ sleeps: true })],
       ([program]) =>
         Effect.gen(function*() {
           const { report, saga } = yield* reported(program)

@@ -250,6 +250,7 @@ describe("a durable plan", () => {
         sequence: 0,
         status: "Running",
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined,
         body: JSON.stringify({ format: 1, events: [] }).replace(

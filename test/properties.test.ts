@@ -14,6 +14,7 @@ import { eventsOf, failingStore, recoverAll } from "./support/store.ts"
 const { build, check: checkTheLaw, exit: exitOf } = SagaArbitrary
 const programs = SagaArbitrary.program()
 const reversible = SagaArbitrary.program({ finals: false })
+const sleepy = SagaArbitrary.program({ sleeps: true })
 const policy = fc.constantFrom("continue" as const, "stop" as const)
 
 const lastOf = (path: string) => path.split("/").at(-1)!
@@ -36,7 +37,7 @@ const checkLedger = Effect.map(
 const world = Layer.merge(Checkpoint.layerMemory, Ledger.layer)
 
 describe("whatever a saga is made of, what was done is exactly undone, newest first, or named in the error", () => {
-  it.effect.prop("in process", [programs, policy], ([program, onCompensationFailure]) =>
+  it.effect.prop("in process", [sleepy, policy], ([program, onCompensationFailure]) =>
     Effect.gen(function*() {
       const saga = build(program, { onCompensationFailure })
       yield* checkTheLaw(program, yield* exitOf(Saga.run(saga, undefined)))
@@ -58,7 +59,7 @@ describe("whatever a saga is made of, what was done is exactly undone, newest fi
 
   it.effect.prop(
     "durably, and then the journal says the same",
-    [programs, policy],
+    [sleepy, policy],
     ([program, onCompensationFailure]) =>
       Effect.gen(function*() {
         const ledger = yield* Ledger.Ledger
@@ -120,7 +121,7 @@ describe("however often it is lost, resumed and interrupted, an execution ends w
   it.effect.prop(
     "of the world",
     [
-      programs,
+      sleepy,
       policy,
       fc.nat({ max: 8 }),
       fc.array(fc.record({ lostAt: fc.nat({ max: 8 }), interruptedAfter: fc.nat({ max: 25 }) }), { maxLength: 4 })

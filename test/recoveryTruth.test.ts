@@ -319,7 +319,16 @@ describe("a lease of another process that lasts long", () => {
           )
         )
         yield* Deferred.await(reached)
-        const nothing = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0, goesOn: 0 }
+        const nothing = {
+          succeeded: 0,
+          undone: 0,
+          parked: 0,
+          waiting: 0,
+          leftAsItWas: 0,
+          elsewhere: 0,
+          unregistered: 0,
+          goesOn: 0
+        }
         expect(yield* process(store, Recovery.run([saga]))).toEqual(nothing)
         yield* Fiber.interrupt(running)
       }).pipe(Effect.scoped))

@@ -508,6 +508,7 @@ describe("a process that has crashed", () => {
         status: "Running" as const,
         body: "{}",
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined,
         token,
@@ -637,6 +638,60 @@ describe("the laws of a store", () => {
         )
     }),
     "gives a worker nothing": () => ({ claimNext: () => Effect.succeed([]) }),
+    "forgets what waits": (store) => ({
+      append: (commits) => store.append(commits.map((commit) => ({ ...commit, wakeIn: undefined })))
+    }),
+    "wakes what waits at once": (store) => ({
+      append: (commits) =>
+        store.append(commits.map((commit) => commit.status === "Waiting" ? { ...commit, wakeIn: -1 } : commit))
+    }),
+    "drives on what waits": (store) => ({
+      append: (commits) =>
+        store.append(commits.map((commit) => ({
+          ...commit,
+          status: commit.status === "Waiting" ? "Running" : commit.status
+        })))
+    }),
+    "parks what waits": (store) => ({
+      append: (commits) =>
+        store.append(commits.map((commit) => ({
+          ...commit,
+          status: commit.status === "Waiting" ? "Parked" : commit.status
+        })))
+    }),
+    "lets an execution wait that has messages": (store) => ({
+      append: (commits) =>
+        store.append(
+          commits.map((commit) => commit.status === "Waiting" ? { ...commit, taken: Number.MAX_SAFE_INTEGER } : commit)
+        )
+    }),
+    "does not wake what has a message": (store) => {
+      const sent: Array<string> = []
+      return {
+        send: (message) => {
+          sent.push(message.executionId)
+          return store.send(message)
+        },
+        unfinished: (which) =>
+          Stream.filter(
+            store.unfinished(which),
+            ({ executionId, status }) => status !== "Waiting" || !sent.includes(executionId)
+          )
+      }
+    },
+    "gives nobody what waits before it is due": (store) => {
+      const waiting = new Set<string>()
+      return {
+        append: (commits) => {
+          for (const { executionId, status } of commits) {
+            if (status === "Waiting") waiting.add(executionId)
+          }
+          return store.append(commits)
+        },
+        claim: (executionId, token) =>
+          waiting.has(executionId) ? Effect.succeed(undefined) : store.claim(executionId, token)
+      }
+    },
     "lists none of what is stored": () => ({ list: () => Effect.succeed([]) }),
     "lists the oldest first": (store) => ({
       list: (listing) => Effect.map(store.list(listing), (executions) => [...executions].reverse())

@@ -1,6 +1,6 @@
 /** What a user writes for a list: a saga that runs once for each of its items. */
 import type * as Message from "./messages.ts"
-import type { Built, NestedFinal } from "./owed.ts"
+import type { Built, NestedFinal, OwesWait } from "./owed.ts"
 import type { Earlier } from "./Step.ts"
 
 /** The options of `forEach`. */
@@ -10,7 +10,7 @@ export interface ListOptions<Input, Outputs, Item, Step, Key> {
    * first item begins, and a resume takes it from there. It may be empty: then nothing runs, and the output is an empty list.
    */
   readonly items: (earlier: Earlier<Input, Outputs>) => ReadonlyArray<NoInfer<Item>>
-  /** The built saga that runs for each item, which is its input. It has no Final: the other items could still fail. */
+  /** The built saga that runs for each item, which is its input. It has no Final, for the other items could still fail, and no step that waits. */
   readonly step: Step
   /**
    * Names an item: in the paths of its steps, in reports, in the journal and in idempotency keys. Pure. Two items of one key, or
@@ -32,7 +32,7 @@ export interface ByIndex {
   readonly _: unique symbol
 }
 
-/** The saga of an item must be built, and have no Final. */
+/** The saga of an item must be built, have no Final, and not wait for a signal. `build()` refuses one that sleeps. */
 export type ListWithoutFinal<Saga, Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never]
-  ? Built<Saga, Owed>
+  ? [Extract<Owed, OwesWait<string>>] extends [never] ? Built<Saga, Owed> : Message.WaitInList<Name>
   : Message.FinalInList<Name>

@@ -4,10 +4,11 @@
  */
 import type { Cause, Duration, Option } from "effect"
 import type { Pipeable } from "effect/Pipeable"
-import type { FailedAfterCommit, InvalidItems, OutcomeUnknown } from "../SagaError.ts"
+import type { InvalidItems, OutcomeUnknown, SignalTimeout } from "../SagaError.ts"
 import type { BranchBuilder } from "./BranchBuilder.ts"
 import type { Build, Saga } from "./built.ts"
 import type { ParallelOptions } from "./definition.ts"
+import type { FinalSagaBuilder } from "./FinalSagaBuilder.ts"
 import type { ByIndex, ListOptions, ListWithoutFinal } from "./List.ts"
 import type {
   Always,
@@ -20,16 +21,18 @@ import type {
   OwesFinalInDoubt,
   OwesInDoubt,
   OwesNoFinal,
-  OwesRetry,
   OwesSuccess,
   OwesSuccessOrAction,
   Returned,
   StepName
 } from "./owed.ts"
+import type { Signal } from "./Signal.ts"
 import type { CompensatableStep, Earlier, FinalStep, InDoubtPolicy, InTransaction, ReadOnlyStep } from "./Step.ts"
 import type { Transactions } from "./transactions.ts"
+import type { HowLong, Value, WithoutTimeout, WithTimeout } from "./Waits.ts"
 
 export type { BranchBuilder } from "./BranchBuilder.ts"
+export type { FinalSagaBuilder } from "./FinalSagaBuilder.ts"
 
 // The conditional types in what a method returns are written out: by an alias they cost the compiler more. A type parameter
 // keeps its default where the option that it is inferred from is left out: then `Timeout` is `undefined`, `When` is `Always` and
@@ -287,72 +290,43 @@ export interface SagaBuilder<in out Input, Outputs, out Error, out Requirements,
     Owed | ItemOwed
   >
 
-  readonly build: Build<Input, Outputs, Error, Requirements, Owed>
-}
-
-/** A saga from its first Final step on: only Final steps may follow. */
-export interface FinalSagaBuilder<in out Input, Outputs, out Error, out Requirements, out Owed extends string>
-  extends Pipeable
-{
   /**
-   * Adds a further Final step. When it fails the saga cannot go back: it is tried again as its `retry` says, and then the
-   * run fails with `FailedAfterCommit`.
+   * Adds a step that waits for a signal, which `Signal.deliver` sends from any process; its output is the value of the signal. While
+   * an execution waits, no process drives it, and nothing of it is in memory. It needs a durable run, and cannot stand in a parallel
+   * block. With a `timeout` it fails with `SignalTimeout`, or ends with a value, if nobody sends the signal in time.
    */
-  final<
-    const Name extends string,
-    Output = NoAction,
-    StepError = any,
-    StepRequirements = unknown,
-    Success = NotGiven,
-    Failure = NotGiven,
-    When extends boolean | Always = boolean | Always,
-    Timeout extends Duration.DurationInput | NotGiven = NotGiven,
-    InDoubt extends InDoubtPolicy | InTransaction | NotGiven = NotGiven,
-    VerifyRequirements = unknown,
-    Times extends number | NotGiven = NotGiven,
-    RetryRequirements = unknown
-  >(
+  wait<const Name extends string, Output, OnTimeout extends "fail" | Value<NoInfer<Output>> | NotGiven = NotGiven>(
     name: StepName<Name, Outputs>,
-    step: FinalStep<
-      Input,
-      Outputs,
-      Output,
-      StepError,
-      StepRequirements,
-      Success,
-      Failure,
-      When,
-      Timeout,
-      InDoubt,
-      VerifyRequirements,
-      Times,
-      RetryRequirements
-    >
-  ): FinalSagaBuilder<
+    signal: Signal<Output>,
+    options: WithTimeout<Input, Outputs, OnTimeout>
+  ): SagaBuilder<
     Input,
-    Outputs & { readonly [K in Name]: Always extends When ? Output : Option.Option<Output> },
-    | Error
-    | FailedAfterCommit<
-      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown)
-    >,
-    | Requirements
-    | (unknown extends StepRequirements ? never : StepRequirements)
-    | (unknown extends RetryRequirements ? never : RetryRequirements)
-    | (unknown extends VerifyRequirements ? never : VerifyRequirements)
-    | (true extends InDoubt ? Transactions : never),
-    | Owed
-    | (NotGiven extends Success ? OwesSuccess<Name, Output> : never)
-    | (NotGiven extends Failure ? StepError extends OutcomeUnknown ? never : `${Name}.error` : never)
-    | OwesInDoubt<Name, StepError, Timeout, InDoubt, VerifyRequirements>
-    | OwesFinalInDoubt<Name, InDoubt>
-    | OwesNoFinal<Name>
-    | OwesRetry<
-      Name,
-      StepError | (NotGiven extends Timeout ? never : true extends InDoubt ? Cause.TimeoutException : OutcomeUnknown),
-      Times,
-      RetryRequirements
-    >
+    Outputs & { readonly [K in Name]: Output },
+    Error | (OnTimeout extends Value<any> ? never : SignalTimeout),
+    Requirements,
+    Owed | `${Name}.wait`
   >
+  wait<const Name extends string, Output>(
+    name: StepName<Name, Outputs>,
+    signal: Signal<Output>,
+    options?: WithoutTimeout
+  ): SagaBuilder<
+    Input,
+    Outputs & { readonly [K in Name]: Output },
+    Error,
+    Requirements,
+    Owed | `${Name}.wait`
+  >
+
+  /**
+   * Adds a step that ends after a duration, or at a point in time. In a durable run the execution waits in the store, as long as
+   * that is: no process drives it, and nothing of it is in memory. In process the run sleeps, and can be interrupted before the
+   * point of no return. It cannot stand in a parallel block.
+   */
+  sleep<const Name extends string>(
+    name: StepName<Name, Outputs>,
+    howLong: HowLong<Input, Outputs>
+  ): SagaBuilder<Input, Outputs & { readonly [K in Name]: void }, Error, Requirements, Owed>
 
   readonly build: Build<Input, Outputs, Error, Requirements, Owed>
 }

@@ -2,7 +2,7 @@
  * The definition of a saga as its author wrote it, and the frozen tree that is made of it: steps, parallel blocks, nested
  * sagas and lists.
  */
-import type { Duration, Effect, Option, Schema } from "effect"
+import type { DateTime, Duration, Effect, Option, Schema } from "effect"
 import type { Classification, ListedItem } from "../Journal.ts"
 import type { InvalidItems } from "../SagaError.ts"
 import type {
@@ -78,6 +78,27 @@ export type StepNode = { readonly [Member in keyof StepDefinition]-?: StepDefini
   readonly key: string
 }
 
+/** How long something lasts, or when it ends. */
+export type UntilDefinition = Duration.DurationInput | DateTime.DateTime
+
+/** A step that waits, as the builder describes it: for a signal, until a time, or for whichever comes first. */
+export interface WaitDefinition {
+  readonly _tag: "Wait"
+  readonly name: string
+  /** Undefined where it only sleeps. */
+  readonly signal: { readonly name: string; readonly success: Schema.Schema<Opaque, Opaque> } | undefined
+  /** When it ends at the latest; undefined if it waits as long as it takes. Asked once in an execution. */
+  readonly until: UntilDefinition | ((earlier: Earlier) => UntilDefinition) | undefined
+  /** Whether the step fails at that time, or ends with this value. */
+  readonly onTimeout: "fail" | { readonly value: unknown }
+}
+
+/** A step that waits, with its place in the tree. */
+export interface Wait extends WaitDefinition {
+  /** The step as which it is known: one that only reads. Nobody calls its action. */
+  readonly step: StepNode
+}
+
 /** How a parallel block runs and unwinds. */
 export interface ParallelOptions {
   readonly concurrency?: number | "unbounded" | undefined
@@ -119,9 +140,9 @@ export interface ForEach extends ParallelOptions {
   readonly listed: ReadonlyArray<Program> | undefined
 }
 
-/** One entry of a saga: a step, a nested saga, a parallel block or a list. */
-export type NodeDefinition = StepDefinition | Nested | Parallel<StepDefinition | Nested> | ForEach
-export type Node = StepNode | Nested | Parallel<StepNode | Nested> | ForEach
+/** One entry of a saga: a step, a step that waits, a nested saga, a parallel block or a list. */
+export type NodeDefinition = StepDefinition | WaitDefinition | Nested | Parallel<StepDefinition | Nested> | ForEach
+export type Node = StepNode | Wait | Nested | Parallel<StepNode | Nested> | ForEach
 
 /** What to do when a compensation fails for good: undo the older steps all the same, or leave them. */
 export type OnCompensationFailure = "continue" | "stop"
@@ -131,6 +152,8 @@ interface Header {
   readonly version: number
   readonly input: Schema.Schema<Opaque, Opaque> | undefined
   readonly onCompensationFailure: OnCompensationFailure
+  /** After how long an execution that has not passed its point of no return is cancelled. Nobody asks for that of a nested saga. */
+  readonly deadline: Duration.DurationInput | undefined
   /** Makes the attributes by which its executions are found; only a durable start of this saga itself asks. */
   readonly attributes: ((given: Pick<Earlier, "input">) => unknown) | undefined
   readonly project: (earlier: Earlier) => unknown
@@ -164,6 +187,8 @@ export interface Program extends Header {
   readonly firstTransaction: string | undefined
   /** The path of its first Final step, if it has one, from this saga down. */
   readonly firstFinal: string | undefined
+  /** The path of its first step that waits, if it has one, from this saga down. */
+  readonly firstWait: string | undefined
   /** The same saga at another place: `path` and `key` are the beginnings of the paths and keys of its steps. */
   readonly at: (place: { readonly path: string; readonly key: string }) => Program
   /** The saga with each of its steps replaced by one of the same path. */

@@ -4,6 +4,7 @@ import { Classification, type ExecutionState } from "../Journal.ts"
 import { canonical } from "../values/json.ts"
 import { planEntry, type Program } from "./definition.ts"
 import { anyKey } from "./lists.ts"
+import { pathOfWait } from "./wait.ts"
 
 /** The first difference between a stored definition and this one, as a sentence; undefined if there is none. */
 export const difference = (
@@ -87,6 +88,8 @@ const stepsOfItems = (list: string, entries: ReadonlyArray<string>, lists: Execu
 }
 
 const stepOf = (entry: string): ReadonlyArray<NamedStep> => {
+  const waits = pathOfWait(entry)
+  if (waits !== undefined) return [{ path: waits, classification: "ReadOnly" }]
   const [, classification, path] = /^(\w+) "([^]*)"$/.exec(entry) ?? []
   return path !== undefined && isClassification(classification) ? [{ path, classification }] : []
 }

@@ -1,5 +1,5 @@
 /** Paths of steps in sagas that have lists: those of items are known only once the lists are. */
-import type { ForEach, Nested, Node, Program, StepNode } from "./definition.ts"
+import type { ForEach, Nested, Node, Program, StepNode, Wait } from "./definition.ts"
 
 /** Stands for the key of an item in the paths of the steps that all items have. */
 export const anyKey = "(item)"
@@ -21,7 +21,8 @@ const firstOf = (nodes: ReadonlyArray<StepNode | Nested>, path: string) => {
   return undefined
 }
 
-const within = (node: StepNode | Nested | ForEach, path: string): StepNode | Nested | ForEach | undefined => {
+const within = (node: StepNode | Wait | Nested | ForEach, path: string): StepNode | Nested | ForEach | undefined => {
+  if (node._tag === "Wait") return node.step.path === path ? node.step : undefined
   if (node.path === path) return node
   if (!path.startsWith(`${node.path}/`)) return undefined
   switch (node._tag) {
@@ -70,6 +71,7 @@ const listsIn = (nodes: ReadonlyArray<Node>): ReadonlyArray<string> =>
   nodes.flatMap((node) => {
     switch (node._tag) {
       case "Step":
+      case "Wait":
         return []
       case "Nested":
         return listsIn(node.program.nodes)

@@ -51,6 +51,12 @@ export interface Options<Input, Encoded, V extends number, Timeout, RetryRequire
   /** Policies for each step that has none of its own. */
   readonly defaults?: Defaults<Timeout, RetryRequirements, InDoubt>
   /**
+   * How long an execution may take before it has passed its point of no return, from its start: then it is cancelled by
+   * `"its deadline"`, also while it waits. Past the point of no return nothing happens. A parked execution is cancelled once somebody
+   * sets it going again. For durable runs only, and not asked of a nested saga.
+   */
+  readonly deadline?: Duration.DurationInput
+  /**
    * Makes the attributes by which `Executions.list` finds the stored executions of this saga. Called once, when a durable execution starts,
    * and stored with the start, in plain: it is no place for secrets. At most 32, with names of at most 64 characters; a value is a
    * text of at most 400 characters, a finite number or a boolean. Anything else fails the start with `NotStorable`. In process
@@ -110,6 +116,7 @@ export const make = <
     input: options?.input as Definition["input"],
     onCompensationFailure: options?.onCompensationFailure ?? "continue",
     attributes: options?.attributes,
+    deadline: options?.deadline,
     defaults: options?.defaults as KnownDefaults | undefined ?? {}
   }
   // The one cast between the public type, which tracks names, errors and what is owed, and the class that only collects.

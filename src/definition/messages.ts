@@ -90,6 +90,34 @@ export const missingFinalInDoubt = <Name extends string>(name: Name): MissingFin
 export type FinalInScope<Name extends string> =
   `Saga.scoped cannot undo Final step "${Name}" when the surrounding scope fails`
 
+export type WaitsInProcess<Name extends string> =
+  `Saga.run cannot wait for a signal at step "${Name}", for nothing is stored to which it could be delivered: use Saga.execute, start or enqueue`
+export const waitsInProcess = <Name extends string>(name: Name): WaitsInProcess<Name> =>
+  `Saga.run cannot wait for a signal at step "${name}", for nothing is stored to which it could be delivered: use Saga.execute, start or enqueue`
+
+export type WaitInParallel<Name extends string> =
+  `"${Name}" has a step that waits: in a parallel block its siblings would have to stop in the middle`
+export const waitInParallel = <Name extends string>(name: Name): WaitInParallel<Name> =>
+  `"${name}" has a step that waits: in a parallel block its siblings would have to stop in the middle`
+
+export type FailingWaitAfterFinal = "after a Final this step must not fail: say onTimeout: { value }"
+export const failingWaitAfterFinal = (name: string, final: string) =>
+  `step "${name}" can fail, because nobody sends its signal in time, and stands after Final step "${final}": give it a value for that ` +
+  "case, or no timeout"
+
+/** `given` is shown as code. */
+export const noSignal = (name: string, given: string) => `step "${name}" waits for ${given}, which is no signal`
+export const noSuchOnTimeout = (name: string, given: string) =>
+  `the onTimeout of step "${name}" cannot be followed: ${given} is neither "fail" nor an object with a value`
+export const lonelyOnTimeout = (name: string) => `step "${name}" has onTimeout, and no timeout`
+/** `of` names a step, or the saga. */
+export const invalidUntil = (of: string, problem: string) => `the end of ${of} is no time: ${problem}`
+export const unstorableTimeoutValue = (name: string, problem: string) =>
+  `the value with which step "${name}" ends when nobody sends its signal is none of that signal: ${problem}`
+export const invalidDeadline = (problem: string) => `the deadline of this saga cannot be kept: ${problem}`
+export const invalidSignalName =
+  "a signal needs a name: well-formed text of at most 400 characters, without U+0000, or it could not be stored"
+
 /** `of` names a step, or the defaults of a saga. */
 export const endlessRetry = (of: string) =>
   `the retry of ${of} needs times or a schedule: without both it would try for ever, without a pause`
@@ -135,6 +163,11 @@ export type FinalInList<Name extends string> =
   `"${Name}" has a Final step: the other items of the list could still fail, and not be undone`
 export const finalInList = <Name extends string>(name: Name): FinalInList<Name> =>
   `"${name}" has a Final step: the other items of the list could still fail, and not be undone`
+
+export type WaitInList<Name extends string> =
+  `"${Name}" has a step that waits: the other items of the list would have to stop in the middle`
+export const waitInList = <Name extends string>(name: Name): WaitInList<Name> =>
+  `"${name}" has a step that waits: the other items of the list would have to stop in the middle`
 
 export const listInParallel = (name: string) =>
   `"${name}" is a list, which cannot be a sibling in a parallel block: put it into a nested saga`

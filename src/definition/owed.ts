@@ -74,6 +74,9 @@ export type OwesRetry<Name extends string, Error, Times, RetryRequirements> = [E
 /** The Final steps of a saga are no debt but in a scope. */
 export type OwesNoFinal<Name extends string> = `${Name}.final`
 
+/** A step that waits for a signal is no debt but in process. */
+export type OwesWait<Name extends string> = `${Name}.wait`
+
 /** No step can have this name. */
 export type OwesDefaultInDoubt = "defaults/inDoubt"
 
@@ -95,6 +98,9 @@ type OwedToAll =
 /** What `Saga.execute` and the other durable runs refuse besides. */
 export type OwedToExecute = `${string}.success` | `${string}.error` | `${string}.inDoubt`
 
+/** What a run in process refuses besides. */
+export type OwedInProcess = OwesWait<string>
+
 /** What `Saga.scoped` refuses besides. */
 export type OwedToScoped = OwesNoFinal<string>
 
@@ -104,8 +110,8 @@ type Ready<Saga, Owed extends string, Refused extends string> = unknown extends 
   : [Extract<Owed, Refused>] extends [never] ? Saga
   : AllOf<Extract<Owed, Refused>>
 
-export type ReadyToRun<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll>
-export type ReadyToScope<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedToScoped>
+export type ReadyToRun<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedInProcess>
+export type ReadyToScope<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedInProcess | OwedToScoped>
 export type ReadyToExecute<Saga, Owed extends string> = Ready<Saga, Owed, OwedToAll | OwedToExecute>
 
 /** The sentence for a debt. */
@@ -113,6 +119,7 @@ type Sentence<Debt> = Debt extends `${infer Name}.success` ? Message.MissingSucc
   : Debt extends `${infer Name}.error` ? Message.MissingError<Name>
   : Debt extends `${infer Name}.inDoubt` ? Message.MissingFinalInDoubt<Name>
   : Debt extends `${infer Name}.final` ? Message.FinalInScope<Name>
+  : Debt extends `${infer Name}.wait` ? Message.WaitsInProcess<Name>
   : Debt extends `${infer Name}.OutcomeUnknown` ? Message.MissingInDoubt<Name>
   : Debt extends `${infer Name}.verify` ? Message.MissingVerify<Name>
   : Debt extends `${infer Name}.retry` ? Message.MissingRetry<Name>
@@ -143,9 +150,9 @@ export type NestedFinal<Owed extends string> = Extract<Owed, OwesNoFinal<string>
 /** A nested saga must be built. */
 export type Built<Saga, Owed extends string> = NotBuilt extends Owed ? Message.NotBuilt : Saga
 
-/** A nested saga may stand in a parallel block unless it has a Final. */
+/** A nested saga may stand in a parallel block unless it has a Final, or waits for a signal. `build()` refuses one that sleeps. */
 export type BuiltWithoutFinal<Saga, Name extends string, Owed extends string> = [NestedFinal<Owed>] extends [never]
-  ? Built<Saga, Owed>
+  ? [Extract<Owed, OwesWait<string>>] extends [never] ? Built<Saga, Owed> : Message.WaitInParallel<Name>
   : Message.FinalInParallel<Name>
 
 /** What the function of a parallel block returns: its branch, with steps. */

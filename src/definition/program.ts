@@ -15,11 +15,14 @@ import {
   planEntry,
   type Program,
   type StepDefinition,
-  type StepNode
+  type StepNode,
+  type Wait,
+  type WaitDefinition
 } from "./definition.ts"
 import { anyKey } from "./lists.ts"
 import { brokenRules } from "./rules.ts"
 import type { IdempotencyKey } from "./Step.ts"
+import { entryOfWait, stepOfWait } from "./wait.ts"
 
 /** Checks the rules that hold for every saga, however it was written, and freezes it. Throws `InvalidSaga`. */
 export const make = ({ defaults, ...definition }: Definition): Program => {
@@ -36,6 +39,7 @@ export const make = ({ defaults, ...definition }: Definition): Program => {
  */
 interface Cases<Step, A> {
   readonly Step: (step: Step) => A
+  readonly Wait: (wait: Wait | WaitDefinition) => A
   /** `inside` are the results for its nodes, made when they are asked for. */
   readonly Nested: (nested: Nested, inside: () => ReadonlyArray<A>) => A
   readonly Parallel: (block: Parallel<Step | Nested>, inside: ReadonlyArray<A>) => A
@@ -43,7 +47,7 @@ interface Cases<Step, A> {
   readonly ForEach: (list: ForEach, inside: () => ReadonlyArray<A>) => A
 }
 
-type Tree<Step> = Step | Nested | Parallel<Step | Nested> | ForEach
+type Tree<Step> = Step | Wait | WaitDefinition | Nested | Parallel<Step | Nested> | ForEach
 
 /** The one walk through a tree of nodes. A nested saga's own steps are always placed. */
 const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) => {
@@ -51,6 +55,8 @@ const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) 
     switch (node._tag) {
       case "Step":
         return cases.Step(node)
+      case "Wait":
+        return cases.Wait(node)
       case "Nested":
         return cases.Nested(node, () => node.program.nodes.map(walk))
       case "Parallel":
@@ -65,11 +71,13 @@ const fold = <Step extends StepDefinition, A>(cases: Cases<Step | StepNode, A>) 
 /** The same tree with its steps, nested sagas and lists replaced. */
 const rebuild = <Step extends StepDefinition>(replace: {
   readonly Step: (step: Step | StepNode) => StepNode
+  readonly Wait: (wait: Wait | WaitDefinition) => Wait
   readonly Nested: (nested: Nested) => Nested
   readonly ForEach: (list: ForEach) => ForEach
 }) =>
   fold<Step, Node>({
     Step: (step) => Object.freeze(replace.Step(step)),
+    Wait: (wait) => Object.freeze(replace.Wait(wait)),
     Nested: (nested) => Object.freeze(replace.Nested(nested)),
     ForEach: (list) => Object.freeze(replace.ForEach(list)),
     // A block holds no block, so neither does what is made of it.
@@ -79,6 +87,7 @@ const rebuild = <Step extends StepDefinition>(replace: {
 
 const stepsOf = fold<StepNode, ReadonlyArray<StepNode>>({
   Step: (step) => [step as StepNode],
+  Wait: (wait) => [(wait as Wait).step],
   Nested: (nested) => nested.program.steps,
   Parallel: (_, inside) => inside.flat(),
   ForEach: ({ listed, program }) => listed === undefined ? program.steps : listed.flatMap(({ steps }) => steps)
@@ -86,6 +95,7 @@ const stepsOf = fold<StepNode, ReadonlyArray<StepNode>>({
 
 const hasLists = fold<StepNode, boolean>({
   Step: () => false,
+  Wait: () => false,
   Nested: ({ program }) => program.hasLists,
   Parallel: (_, inside) => inside.some((has) => has),
   ForEach: () => true
@@ -93,6 +103,7 @@ const hasLists = fold<StepNode, boolean>({
 
 const hasParallel = fold<StepNode, boolean>({
   Step: () => false,
+  Wait: () => false,
   Nested: ({ program }) => program.hasParallel,
   Parallel: () => true,
   ForEach: ({ concurrency, program, unwind }) =>
@@ -101,6 +112,7 @@ const hasParallel = fold<StepNode, boolean>({
 
 const firstFinal = fold<StepDefinition, string | undefined>({
   Step: ({ classification, name }) => classifications[classification].commits ? name : undefined,
+  Wait: () => undefined,
   Nested: ({ name, program }) => program.firstFinal === undefined ? undefined : `${name}/${program.firstFinal}`,
   Parallel: (_, inside) => inside.find((final) => final !== undefined),
   // The rules refuse a Final in it.
@@ -109,6 +121,7 @@ const firstFinal = fold<StepDefinition, string | undefined>({
 
 const firstTransaction = fold<StepDefinition, string | undefined>({
   Step: ({ name, transaction }) => transaction === true ? name : undefined,
+  Wait: () => undefined,
   Nested: ({ name, program }) =>
     program.firstTransaction === undefined ? undefined : `${name}/${program.firstTransaction}`,
   Parallel: (_, inside) => inside.find((step) => step !== undefined),
@@ -116,8 +129,29 @@ const firstTransaction = fold<StepDefinition, string | undefined>({
     program.firstTransaction === undefined ? undefined : `${name}/${anyKey}/${program.firstTransaction}`
 })
 
+const firstWait = fold<StepDefinition, string | undefined>({
+  Step: () => undefined,
+  Wait: ({ name }) => name,
+  Nested: ({ name, program }) => program.firstWait === undefined ? undefined : `${name}/${program.firstWait}`,
+  Parallel: (_, inside) => inside.find((wait) => wait !== undefined),
+  // The rules refuse one in it.
+  ForEach: () => undefined
+})
+
+const waitsIn = fold<StepNode, ReadonlyArray<Wait>>({
+  Step: () => [],
+  Wait: (wait) => [wait as Wait],
+  Nested: (_, inside) => inside().flat(),
+  Parallel: (_, inside) => inside.flat(),
+  ForEach: () => []
+})
+
+/** The steps of a saga that wait, those of nested sagas too. */
+export const waitsOf = ({ nodes }: Program): ReadonlyArray<Wait> => nodes.flatMap(waitsIn)
+
 const entriesOf = fold<StepNode, ReadonlyArray<string>>({
   Step: (step) => [`${step.classification} "${(step as StepNode).path}"`],
+  Wait: (wait) => [entryOfWait((wait as Wait).step.path, wait.signal?.name)],
   Nested: ({ program: { plan } }, inside) => [
     ...plan === undefined ? [] : [planEntry + canonical(plan)],
     ...inside().flat()
@@ -149,7 +183,8 @@ const placed = (defaults: Defaults) =>
   rebuild<StepDefinition>({
     Step: (step) => placeStep(step, defaults),
     Nested: (nested) => ({ ...nested, path: nested.name, program: nested.program.at(inside(atRoot, nested.name)) }),
-    ForEach: (list) => listAt(list, list.name, atRoot)
+    ForEach: (list) => listAt(list, list.name, atRoot),
+    Wait: (wait) => ({ ...wait, step: placeStep(stepOfWait(wait), {}) })
   })
 
 /** A list of this name in the saga at this place. */
@@ -213,6 +248,8 @@ class FrozenProgram implements Program {
   readonly hasLists: boolean
   readonly firstTransaction: string | undefined
   readonly firstFinal: string | undefined
+  readonly firstWait: string | undefined
+  readonly deadline: Program["deadline"]
   private readonly own: ReadonlyArray<Node>
   private readonly place: Place
   private madeNodes: ReadonlyArray<Node> | undefined
@@ -234,6 +271,8 @@ class FrozenProgram implements Program {
     this.hasLists = own.some(hasLists)
     this.firstTransaction = own.map(firstTransaction).find((step) => step !== undefined)
     this.firstFinal = own.map(firstFinal).find((final) => final !== undefined)
+    this.firstWait = own.map(firstWait).find((wait) => wait !== undefined)
+    this.deadline = header.deadline
   }
 
   get nodes(): ReadonlyArray<Node> {
@@ -268,7 +307,8 @@ class FrozenProgram implements Program {
       ForEach: (list) => {
         const { program, programOf } = listAt(list, list.path, this.place)
         return { ...list, program: program.mapSteps(replace), programOf: (key) => programOf(key).mapSteps(replace) }
-      }
+      },
+      Wait: (wait) => wait as Wait
     })
     return new FrozenProgram(this, this.own.map(replaced), this.place)
   }
@@ -284,11 +324,8 @@ class FrozenProgram implements Program {
 /** Nodes of a saga that stands by itself, at a place in another one. */
 const nodesAt = (place: Place) =>
   rebuild<StepNode>({
-    Step: (step) => ({
-      ...step as StepNode,
-      path: place.path + (step as StepNode).path,
-      key: place.key + (step as StepNode).key
-    }),
+    Step: (step) => stepAt(place, step as StepNode),
+    Wait: (wait) => ({ ...wait, step: stepAt(place, (wait as Wait).step) }),
     Nested: (nested) => ({
       ...nested,
       path: place.path + nested.path,
@@ -301,12 +338,19 @@ const nodesAt = (place: Place) =>
 const withItems = (lists: Lists) =>
   rebuild<StepNode>({
     Step: (step) => step as StepNode,
+    Wait: (wait) => wait as Wait,
     Nested: (nested) => ({ ...nested, program: nested.program.listed(lists) }),
     ForEach: (list) => ({
       ...list,
       listed: lists.get(list.path)?.map(({ key }) => list.programOf(key).listed(lists))
     })
   })
+
+const stepAt = (place: Place, step: StepNode): StepNode => ({
+  ...step,
+  path: place.path + step.path,
+  key: place.key + step.key
+})
 
 /** The idempotency key of a call (S10). Each part is percent-encoded: a key is ASCII, and two keys are equal only if their parts are. */
 export const keyOf = (execution: string, step: StepNode, role: "action" | "compensation") =>

@@ -7,8 +7,18 @@ import * as Schema from "effect/Schema"
 import { classifications } from "../journal/statuses.ts"
 import { countProblem, durationProblem, said } from "../values/numbers.ts"
 import { unstorablePart } from "../values/storable.ts"
-import type { Definition, ForEach, Nested, Parallel, ParallelOptions, Program, StepDefinition } from "./definition.ts"
+import type {
+  Definition,
+  ForEach,
+  Nested,
+  Parallel,
+  ParallelOptions,
+  Program,
+  StepDefinition,
+  WaitDefinition
+} from "./definition.ts"
 import * as Message from "./messages.ts"
+import { waitProblems } from "./waitRules.ts"
 
 /** The name of a rule, for programs; its sentence is for people. */
 export type Rule =
@@ -20,8 +30,12 @@ export type Rule =
   | "InvalidStepOrder"
   | "FinalInParallel"
   | "FinalInList"
+  | "WaitInList"
   | "ListInParallel"
   | "NotBuilt"
+  | "WaitInParallel"
+  | "InvalidWait"
+  | "InvalidDeadline"
   | "EmptyParallel"
   | "InvalidConcurrency"
   | "MissingCompensation"
@@ -205,15 +219,27 @@ const unstorablePartOf = (schema: unknown): string | undefined =>
   Schema.isSchema(schema) ? unstorablePart(schema) : undefined
 
 /** Lists the faults of a saga's own schemas and of its projection. */
-const valueProblems = ({ input, project, success }: Definition): ReadonlyArray<readonly [Rule, string | undefined]> => {
+const valueProblems = (
+  { deadline, input, project, success }: Definition
+): ReadonlyArray<readonly [Rule, string | undefined]> => {
   const [inputPart, outputPart] = [unstorablePartOf(input), unstorablePartOf(success)]
+  const problem = deadline === undefined ? undefined : durationProblem(deadline)
   return [
+    ["InvalidDeadline", problem === undefined ? undefined : Message.invalidDeadline(problem)],
     ["NoSchema", schemaProblem("input", "this saga", input)],
     ["NoFunction", functionProblem("projection", "this saga", project, true)],
     ["NoSchema", schemaProblem("success", "this saga", success)],
     ["NotStorable", inputPart === undefined ? undefined : Message.unstorableInput(inputPart)],
     ["NotStorable", outputPart === undefined ? undefined : Message.unstorableOutput(outputPart)]
   ]
+}
+
+/** Says why a step cannot have this name; undefined if it can. */
+const nameProblem = (name: unknown): string | undefined => {
+  if (typeof name !== "string") return Message.noStepName(said(name))
+  if (name === "") return Message.emptyStepName
+  if (name.includes("/") || name === "__proto__") return Message.reservedStepName(name)
+  return isWellFormed(name) ? undefined : Message.unfitStepName(name)
 }
 
 /** Every rule that a definition breaks. */
@@ -223,14 +249,14 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
   const breaks = (where: ReadonlyArray<number>, rule: Rule, message: string) => broken.push({ rule, message, where })
   const names = new Set<string>()
   let final: string | undefined
-  const check = (node: StepDefinition | Nested | ForEach, where: ReadonlyArray<number>) => {
-    if (typeof node.name !== "string") breaks(where, "InvalidStepName", Message.noStepName(said(node.name)))
-    else if (node.name === "") breaks(where, "InvalidStepName", Message.emptyStepName)
-    else if (node.name.includes("/") || node.name === "__proto__") {
-      breaks(where, "InvalidStepName", Message.reservedStepName(node.name))
-    } else if (!isWellFormed(node.name)) breaks(where, "InvalidStepName", Message.unfitStepName(node.name))
+  const check = (node: StepDefinition | WaitDefinition | Nested | ForEach, where: ReadonlyArray<number>) => {
+    const unfit = nameProblem(node.name)
+    if (unfit !== undefined) breaks(where, "InvalidStepName", unfit)
     if (names.has(node.name)) breaks(where, "DuplicateStep", Message.duplicateStep(node.name))
     names.add(node.name)
+    if (node._tag === "Wait") {
+      return waitProblems(node, final).forEach((message) => breaks(where, "InvalidWait", message))
+    }
     const kind = kindOf(node)
     const isFinal = node._tag !== "ForEach" && finalOf(node) !== undefined
     if (final !== undefined && (node._tag !== "Step" || !isFinal)) {
@@ -252,6 +278,7 @@ export const brokenRules = (definition: Definition): ReadonlyArray<BrokenRule> =
     block.nodes.forEach((sibling: StepDefinition | Nested | ForEach, index) => {
       const here = [...where, index]
       if (sibling._tag === "ForEach") breaks(here, "ListInParallel", Message.listInParallel(sibling.name))
+      else if (waits(sibling)) breaks(here, "WaitInParallel", Message.waitInParallel(sibling.name))
       else if (finalOf(sibling) === undefined) check(sibling, here)
       else breaks(here, "FinalInParallel", Message.finalInParallel(sibling.name))
     })
@@ -296,7 +323,8 @@ const listProblems = (list: ForEach): Problems => {
     ...blockProblems(list, of),
     ...notFunctions.flatMap((problem) => problem === undefined ? [] : [["NoFunction", problem] as const]),
     ...program === undefined ? [["NotBuilt", Message.notBuilt(list.name)] as const] : [],
-    ...program?.firstFinal === undefined ? [] : [["FinalInList", Message.finalInList(list.name)] as const]
+    ...program?.firstFinal === undefined ? [] : [["FinalInList", Message.finalInList(list.name)] as const],
+    ...program?.firstWait === undefined ? [] : [["WaitInList", Message.waitInList(list.name)] as const]
   ]
 }
 
@@ -310,6 +338,9 @@ const kindOf = (node: StepDefinition | Nested | ForEach): string => {
       return "list"
   }
 }
+/** Whether a sibling waits: where there are no types, it may be a step of that kind. */
+const waits = (node: StepDefinition | WaitDefinition | Nested): boolean =>
+  node._tag === "Wait" || (node._tag === "Nested" && node.program.firstWait !== undefined)
 
 /** The first Final in a node, if it has one. */
 const finalOf = (node: StepDefinition | Nested): string | undefined =>

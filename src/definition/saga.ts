@@ -12,7 +12,8 @@ import type {
   NodeDefinition,
   ParallelOptions,
   Program,
-  StepDefinition
+  StepDefinition,
+  WaitDefinition
 } from "./definition.ts"
 import { make as makeProgram } from "./program.ts"
 import type { AsRecoveredFailure } from "./Step.ts"
@@ -54,6 +55,17 @@ export class Builder {
   }
   final(name: string, step: WrittenStep) {
     return this.step(name, "Final", step)
+  }
+  wait(
+    name: string,
+    signal: NonNullable<WaitDefinition["signal"]>,
+    options?: { readonly timeout?: WaitDefinition["until"]; readonly onTimeout?: WaitDefinition["onTimeout"] }
+  ) {
+    const { onTimeout = "fail", timeout } = options ?? {}
+    return this.with({ _tag: "Wait", name, signal, until: timeout, onTimeout })
+  }
+  sleep(name: string, howLong: NonNullable<WaitDefinition["until"]>) {
+    return this.with({ _tag: "Wait", name, signal: undefined, until: howLong, onTimeout: { value: undefined } })
   }
   saga(name: string, nested: Any, { input }: { readonly input: Nested["nestedInput"] }) {
     return this.with({

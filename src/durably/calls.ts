@@ -57,7 +57,8 @@ export interface ExecuteOptions {
  *
  * The execution belongs to the {@link Checkpoint}, not to the call: a call that is interrupted stops waiting, and the execution
  * goes on in this process until the layer of the checkpoint closes, unless `onInterrupt` says otherwise. If another process drives
- * the execution, the call waits for it.
+ * the execution, the call waits for it. So it does where a step waits for a signal or a time: then it goes on with the execution, if
+ * nobody else is faster.
  *
  * @example
  * ```ts prelude=trip
@@ -99,7 +100,8 @@ export const execute = <Input, Output, Error, Requirements, Owed extends string 
 /**
  * Starts a saga durably, and succeeds once the start is stored: from then on it happens, or is undone, whichever process dies. This
  * process drives it, and logs if it has to leave it for recovery. Called again with the same `executionId` and input, it does
- * nothing where the execution is driven or has ended, and goes on with it where no process drives it.
+ * nothing where the execution is driven or has ended, and goes on with it where no process drives it. Once a step waits, a `Worker` goes
+ * on with the execution, or a call that waits for it.
  *
  * It costs one commit more than {@link execute}, which stores the start with the intent of the first side effect.
  *
@@ -275,7 +277,8 @@ export interface ResumeOptions extends Pick<ExecuteOptions, "onInterrupt"> {
 
 /**
  * Goes on with one stored execution, forward or backward as its journal says: recorded outcomes are taken from the journal,
- * everything after them runs. A parked execution is set going again. A finished one returns its recorded result.
+ * everything after them runs. A parked execution is set going again. One that waits is waited for, as {@link execute} does. A finished one
+ * returns its recorded result.
  *
  * @example
  * ```ts prelude=trip

@@ -2,7 +2,7 @@
  * S19: a request to cancel an execution is a message, which its driver takes. It interrupts what may be interrupted, and waits for
  * what may not: a Final while it is called, and a step that is in doubt.
  */
-import { Cause, Effect, Option, Schema } from "effect"
+import { Cause, Effect, Option } from "effect"
 import { isWellFormed } from "../definition/rules.ts"
 import type * as Journal from "../Journal.ts"
 import { committedFinal } from "../Journal.ts"
@@ -13,27 +13,16 @@ import {
   type CheckpointError,
   ExecutionNotFound,
   is,
-  JournalCorrupt
+  type JournalCorrupt
 } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { emptyList } from "../values/emptyList.ts"
 import { textOrKind } from "../values/numbers.ts"
 import { sumOf } from "./load.ts"
+import { asSignal, encodeMessage, isName, isText } from "./messages.ts"
 import type { Run } from "./run.ts"
 
-/** A message as it is stored. */
-const Message = Schema.parseJson(Schema.TaggedStruct("Cancel", {
-  by: Schema.String,
-  reason: Schema.optional(Schema.String)
-}))
-const encode = Schema.encodeSync(Message)
-const decode = Schema.decodeUnknownOption(Message)
-
-const longestName = 400
 const longestReason = 4000
-
-const isText = (value: unknown, longest: number): boolean =>
-  typeof value === "string" && value.length <= longest && !/[\p{Surrogate}\0]/u.test(value)
 
 /** Stores a request to cancel an execution, unless its journal says that it must be refused. */
 export const cancel = (
@@ -47,15 +36,14 @@ export const cancel = (
   Effect.gen(function*() {
     const refuse = (reason: CancellationRefused["reason"]) =>
       new CancellationRefused({ reason, executionId: textOrKind(executionId) })
-    const isNamed = isText(by, longestName) && by.trim() !== "" &&
-      (reason === undefined || isText(reason, longestReason))
+    const isNamed = isName(by) && (reason === undefined || isText(reason, longestReason))
     if (!isNamed) return yield* refuse("Unnamed")
     const store = yield* Checkpoint.Checkpoint
     const known = yield* whyRefused(store, executionId)
     if (known !== undefined) return yield* refuse(known)
     const number = yield* store.send({
       executionId,
-      body: encode({ _tag: "Cancel", by, ...(reason === undefined ? {} : { reason }) })
+      body: encodeMessage({ _tag: "Cancel", by, ...(reason === undefined ? {} : { reason }) })
     })
     // It has ended, or was pruned, between the look and the message.
     if (number === undefined) return yield* refuse((yield* whyRefused(store, executionId)) ?? "Finished")
@@ -75,42 +63,13 @@ const whyRefused = (
     if (state.direction === "Back") return "Unwinding"
     if (committedFinal(state) !== undefined) return "Committed"
     const sent = yield* store.messages(executionId)
-    return sent.some(({ number }) => number > state.taken) ? "Requested" : undefined
+    return sent.some(({ body, number }) => number > state.taken && asSignal(body) === undefined)
+      ? "Requested"
+      : undefined
   })
 
-/** The mailbox of a run that is driven under a claim. */
-export const mailboxOf = (store: Pick<Checkpoint.Service, "messages">, run: Run): Checkpoint.Mailbox => ({
-  take: (request) => take(run, request),
-  read: Effect.catchAllCause(
-    Effect.flatMap(store.messages(run.executionId), (messages) => takeMessages(run, messages)),
-    (cause) => Effect.logDebug("messages could not be read; they are read again within a second", cause)
-  )
-})
-
-/**
- * Takes the messages that were not taken before, in the order in which they were sent. Fails at one that this release cannot read:
- * its execution is left to a release that can.
- */
-export const takeMessages = (
-  run: Run,
-  messages: ReadonlyArray<Checkpoint.StoredMessage>
-): Effect.Effect<void, JournalCorrupt> =>
-  Effect.forEach(messages, ({ body, number }) => {
-    if (number <= run.read) return Effect.void
-    return Option.match(decode(body), {
-      onSome: ({ by, reason }) => {
-        run.read = number
-        take(run, { by, reason, message: number, refused: undefined, accepted: undefined })
-        return Effect.void
-      },
-      onNone: () => {
-        const problem = `message ${number} is none that this release knows`
-        return Effect.fail(new JournalCorrupt({ executionId: run.executionId, problem }))
-      }
-    })
-  }, { discard: true })
-
-const take = (run: Run, request: Checkpoint.CancelRequest): void => {
+/** Takes a request to cancel a run: does what can be done about it now. */
+export const take = (run: Run, request: Checkpoint.CancelRequest): void => {
   run.requests = [...run.requests, request]
   considerRequests(run)
 }

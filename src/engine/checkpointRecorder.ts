@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { ForEach, Program, StepNode } from "../definition/definition.ts"
 import * as Journal from "../Journal.ts"
-import { classifications, isFinished } from "../journal/statuses.ts"
+import { classifications, isWaiting, leavesNoMessage } from "../journal/statuses.ts"
 import { Sum } from "../journal/transition.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
@@ -38,6 +38,8 @@ export class CheckpointRecorder implements Recorder {
   readonly executionId: string
   readonly observer: Observer | undefined
   readonly attributes: Checkpoint.Attributes | undefined
+  /** When an execution that begins to wait is due, in epoch milliseconds. */
+  wakesAt: number | undefined = undefined
   private readonly store: Destination["store"]
   private readonly sum: Sum
   private sequence: number
@@ -145,7 +147,7 @@ export class CheckpointRecorder implements Recorder {
       this.appendedCount = this.recordedCount
       const sequence = this.sequence++
       const commit = new Commit(this, sequence, state, state.status, Journal.commitOf(pending, fence))
-      const appended = isFinished(state.status) ? this.appendEnd(commit, pending) : this.store.append(commit)
+      const appended = leavesNoMessage(state.status) ? this.appendEnd(commit, pending) : this.store.append(commit)
       return this.tellLater.length === 0 ? appended : this.tellOnceStored(appended, state)
     } catch (thrown) {
       // A store that throws synchronously must not look like a failed step.
@@ -185,7 +187,7 @@ export class CheckpointRecorder implements Recorder {
   }
 
   /**
-   * If a message keeps the execution from ending, all but its end is stored: the outcome of the last step, which is in the same
+   * If a message keeps the execution from ending, or from waiting, all but its end is stored: the outcome of the last step, which is in the same
    * commit, is known.
    */
   private appendEnd(commit: Commit, pending: ReadonlyArray<string>): ReturnType<Checkpoint.Service["append"]> {
@@ -193,7 +195,7 @@ export class CheckpointRecorder implements Recorder {
     return Effect.catchAll(this.store.append(commit), (error) => {
       const hasMessages = error._tag === "ExecutionConflict" && error.reason === "HasMessages"
       if (!hasMessages || before.length === 0) return Effect.fail(error)
-      const status = commit.status === "Succeeded" ? "Running" : "Unwinding"
+      const status = commit.status === "Undone" ? "Unwinding" : "Running"
       const body = Journal.commitOf(before, this.claim.fence)
       const unended = new Commit(this, commit.sequence, { taken: commit.taken }, status, body)
       return Effect.zipRight(this.store.append(unended), Effect.fail(error))
@@ -228,9 +230,12 @@ class Commit implements Checkpoint.Commit {
   readonly fence: number
   readonly taken: number
   readonly attributes: Checkpoint.Attributes | undefined
+  readonly wakeIn: number | undefined
 
   constructor(
-    { attributes, claim, executionId, program }: Pick<Destination, "attributes" | "claim" | "executionId" | "program">,
+    { attributes, claim, executionId, now, program, wakesAt }:
+      & Pick<Destination, "attributes" | "claim" | "executionId" | "program" | "now">
+      & { readonly wakesAt: number | undefined },
     sequence: number,
     { taken }: Pick<Journal.ExecutionState, "taken">,
     status: Journal.Status,
@@ -247,6 +252,8 @@ class Commit implements Checkpoint.Commit {
     this.fence = claim.fence
     this.taken = taken
     this.attributes = sequence === 0 ? attributes : undefined
+    // At least a millisecond: a driver that finds it is not due yet must not find that again at once.
+    this.wakeIn = wakesAt === undefined || !isWaiting(status) ? undefined : Math.max(1, Math.ceil(wakesAt - now()))
   }
 }
 
@@ -260,6 +267,7 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
     case "CancellationRequested":
     case "CancellationRefused":
     case "Parked":
+    case "Waiting":
     case "Finished":
       return true
     case "Started":
@@ -270,6 +278,8 @@ const isToldOnceStored = (event: Journal.Event): boolean => {
     case "ItemsListed":
     case "CompensationSucceeded":
     case "CompensationFailed":
+    case "WaitStarted":
+    case "SignalReceived":
     case "Resumed":
       return false
   }

@@ -19,17 +19,20 @@ import { canonical } from "../values/json.ts"
 import { textOrKind } from "../values/numbers.ts"
 import { andThen, validate } from "../values/schema.ts"
 import { findObserver, type Observer } from "../watch/observer.ts"
+import { unlessItWaits } from "./asleep.ts"
 import { attributesOf } from "./attributes.ts"
-import { considerRequests, mailboxOf, takeMessages } from "./cancellation.ts"
+import { considerRequests } from "./cancellation.ts"
 import { CheckpointRecorder, stored } from "./checkpointRecorder.ts"
 import { capture, type Captured } from "./codec.ts"
 import { failAsParked } from "./endings.ts"
 import { checkFinding } from "./finding.ts"
 import { runForward, runSagaWithin } from "./interpreter.ts"
-import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive } from "./join.ts"
+import { type Call, type Drive, type Driven, driveUntilStored, type Driving, joinOrDrive, waiting } from "./join.ts"
+import { parkAsKeepsFailing } from "./keepsFailing.ts"
 import { checkInput, load, type Loaded, loadKnown } from "./load.ts"
+import { mailboxOf, takeMessages } from "./mailbox.ts"
 import { type AnyEffect, type Finding, Run } from "./run.ts"
-import { warnParked } from "./unwind.ts"
+import { withDeadline } from "./waiting.ts"
 
 /** After how many claims without a new event an execution is parked, see {@link Resume.maxClaims}. */
 export const defaultMaxClaims = 10
@@ -56,6 +59,8 @@ export const start = (program: Program, input: unknown, { executionId }: Pick<Ca
     (call, drive) => driveUntilStored(program, call, drive)
   )
 
+const patiently = { shares: true, waitsForOthers: true, staysOn: true }
+
 /** Takes the input as it is at this moment, for a call that drives the execution of it. */
 const withInput = <A>(
   program: Program,
@@ -65,7 +70,7 @@ const withInput = <A>(
 ): AnyEffect<A> => {
   const { executionId, onInterrupt, storesFirst } = options
   return captureInput(program, input, executionId, ({ encoded, value }) => {
-    const call = { executionId, input: canonical(encoded), shares: true, onInterrupt, waitsForOthers: true }
+    const call = { executionId, input: canonical(encoded), onInterrupt, ...patiently }
     return use(
       call,
       (store, driven) =>
@@ -110,10 +115,16 @@ export const resume = (
     readonly finding?: Finding | undefined
   }
 ): AnyEffect =>
-  resumeKnown(program, { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity }, {
-    onInterrupt,
-    whenPausing: undefined
-  }, exitOf)
+  resumeKnown(
+    program,
+    { ...asItIs, executionId, wakes: true, finding, maxClaims: Infinity },
+    {
+      onInterrupt,
+      whenPausing: undefined
+    },
+    true,
+    exitOf
+  )
 
 const exitOf = ({ exit }: Driven): Effect.Effect<unknown, unknown> => exit
 
@@ -129,7 +140,8 @@ export const recover = (
     readonly maxClaims: number
   },
   watch: Watch = { onInterrupt: "suspend", whenPausing: undefined }
-): Driving => resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, watch, Effect.succeed)
+): Driving =>
+  resumeKnown(program, { ...asItIs, executionId, wakes: wakes ?? false, maxClaims }, watch, false, Effect.succeed)
 
 /** How a call watches over an execution that it resumes. */
 export interface Watch {
@@ -154,26 +166,29 @@ const resumeKnown = <A, E>(
   program: Program,
   options: Resume,
   watch: Watch,
+  staysOn: boolean,
   finish: (driven: Driven) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | DrivingError, any> =>
-  joinOrDrive(
-    program,
-    {
+  Effect.suspend(() => {
+    // The journal has the finding since the first time.
+    let known = options
+    const call: Call = {
       executionId: options.executionId,
       input: undefined,
       shares: options.finding === undefined,
       get onInterrupt() {
         return watch.onInterrupt
       },
-      waitsForOthers: false
-    },
-    (store, driven, isAgain) => {
+      waitsForOthers: false,
+      staysOn
+    }
+    return joinOrDrive(program, call, (store, driven) => {
       driven.whenPausing ??= watch.whenPausing
-      // The journal has the finding since the first time.
-      return resumeFound(store, driven, program, isAgain ? { ...options, finding: undefined } : options)
-    },
-    finish
-  )
+      const now = known
+      known = { ...options, finding: undefined }
+      return resumeFound(store, driven, program, now)
+    }, finish)
+  })
 
 /** Resumes an execution by what is stored of it now. */
 export const resumeFound = (
@@ -239,12 +254,14 @@ const driveClaimed = (
   run: Run
 ): Driving => {
   driven.open(mailboxOf(store, run))
-  return Effect.flatMap(Effect.exit(runSagaWithin(run, Effect.interruptible)), (exit) => {
+  return Effect.flatMap(Effect.exit(withDeadline(run, runSagaWithin(run, Effect.interruptible))), (exit) => {
+    // The commit that says so has ended the claim.
+    if (run.halt?.waits === true) return Effect.succeed(waiting(run.recorder?.wakesAt))
     const release = store.release(run.executionId, claim)
     // Its end, too, may be what could not be stored.
     if (run.halt !== undefined) return Effect.zipRight(release, Effect.failCause(run.halt.cause))
     const status = run.recorder?.state()?.status ?? "Running"
-    const ended = Effect.succeed({ status, exit })
+    const ended = Effect.succeed({ status, exit, wakesAt: undefined })
     return isDriven(status) ? Effect.zipRight(release, ended) : ended
   })
 }
@@ -258,7 +275,7 @@ export const asRecorded = (
 ): Effect.Effect<Driven> | undefined => {
   const { status } = past.state
   const ended = (exit: AnyEffect): Effect.Effect<Driven> =>
-    Effect.map(Effect.exit(exit as Effect.Effect<unknown, unknown>), (exit) => ({ status, exit }))
+    Effect.map(Effect.exit(exit as Effect.Effect<unknown, unknown>), (exit) => ({ status, exit, wakesAt: undefined }))
   switch (status) {
     case "Succeeded":
       if (past.output !== undefined) return ended(Effect.succeed(past.output.value))
@@ -270,6 +287,7 @@ export const asRecorded = (
       return wakes ? undefined : ended(failAsParked(program, executionId, past))
     case "Running":
     case "Unwinding":
+    case "Waiting":
       return undefined
   }
 }
@@ -285,7 +303,13 @@ const resumeStored = (
   driven.noteStored()
   return Effect.zipRight(
     checkFinding(program, executionId, loaded.past.state, finding),
-    asRecorded(program, loaded, options, wakes !== false) ?? claimAndDrive(store, driven, program, options)
+    asRecorded(program, loaded, options, wakes !== false) ?? unlessItWaits(
+      store,
+      program,
+      loaded,
+      () => claimAndDrive(store, driven, program, options),
+      options
+    )
   )
 }
 
@@ -354,7 +378,7 @@ export const driveResumed = (
       if (state.status !== "Parked" && claims > maxClaims) {
         return Effect.onError(parkAsKeepsFailing(program, loaded, recorder, claims), () => release)
       }
-      if (state.status === "Parked") recorder.record({ _tag: "Resumed", at: now() })
+      if (!isDriven(state.status)) recorder.record({ _tag: "Resumed", at: now() })
       const run = new Run({
         program,
         executionId,
@@ -372,22 +396,4 @@ export const driveResumed = (
       })
     })
   )
-}
-
-/** S25: parks an execution that was claimed so often without a new event. */
-const parkAsKeepsFailing = (
-  program: Program,
-  { past }: Loaded,
-  recorder: CheckpointRecorder,
-  claims: number
-): Driving => {
-  const { executionId } = recorder
-  recorder.record({ _tag: "Parked", reason: "KeepsFailing", claims, at: recorder.now() })
-  const parked: AnyEffect = Effect.suspend(() =>
-    Effect.tapErrorCause(
-      failAsParked(program, executionId, { ...past, state: recorder.state() ?? past.state }),
-      (cause) => warnParked({ executionId, program }, cause)
-    )
-  )
-  return stored(recorder, Effect.map(Effect.exit(parked), (exit): Driven => ({ status: "Parked", exit })))
 }

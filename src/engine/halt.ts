@@ -8,8 +8,11 @@ import type { DrivingError } from "../SagaError.ts"
  */
 export class Halt {
   readonly cause: Cause.Cause<DrivingError>
-  constructor(cause: Cause.Cause<DrivingError>) {
+  /** Whether the execution waits: then it is no failure, and the journal says so. A tracer hands on a copy: never compare a halt. */
+  readonly waits: boolean
+  constructor(cause: Cause.Cause<DrivingError>, waits = false) {
     this.cause = cause
+    this.waits = waits
   }
 }
 

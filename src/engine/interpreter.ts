@@ -14,15 +14,16 @@ import { validate } from "../values/schema.ts"
 import { Action, settleDoubt } from "./action.ts"
 import { unlessInterrupted } from "./beforeCall.ts"
 import { considerRequests, isToBeCancelled } from "./cancellation.ts"
+import { recordOutput, recordSuccess } from "./finished.ts"
 import { haltOf } from "./halt.ts"
 import { type Item, itemsOf } from "./items.ts"
 import { recordOutcome, recordStart, recordWithEffect } from "./outcome.ts"
 import { runParallel, type SiblingKind } from "./parallel.ts"
 import { callPure, noteFailure, seen } from "./pure.ts"
-import type { Recorder } from "./recorder.ts"
 import { type AnyEffect, Armed, type FailedAt, type Frame, type Past, type Run } from "./run.ts"
 import { isStoredWithEffect } from "./transaction.ts"
 import { endAfterFailure } from "./unwind.ts"
+import { runWait } from "./waiting.ts"
 
 /** Runs a saga to its end: its output, or, with everything undone, its original cause, or an error that says what stands. */
 export const runSaga = (run: Run): AnyEffect => Effect.uninterruptibleMask((restore) => runSagaWithin(run, restore))
@@ -41,23 +42,6 @@ export const runSagaWithin = (run: Run, restore: Run["restore"]): AnyEffect =>
         : recordOutput(recorder, output)
     }
   )
-
-/** Records the successful end: from here on nothing is undone. */
-export const recordSuccess = (recorder: Recorder, end: AnyEffect): AnyEffect => {
-  recorder.record({ _tag: "Finished", result: "Succeeded", at: recorder.now() })
-  return recorder.commit(() => end)
-}
-
-/** Records the successful end with the saga's output. */
-const recordOutput = (recorder: Recorder, output: unknown): AnyEffect =>
-  Effect.matchEffect(recorder.captureOutput(undefined, output), {
-    onSuccess: ({ encoded, text, value }) => {
-      recorder.record({ _tag: "Finished", result: "Succeeded", output: { value: encoded }, at: recorder.now() }, text)
-      return recorder.commit(() => Effect.succeed(value))
-    },
-    // Every step has happened, so nothing is undone: what the last of them did is stored.
-    onFailure: (halt) => recorder.commit(() => Effect.fail(halt))
-  })
 
 /**
  * Runs the steps, and unwinds if one fails. On success `keep` disposes of the armed compensations, inside the same
@@ -81,6 +65,7 @@ const runWithin = (
   if (recorder === undefined) return ran
   const ended = Effect.catchAllCause(ran, (cause) => {
     run.halt = haltOf(cause)
+    if (run.halt?.waits === true) return Effect.void
     return Effect.failCause(run.halt === undefined ? cause : run.halt.cause)
   })
   return recorder.observer === undefined ? ended : recorder.observer.begin(ended, recorder, staysOpen)
@@ -116,6 +101,7 @@ const skipped = Symbol("skipped")
 const publish = (frame: Frame, node: Node, seen: unknown): void => {
   switch (node._tag) {
     case "Step":
+    case "Wait":
     case "Nested":
     case "ForEach":
       frame.outputs[node.name] = seen
@@ -133,6 +119,7 @@ const complete = (run: Run, frame: Frame, node: Node, output: unknown): unknown 
   switch (node._tag) {
     case "Step":
       return completeStep(run, frame, node, output)
+    case "Wait":
     case "Nested":
     case "Parallel":
     case "ForEach":
@@ -151,7 +138,13 @@ const completeStep = (run: Run, frame: Frame, step: StepNode, output: unknown): 
 const runNode = (run: Run, frame: Frame, node: Node): AnyEffect => {
   switch (node._tag) {
     case "Step":
-      return run.past === undefined ? runStep(run, frame, node) : replayStep(run, run.past, frame, node)
+      return run.past === undefined
+        ? runStep(run, frame, node)
+        : replayStep(run, run.past, frame, node, () => runStep(run, frame, node))
+    case "Wait":
+      return run.past === undefined
+        ? runWait(run, frame, node)
+        : replayStep(run, run.past, frame, node.step, () => runWait(run, frame, node))
     case "Nested":
       return runNested(run, frame, node)
     case "Parallel":
@@ -202,11 +195,11 @@ const runForEach = (run: Run, frame: Frame, list: ForEach): AnyEffect =>
     return runParallel(run, frame, { nodes, concurrency, unwind }, items)
   })
 
-/** Takes a step's outcome from the journal; settles it if it is not there (S13). */
-const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffect => {
+/** Takes a step's outcome from the journal; settles it if it is not there (S13). `begin` runs the step as if it were new. */
+const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode, begin: () => AnyEffect): AnyEffect => {
   const recorded = past.state.steps.get(step.path)
   const isBack = past.state.direction === "Back"
-  if (recorded === undefined) return isBack ? Effect.failCause(past.cause) : runStep(run, frame, step)
+  if (recorded === undefined) return isBack ? Effect.failCause(past.cause) : begin()
   switch (recorded.status) {
     case "Succeeded":
     case "Undoing":
@@ -216,22 +209,35 @@ const replayStep = (run: Run, past: Past, frame: Frame, step: StepNode): AnyEffe
     case "Skipped":
       return Effect.succeed(skipped)
     case "Failed":
-      return isBack ? Effect.failCause(past.cause) : replayFailure(run, past, frame, step, recorded)
+      return isBack ? Effect.failCause(past.cause) : replayFailure(run, past, step, recorded, begin)
     case "Started":
     case "InDoubt":
-      return isBack ? Effect.failCause(past.cause) : replayDoubt(run, past, frame, step, recorded)
+      return isBack ? Effect.failCause(past.cause) : replayDoubt(run, past, frame, step, recorded, begin)
   }
 }
 
-const replayFailure = (run: Run, past: Past, frame: Frame, step: StepNode, recorded: StepState): AnyEffect => {
+const replayFailure = (
+  run: Run,
+  past: Past,
+  step: StepNode,
+  recorded: StepState,
+  begin: () => AnyEffect
+): AnyEffect => {
   // Run again: a Final that failed after the point of no return, or an action that was interrupted between two attempts.
   const again = run.committed.length > 0 || recorded.failures.every(({ kind }) => kind === "Interrupt")
-  return again ? runStep(run, frame, step) : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
+  return again ? begin() : noteFailure(run, step, Effect.failCause(past.causeOf(recorded)))
 }
 
 /** Settles a step of which no outcome is recorded. One without a side effect runs again. */
-const replayDoubt = (run: Run, past: Past, frame: Frame, step: StepNode, recorded: StepState): AnyEffect => {
-  if (!classifications[step.classification].hasSideEffect) return runStep(run, frame, step)
+const replayDoubt = (
+  run: Run,
+  past: Past,
+  frame: Frame,
+  step: StepNode,
+  recorded: StepState,
+  begin: () => AnyEffect
+): AnyEffect => {
+  if (!classifications[step.classification].hasSideEffect) return begin()
   const action = new Action(run, frame, step)
   action.hold(true)
   const { finding } = past
@@ -244,7 +250,7 @@ const replayDoubt = (run: Run, past: Past, frame: Frame, step: StepNode, recorde
   recorder?.record({ _tag: "StepFailed", step: step.path, failures: [], attempts: 0, at: recorder.now() })
   action.letGo()
   considerRequests(run)
-  return runStep(run, frame, step)
+  return begin()
 }
 
 const runStep = (run: Run, frame: Frame, step: StepNode): AnyEffect => {

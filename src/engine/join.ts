@@ -1,9 +1,10 @@
 /** Calls of one process for one execution: a fiber of its own drives it, and all calls wait for that. */
-import { Cause, Context, Effect, Exit, Option } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
 import { unknownPolicy } from "../definition/messages.ts"
 import type * as Journal from "../Journal.ts"
+import { isWaiting } from "../journal/statuses.ts"
 import { type DrivingError, ExecutionConflict } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { isClosed } from "../store/groupCommits.ts"
@@ -17,9 +18,16 @@ import { cancel, ownCancellation } from "./cancellation.ts"
 export interface Driven {
   /** By the journal. */
   readonly status: Journal.Status
-  /** How the saga ended, in its own errors. */
+  /** How the saga ended, in its own errors. Of one that waits nobody may ask. */
   readonly exit: Exit.Exit<unknown, unknown>
+  /** Of one that waits: when it is due, in epoch milliseconds; undefined if only a message wakes it. */
+  readonly wakesAt: number | undefined
 }
+
+/** An execution that waits: nobody drives it until it is due, or until a message is there. */
+export const waiting = (wakesAt: number | undefined): Driven => ({ status: "Waiting", exit: notEnded, wakesAt })
+
+const notEnded = Exit.die(new Error("the execution waits, and has no exit"))
 
 export type Driving = Effect.Effect<Driven, DrivingError, any>
 
@@ -34,6 +42,8 @@ export interface Call {
   readonly onInterrupt: "cancel" | "suspend" | undefined
   /** Whether it waits for an execution that another process drives; if not, it fails with `OtherDriver`. */
   readonly waitsForOthers: boolean
+  /** Whether it goes on to wait, and drives again, where the execution waits; if not, it ends then. */
+  readonly staysOn: boolean
 }
 
 /** Drives an execution in a fiber of its own. `isAgain`: it has, to an end that a message kept from being stored. */
@@ -76,10 +86,9 @@ const awaitEnd = <A, E>(
   joined(program, call, drive, outer, ({ asksTheSame, driven, inside, restore, store }) => {
     // Uninterruptible in between: each interruption of the call is to arrive where it can stop the execution.
     const again = (next: number) => awaitEnd(program, call, drive, finish, next, restore)
-    const cancelElsewhere = Effect.ignore(
-      Effect.provideService(cancel(call.executionId, byItsCaller), Checkpoint.Checkpoint, store)
-    )
-    return Effect.matchCauseEffect(waiting(store, inside, call.executionId, restore(driven.exit)), {
+    const requested = Effect.provideService(cancel(call.executionId, byItsCaller), Checkpoint.Checkpoint, store)
+    const cancelElsewhere = Effect.ignore(Effect.zipRight(requested, driveOnce(program, call, drive)))
+    return Effect.matchCauseEffect(whileWaiting(store, inside, call.executionId, restore(driven.exit)), {
       // This call was interrupted, not the execution.
       onFailure: (interruption) => {
         const stopped = stopOf(call, driven)
@@ -87,7 +96,7 @@ const awaitEnd = <A, E>(
           stopped,
           (exit) => {
             if (exit === undefined) return Effect.failCause(interruption)
-            if (!call.waitsForOthers || !isDrivenElsewhere(exit)) return Effect.flatMap(exit, finish)
+            if (pauseAfter(call, store, exit, turn) === undefined) return Effect.flatMap(exit, finish)
             return Effect.zipRight(
               call.onInterrupt === "cancel" ? cancelElsewhere : Effect.void,
               Effect.failCause(interruption)
@@ -101,8 +110,9 @@ const awaitEnd = <A, E>(
         if (!asksTheSame) return again(turn)
         // Somebody else stopped it, and to this call that is no interruption.
         if (driven.isSuspended() && wasInterrupted(exit)) return again(turn)
-        if (call.waitsForOthers && isDrivenElsewhere(exit)) {
-          const paused = restore(pause(turn))
+        const pausing = pauseAfter(call, store, exit, turn)
+        if (pausing !== undefined) {
+          const paused = restore(pausing)
           const next = call.onInterrupt === "cancel" ? Effect.onInterrupt(paused, () => cancelElsewhere) : paused
           return Effect.zipRight(next, again(turn + 1))
         }
@@ -110,6 +120,39 @@ const awaitEnd = <A, E>(
       }
     })
   })
+
+/** Drives an execution as far as it goes now: one that waits takes its messages. */
+const driveOnce = (program: Program, call: Call, drive: Drive): Effect.Effect<void, DrivingError, any> => {
+  const { executionId, input, shares } = call
+  const once = { executionId, input, shares, onInterrupt: undefined, waitsForOthers: false, staysOn: false }
+  return awaitEnd(program, once, drive, () => Effect.void, 0)
+}
+
+/**
+ * The pause after which a call looks again at an execution that another process drives, or that waits; undefined where the call ends
+ * with this exit.
+ */
+const pauseAfter = (
+  { executionId, staysOn, waitsForOthers }: Call,
+  store: Checkpoint.Service,
+  exit: DrivenExit,
+  turn: number
+): Effect.Effect<void> | undefined => {
+  if (waitsForOthers && isDrivenElsewhere(exit)) return pause(turn)
+  if (!staysOn || !Exit.isSuccess(exit) || !isWaiting(exit.value.status)) return undefined
+  const { wakesAt } = exit.value
+  // After it listens, it looks for what has come before.
+  const sent = Effect.flatMap(
+    Effect.orElseSucceed(store.messages(executionId), () => []),
+    (messages) => messages.length > 0 ? Effect.void : pause(turn)
+  )
+  const sooner = Effect.raceFirst(store.nextMessage(executionId), sent)
+  return wakesAt === undefined ? sooner : Effect.raceFirst(sooner, untilDue(wakesAt))
+}
+
+/** Also another clock than that of the machine brings the time; one that is further away than a timer goes is looked at again. */
+const untilDue = (wakesAt: number): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Math.min(Math.max(0, wakesAt - now), 2 ** 31 - 1)))
 
 /**
  * Stops an execution for a call that was interrupted, and waits until it has stopped: its exit, if it has ended otherwise, or nothing
@@ -241,7 +284,7 @@ const waitsForAny = (
 }
 
 /** Notes that the innermost of the executions in whose steps this code runs waits for another one, while it does. */
-const waiting = <A, E, R>(
+const whileWaiting = <A, E, R>(
   store: Checkpoint.Service,
   inside: ReadonlyArray<string>,
   executionId: string,

@@ -196,6 +196,7 @@ const endOf = (
     case "Running":
     case "Unwinding":
     case "Parked":
+    case "Waiting":
       return Effect.succeed(undefined)
   }
 }

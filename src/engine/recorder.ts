@@ -37,6 +37,8 @@ export interface Recorder {
   /** The end of this process's lease in epoch milliseconds, if it has an end. */
   readonly leaseEndsAt: () => number | undefined
   readonly now: () => number
+  /** When an execution that begins to wait is due, in epoch milliseconds; undefined if only a message wakes it. */
+  wakesAt: number | undefined
 }
 
 /** What a call in a transaction came to. */
@@ -70,6 +72,7 @@ export const makeMemoryRecorder = (now: () => number, observer: Observer | undef
     captureItem: (_list, _key, item) => Exit.succeed({ encoded: item, value: item, text: undefined }),
     whileDriving: (call) => call(),
     leaseEndsAt: () => undefined,
+    wakesAt: undefined,
     now
   }
 }

@@ -2,7 +2,7 @@
 import { Effect, Exit, Option } from "effect"
 import type { Program } from "../definition/definition.ts"
 import { difference } from "../definition/difference.ts"
-import { isDriven } from "../journal/statuses.ts"
+import { isDriven, isWaiting } from "../journal/statuses.ts"
 import type { DrivingError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { asRecorded } from "./durable.ts"
@@ -36,7 +36,8 @@ const sharedExit = (
   driven: Checkpoint.DrivenExecution,
   exit: DrivenExit
 ): Exit.Exit<unknown, unknown> | undefined =>
-  Exit.isSuccess(exit) && !isDriven(exit.value.status) && difference(program, driven) === undefined
+  Exit.isSuccess(exit) && !isDriven(exit.value.status) && !isWaiting(exit.value.status) &&
+    difference(program, driven) === undefined
     ? exit.value.exit
     : undefined
 

@@ -74,7 +74,14 @@ export const driveUnderClaim = (
     const { claim, executionId } = execution
     let isUsed = false
     // Never shared: a call of this process can fail for a reason of its own, as another input, and the worker drives afterwards.
-    const call = { executionId, input: undefined, shares: false, onInterrupt: undefined, waitsForOthers: false }
+    const call = {
+      executionId,
+      input: undefined,
+      shares: false,
+      onInterrupt: undefined,
+      waitsForOthers: false,
+      staysOn: false
+    }
     // A parked execution is claimed for its messages only.
     const options = { ...asItIs, executionId, maxClaims, wakes: claim.fence - 1 }
     const driving = joinOrDrive(program, call, (store, driven, isAgain) => {

@@ -1,5 +1,6 @@
 /** The HTTP status of each error, by its tag and, where that does not tell enough, by what it says. */
 import type { CancellationRefused, ExecutionConflict } from "./driving.ts"
+import type { SignalRefused } from "./signals.ts"
 
 const badRequest = 400
 const notFound = 404
@@ -40,6 +41,15 @@ const ofRefusal: { readonly [Reason in CancellationRefused["reason"]]: number } 
   Unnamed: badRequest
 }
 
+/** A signal that nobody waits for is as unknown as its execution would be; one that comes too late finds another state. */
+const ofSignal: { readonly [Reason in SignalRefused["reason"]]: number } = {
+  Finished: conflict,
+  Unwinding: conflict,
+  Answered: conflict,
+  NoStep: notFound,
+  Unnamed: badRequest
+}
+
 export const statuses = {
   InvalidExecutionId: () => badRequest,
   ExecutionNotFound: () => notFound,
@@ -58,6 +68,7 @@ export const statuses = {
   OutcomeUnknown: () => failed,
   KeepsFailing: () => failed,
   CancellationRefused: ({ reason }: Pick<CancellationRefused, "reason">) => ofRefusal[reason],
+  SignalRefused: ({ reason }: Pick<SignalRefused, "reason">) => ofSignal[reason],
   // Everything is undone, because somebody wanted it.
   Cancelled: () => conflict,
   // Everything is undone; nobody knows any more whether the caller or a service was at fault.

@@ -50,6 +50,9 @@ export const encodeEvent = (event: Event, output?: string): string => {
     case "CancellationRequested":
     case "CancellationRefused":
     case "Parked":
+    case "WaitStarted":
+    case "Waiting":
+    case "SignalReceived":
     case "Resumed":
       return JSON.stringify(event)
   }

@@ -110,6 +110,32 @@ const asked = {
  * `UnwindingStarted`, or with `Parked` where a doubt keeps the execution from going back.
  */
 export const CancellationRequested = Schema.TaggedStruct("CancellationRequested", asked)
+/**
+ * A step that waits has begun: for a signal, for a time, or for whichever comes first. `until` is fixed here, in epoch milliseconds, and
+ * stays the same however often the execution is resumed.
+ */
+export const WaitStarted = Schema.TaggedStruct("WaitStarted", {
+  step: Schema.String,
+  signal: Schema.optional(Schema.String),
+  until: Schema.optional(Schema.Number),
+  at: Timestamp
+})
+/** Nobody drives the execution from here on, until its time has come or a message is there. */
+export const Waiting = Schema.TaggedStruct("Waiting", { at: Timestamp })
+/**
+ * The driver has taken a signal. It is kept until a step uses it: the next one that waits for it, or the one that `step` names. `value`
+ * is as the signal's schema encodes it; `message` is the number of the message that brought it. One whose `id` has come before counts
+ * as taken, and is not kept.
+ */
+export const SignalReceived = Schema.TaggedStruct("SignalReceived", {
+  signal: Schema.String,
+  step: Schema.optional(Schema.String),
+  value: Schema.optional(Schema.Unknown),
+  by: Schema.String,
+  id: Schema.optional(Schema.String),
+  message: Schema.Number,
+  at: Timestamp
+})
 /** Why a request to cancel is refused: the point of no return was passed, the execution went back already, or was to be cancelled. */
 export const RefusedReason = Schema.Literal("Committed", "Unwinding", "Requested")
 export type RefusedReason = typeof RefusedReason.Type
@@ -128,7 +154,7 @@ export const Parked = Schema.TaggedStruct("Parked", {
   claims: Schema.optional(Schema.Number),
   at: Timestamp
 })
-/** Somebody set a parked execution going again, in the direction it had. */
+/** Somebody set a parked execution going again, in the direction it had, or a driver goes on with one that has waited. */
 export const Resumed = Schema.TaggedStruct("Resumed", { at: Timestamp })
 /**
  * The end: everything took effect, or everything was undone. Nothing follows. `output` is there where the saga has a `success`
@@ -156,6 +182,9 @@ export const Event = Schema.Union(
   CancellationRequested,
   CancellationRefused,
   Parked,
+  WaitStarted,
+  Waiting,
+  SignalReceived,
   Resumed,
   Finished
 )

@@ -3,10 +3,12 @@ import type {
   Classification,
   ItemsListed,
   ParkedReason,
+  SignalReceived,
   Started,
   StepSkipped,
   StepStarted,
-  StoredFailure
+  StoredFailure,
+  WaitStarted
 } from "./events.ts"
 import { classifications, type Status, type StepStatus, stepStatuses } from "./statuses.ts"
 
@@ -32,6 +34,11 @@ export interface StepState {
 
 /** An item of a `forEach`, as the input schema of its saga encodes it, and the key by which its steps are known. */
 export type ListedItem = (typeof ItemsListed.Type)["items"][number]
+/** A signal that has come. */
+export type Signal = typeof SignalReceived.Type
+
+/** The step for which an execution waits: for a signal, until a time in epoch milliseconds, or for whichever comes first. */
+export type Waits = Pick<typeof WaitStarted.Type, "step" | "signal" | "until">
 
 /** What the journal knows of an execution: the sum of its events. */
 export interface ExecutionState {
@@ -55,6 +62,12 @@ export interface ExecutionState {
   readonly cancellation: { readonly by: string; readonly reason: string | undefined } | undefined
   /** The number of the last message that a driver has taken; 0 if none. */
   readonly taken: number
+  /** The step that waits, from its begin to its end. There is one at the most: a parallel block has none. */
+  readonly waits: Waits | undefined
+  /** The signals that no step has used, in the order in which they came. */
+  readonly signals: ReadonlyArray<Signal>
+  /** The ids of the signals that have come. */
+  readonly delivered: ReadonlyArray<string>
   /** How often it had been claimed without a new event when it was parked for that. */
   readonly claims: number
   /** The output of the saga, as its `success` schema encodes it; undefined where none is stored. */
@@ -78,6 +91,14 @@ export const isInDoubt = ({ classification, status }: StepState): boolean =>
   classifications[classification].hasSideEffect && stepStatuses[status].isOpen
 
 export const none: ReadonlyArray<StoredFailure> = []
+const noSignals: ReadonlyArray<Signal> = []
+const noIds: ReadonlyArray<string> = []
+
+/** The signal that a step uses, if one is there. */
+export const signalFor = ({ signals }: Pick<ExecutionState, "signals">, { signal, step }: Waits): Signal | undefined =>
+  signal === undefined
+    ? undefined
+    : signals.find((given) => given.signal === signal && (given.step === undefined || given.step === step))
 
 /** One for all executions without a `forEach`: most have none. */
 export const noLists: ReadonlyMap<string, ReadonlyArray<ListedItem>> = new Map()
@@ -97,6 +118,9 @@ export class Draft implements ExecutionState {
   parked: ParkedReason | undefined = undefined
   cancellation: ExecutionState["cancellation"] = undefined
   taken = 0
+  waits: Waits | undefined = undefined
+  signals: ReadonlyArray<Signal> = noSignals
+  delivered: ReadonlyArray<string> = noIds
   claims = 0
   output: ExecutionState["output"] = undefined
   readonly startedAt: number
@@ -128,11 +152,16 @@ export class StepDraft implements StepState {
   undoAttempts = 0
   undoFailures: ReadonlyArray<StoredFailure> = none
 
-  constructor(event: typeof StepStarted.Type | typeof StepSkipped.Type, known: StepState | undefined, index: number) {
+  constructor(
+    event: typeof StepStarted.Type | typeof StepSkipped.Type | typeof WaitStarted.Type,
+    known: StepState | undefined,
+    index: number
+  ) {
     this.step = event.step
     this.index = known?.index ?? index
-    this.classification = event.classification
-    this.status = event._tag === "StepStarted" ? "Started" : "Skipped"
+    // A step that waits has no side effect.
+    this.classification = event._tag === "WaitStarted" ? "ReadOnly" : event.classification
+    this.status = event._tag === "StepSkipped" ? "Skipped" : "Started"
     this.startedAt = known?.startedAt ?? event.at
     this.attempts = known?.attempts ?? 0
     this.doubt = known?.doubt

@@ -11,9 +11,10 @@ import type { Classification } from "./events.ts"
  * - `Running`: it goes forward
  * - `Unwinding`: it goes back
  * - `Parked`: it waits for a person or a retry
+ * - `Waiting`: it waits for a signal or for a time, as its definition says
  * - `Succeeded`, `Undone`: it is finished
  */
-export const Status = Schema.Literal("Running", "Unwinding", "Parked", "Succeeded", "Undone")
+export const Status = Schema.Literal("Running", "Unwinding", "Parked", "Waiting", "Succeeded", "Undone")
 export type Status = typeof Status.Type
 
 /** Where a step is. */
@@ -43,17 +44,22 @@ export const classifications: {
 }
 
 /**
- * Who has an execution of each status: a driver, under a claim; nobody, until a person or a retry sets it going again; or nobody,
- * for good.
+ * Who has an execution of each status: a driver, under a claim; nobody, until a person or a retry sets it going again; nobody,
+ * until its time has come or a message is there; or nobody, for good.
  */
-export const holders: { readonly [Name in Status]: "driver" | "nobody yet" | "nobody" } = {
+export const holders: { readonly [Name in Status]: "driver" | "nobody yet" | "nobody for now" | "nobody" } = {
   Running: "driver",
   Unwinding: "driver",
   Parked: "nobody yet",
+  Waiting: "nobody for now",
   Succeeded: "nobody",
   Undone: "nobody"
 }
 
+/** Whether the store lets an execution be of this status only once its driver has taken all messages. */
+export const leavesNoMessage = (status: Status): boolean =>
+  holders[status] === "nobody" || holders[status] === "nobody for now"
+export const isWaiting = (status: Status): boolean => holders[status] === "nobody for now"
 export const isDriven = (status: Status): boolean => holders[status] === "driver"
 export const isFinished = (status: Status): status is "Succeeded" | "Undone" => holders[status] === "nobody"
 

@@ -10,11 +10,13 @@ import type {
   Finished,
   ItemsListed,
   Resumed,
+  SignalReceived,
   StepFailed,
   StepInDoubt,
   StepSkipped,
   StepStarted,
-  StepSucceeded
+  StepSucceeded,
+  WaitStarted
 } from "./events.ts"
 import {
   committedFinal,
@@ -23,6 +25,7 @@ import {
   type ExecutionState,
   noLists,
   none,
+  signalFor,
   StepDraft,
   type StepState
 } from "./state.ts"
@@ -87,10 +90,12 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
 
   if (event._tag === "Resumed") return resumed(state, event)
   if (state.status === "Parked") return invalid(event, "the execution is parked")
+  if (state.status === "Waiting") return invalid(event, "the execution waits")
 
   switch (event._tag) {
     case "StepStarted":
     case "StepSkipped":
+    case "WaitStarted":
       return stepStarted(state, event)
     case "StepSucceeded":
     case "StepFailed":
@@ -108,8 +113,15 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
       state.status = "Unwinding"
       state.direction = "Back"
       state.failures = event.failures
+      state.waits = undefined
       return state
     }
+    case "Waiting":
+      if (state.waits === undefined) return invalid(event, "no step waits")
+      state.status = "Waiting"
+      return state
+    case "SignalReceived":
+      return signalReceived(state, event)
     case "CancellationRequested":
     case "CancellationRefused":
       return cancellation(state, event)
@@ -125,13 +137,25 @@ const advance = (state: Draft | undefined, event: Event): Draft | InvalidTransit
 }
 
 const resumed = (state: Draft, event: typeof Resumed.Type): Draft | InvalidTransition => {
-  if (state.status !== "Parked") return invalid(event, "the execution is not parked")
+  if (state.status !== "Parked" && state.status !== "Waiting") {
+    return invalid(event, "the execution is neither parked nor waiting")
+  }
   state.parked = undefined
   state.claims = 0
   if (state.direction === "Forward") {
     state.status = "Running"
     state.failures = none
   } else state.status = "Unwinding"
+  return state
+}
+
+const signalReceived = (state: Draft, event: typeof SignalReceived.Type): Draft => {
+  state.taken = Math.max(state.taken, event.message)
+  if (event.id !== undefined) {
+    if (state.delivered.includes(event.id)) return state
+    state.delivered = [...state.delivered, event.id]
+  }
+  state.signals = [...state.signals, event]
   return state
 }
 
@@ -181,12 +205,17 @@ const isClosed = (step: StepState, result: "Succeeded" | "Undone"): boolean =>
 
 const stepStarted = (
   state: Draft,
-  event: typeof StepStarted.Type | typeof StepSkipped.Type
+  event: typeof StepStarted.Type | typeof StepSkipped.Type | typeof WaitStarted.Type
 ): Draft | InvalidTransition => {
   if (state.direction === "Back") return invalid(event, "the execution is being unwound")
   const known = state.steps.get(event.step)
   if (known !== undefined && !stepStatuses[known.status].mayStart) {
     return invalid(event, `step "${event.step}" is ${known.status}`)
+  }
+  if (event._tag === "WaitStarted") {
+    if (state.waits !== undefined) return invalid(event, `step "${state.waits.step}" waits already`)
+    const { signal, step, until } = event
+    state.waits = { step, signal, until }
   }
   state.steps.set(event.step, new StepDraft(event, known, state.steps.size))
   return state
@@ -204,6 +233,7 @@ const stepEnded = (
   }
   step.endedAt = event.at
   step.attempts = event.attempts
+  if (state.waits !== undefined) stopWaiting(state, event)
   switch (event._tag) {
     case "StepSucceeded":
       step.status = "Succeeded"
@@ -231,6 +261,15 @@ const itemsListed = (state: Draft, event: typeof ItemsListed.Type): Draft | Inva
   if (state.lists === noLists) state.lists = new Map([[list, items]])
   else (state.lists as Map<string, typeof items>).set(list, items)
   return state
+}
+
+/** A step that waits uses the first signal that it can, whatever else ends its wait. */
+const stopWaiting = (state: Draft, { step }: { readonly step: string }): void => {
+  const { waits } = state
+  if (waits === undefined || waits.step !== step) return
+  const used = signalFor(state, waits)
+  if (used !== undefined) state.signals = state.signals.filter((signal) => signal !== used)
+  state.waits = undefined
 }
 
 const compensation = (

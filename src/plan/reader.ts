@@ -87,6 +87,7 @@ const definitionOf = (
     version: typeof version === "number" ? version : 1,
     onCompensationFailure: textOf(json, "onCompensationFailure") === "stop" ? "stop" : "continue",
     attributes: undefined,
+    deadline: undefined,
     defaults: {},
     input,
     nodes: parts.flatMap((part): ReadonlyArray<NodeDefinition> => {

@@ -97,7 +97,8 @@ const checked = (options: Options | undefined) =>
  *
  * One that cannot be resumed (its definition changed, its journal is corrupt) is reported with that error, left untouched,
  * and does not stop the others. Register two versions of a saga to finish the executions of both. Parked executions are left
- * alone unless they were cancelled, or `parked` says otherwise; {@link parked} lists them.
+ * alone unless they were cancelled, or `parked` says otherwise; {@link parked} lists them. Those that wait for a signal or a time are
+ * left alone, unless they are due or have a message.
  *
  * Executions that this process drives already are left to it. Those that are leased to another process are waited for, once
  * for as long as their leases last: then whoever has not renewed its lease has died, and what it drove is finished too.
@@ -257,7 +258,16 @@ const runAndLog = (
   warn: Warn
 ): Effect.Effect<Summary, CheckpointError, any> =>
   Effect.suspend(() => {
-    const summary = { succeeded: 0, undone: 0, parked: 0, leftAsItWas: 0, elsewhere: 0, unregistered: 0, goesOn: 0 }
+    const summary = {
+      succeeded: 0,
+      undone: 0,
+      parked: 0,
+      waiting: 0,
+      leftAsItWas: 0,
+      elsewhere: 0,
+      unregistered: 0,
+      goesOn: 0
+    }
     let count = 0
     const say = () => {
       const counts = Object.entries(wordsFor).flatMap(([counter, words]) => {

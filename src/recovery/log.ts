@@ -12,6 +12,7 @@ export const counterOf = {
   Succeeded: "succeeded",
   Undone: "undone",
   Parked: "parked",
+  Waiting: "waiting",
   LeftAsItWas: "leftAsItWas",
   Elsewhere: "elsewhere",
   Unregistered: "unregistered",
@@ -22,6 +23,7 @@ export const wordsFor = {
   succeeded: "succeeded",
   undone: "undone",
   parked: "parked",
+  waiting: "waiting for a signal or a time",
   leftAsItWas: "left as they were",
   elsewhere: "driven by another process",
   unregistered: "of sagas that are not registered",
@@ -37,6 +39,8 @@ export const log = (recovered: Recovered, warn: Warn): Effect.Effect<void> => {
       return Effect.logDebug(`recovered ${execution}: it is undone`, recovered.cause)
     case "GoesOn":
       return Effect.logInfo(`recovered ${execution}: it is tried again from time to time`)
+    case "Waiting":
+      return Effect.logDebug(`recovered ${execution}: it waits`)
     case "Elsewhere":
       return Effect.logDebug(`did not recover ${execution}: another process drives it`)
     case "LeftAsItWas":

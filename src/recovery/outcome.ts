@@ -2,6 +2,7 @@
 import { Cause, Exit, Option } from "effect"
 import type { Driven } from "../engine/join.ts"
 import type { GoesOn } from "../engine/work.ts"
+import { isWaiting } from "../journal/statuses.ts"
 import type { DrivingError } from "../SagaError.ts"
 
 /**
@@ -10,6 +11,7 @@ import type { DrivingError } from "../SagaError.ts"
  * - `Succeeded`: it went forward to its end
  * - `Undone`: it failed, and everything is undone
  * - `Parked`: it waits for a person or a retry
+ * - `Waiting`: it went on, and waits again for a signal or a time
  * - `LeftAsItWas`: it could not be driven, or not to its end, and stays for another time
  * - `Elsewhere`: another process was first, and drives it
  * - `GoesOn`: it is decided, and goes on in this process by itself, see `Recovery.Options.until`
@@ -22,7 +24,7 @@ export type Recovered<Output = unknown> =
   & (
     | { readonly _tag: "Succeeded"; readonly output: Output }
     | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "Elsewhere" | "Unregistered" | "GoesOn" }
+    | { readonly _tag: "Elsewhere" | "Unregistered" | "GoesOn" | "Waiting" }
   )
 
 /** How many executions came to what, see {@link Recovered}. */
@@ -30,6 +32,7 @@ export interface Summary {
   readonly succeeded: number
   readonly undone: number
   readonly parked: number
+  readonly waiting: number
   readonly leftAsItWas: number
   readonly elsewhere: number
   readonly unregistered: number
@@ -39,7 +42,7 @@ export interface Summary {
 type Became =
   | { readonly _tag: "Succeeded"; readonly output: unknown }
   | { readonly _tag: "Undone" | "Parked" | "LeftAsItWas"; readonly cause: Cause.Cause<unknown> }
-  | { readonly _tag: "Elsewhere" | "GoesOn" }
+  | { readonly _tag: "Elsewhere" | "GoesOn" | "Waiting" }
 
 /**
  * What became of an execution: by its journal, never by the error that it ended with, which may be another execution's. An
@@ -54,6 +57,7 @@ export const becameOf = (driving: Exit.Exit<Driven | GoesOn, DrivingError>): Bec
   }
   if ("_tag" in driving.value) return driving.value
   const { exit, status } = driving.value
+  if (isWaiting(status)) return { _tag: "Waiting" }
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", output: exit.value }
   const { cause } = exit
   switch (status) {
@@ -64,6 +68,7 @@ export const becameOf = (driving: Exit.Exit<Driven | GoesOn, DrivingError>): Bec
     case "Succeeded":
     case "Running":
     case "Unwinding":
+    case "Waiting":
       return { _tag: "LeftAsItWas", cause }
   }
 }

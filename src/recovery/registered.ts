@@ -1,14 +1,14 @@
 /** The sagas that are given to a recovery or to a worker. */
 import { Effect } from "effect"
 import type { NotBuilt } from "../definition/messages.ts"
-import type { OwedToScoped, ReadyToExecute } from "../definition/owed.ts"
+import type { OwedInProcess, OwedToScoped, ReadyToExecute } from "../definition/owed.ts"
 import * as Plan from "../plan/Plan.ts"
 import type * as Saga from "../Saga.ts"
 import type { CheckpointError, JournalCorrupt } from "../SagaError.ts"
 import type { UnfinishedExecution } from "../store/Checkpoint.ts"
 
 /** A saga that may be run durably, or every plan. */
-export type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedToScoped> | Plan.Stored
+export type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedInProcess | OwedToScoped> | Plan.Stored
 
 /** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
 export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ?

@@ -12,18 +12,19 @@ export interface StepReport {
   /**
    * - `NotStarted`: the run ended before it
    * - `Started`: no end is recorded yet: the execution is running, or waits for recovery
+   * - `Waiting`: it waits for a signal or for a time; `reason` says for which
    * - `Skipped`: its condition did not hold
    * - `Succeeded`: it took effect (and was undone, if a compensation says so)
    * - `Failed`: it ended with an error, a defect or an interruption
    * - `InDoubt`: nobody knows whether it took effect
    */
-  readonly status: "NotStarted" | "Started" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
+  readonly status: "NotStarted" | "Started" | "Waiting" | "Skipped" | "Succeeded" | "Failed" | "InDoubt"
   /** Calls of the action. */
   readonly attempts: number
   /** Epoch milliseconds. */
   readonly startedAt: number | undefined
   readonly duration: number | undefined
-  /** Why it failed or is in doubt, in words. */
+  /** Why it failed or is in doubt, or on what it waits, in words. */
   readonly reason: string | undefined
 }
 
@@ -123,7 +124,7 @@ const details = {
   steps: Schema.Array(Schema.Struct({
     step: Schema.String,
     classification: Classification,
-    status: Schema.Literal("NotStarted", "Started", "Skipped", "Succeeded", "Failed", "InDoubt"),
+    status: Schema.Literal("NotStarted", "Started", "Waiting", "Skipped", "Succeeded", "Failed", "InDoubt"),
     ...times
   })),
   compensations: Schema.Array(Schema.Struct({

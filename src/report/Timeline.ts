@@ -54,6 +54,7 @@ const colors: { readonly [K in Kind]: number } = {
   NotStarted: 90,
   Skipped: 90,
   Started: 36,
+  Waiting: 36,
   Succeeded: 32,
   Failed: 31,
   InDoubt: 35,

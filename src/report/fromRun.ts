@@ -1,11 +1,12 @@
 /** Makes the reports of runs and of stored executions. */
 import { Cause, Exit, Option } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
-import type { ExecutionState, Status, StepState, StoredFailure } from "../Journal.ts"
+import type { ExecutionState, Status, StepState, StoredFailure, Waits } from "../Journal.ts"
 import * as SagaError from "../SagaError.ts"
 import { describe, oneLine, sayCancelled } from "../values/describe.ts"
 import { visible } from "../values/visible.ts"
 import type { CompensationReport, Recorded, ReportDetails, SagaReport, StepReport } from "./SagaReport.ts"
+import { formatTime } from "./words.ts"
 
 const statusOfStep: { readonly [Status in StepState["status"]]: StepReport["status"] } = {
   Skipped: "Skipped",
@@ -26,15 +27,22 @@ export interface Reported extends Pick<Program, "name" | "version"> {
 
 type ReportedStep = Pick<StepNode, "path" | "classification">
 
-const stepReport = (node: ReportedStep, state: StepState | undefined): StepReport => ({
+const stepReport = (node: ReportedStep, state: StepState | undefined, waits: Waits | undefined): StepReport => ({
   step: node.path,
   classification: node.classification,
-  status: state === undefined ? "NotStarted" : statusOfStep[state.status],
+  status: state === undefined ? "NotStarted" : waits === undefined ? statusOfStep[state.status] : "Waiting",
   attempts: state?.attempts ?? 0,
   startedAt: state?.startedAt,
   duration: between(state?.startedAt, state?.endedAt),
-  reason: state?.status === "InDoubt" ? state.doubt : reasonOf(state?.failures)
+  reason: waits !== undefined ? sayWaits(waits) : state?.status === "InDoubt" ? state.doubt : reasonOf(state?.failures)
 })
+
+/** On what a step waits. */
+const sayWaits = ({ signal, until }: Waits): string =>
+  [
+    ...signal === undefined ? [] : [`for signal "${signal}"`],
+    ...until === undefined ? [] : [`until ${formatTime(until)}`]
+  ].join(" ")
 
 const reasonOf = (failures: ReadonlyArray<StoredFailure> | undefined): string | undefined =>
   failures === undefined || failures.length === 0
@@ -131,7 +139,13 @@ const detailsOf = (
     saga: program.name,
     version: program.version,
     executionId,
-    steps: steps.map((step) => stepReport(step, stateOf(step))),
+    steps: steps.map((step) =>
+      stepReport(
+        step,
+        stateOf(step),
+        state.waits?.step === step.path && state.status !== "Parked" ? state.waits : undefined
+      )
+    ),
     compensations: state.direction === "Forward"
       ? []
       : steps.flatMap((step) => compensationReports(stateOf(step), failed)).reverse(),
@@ -161,8 +175,9 @@ export const recordedOf = (program: Reported, executionId: string, state: Execut
 /** First what a person has to mend: the compensations that failed, or the steps that are in doubt; then why it was unwound. */
 const sayWhyRecorded = (
   program: Reported,
-  { cancellation, lists, parked, steps: states }: ExecutionState
+  { cancellation, lists, parked, status, steps: states, waits }: ExecutionState
 ): string | undefined => {
+  if (waits !== undefined && status === "Waiting") return `step "${waits.step}" waits ${sayWaits(waits)}`
   const recorded = program.listed(lists).steps.flatMap(({ path }) => states.get(path) ?? [])
   const stuck = recorded.filter(({ status }) => status === "CompensationFailed")
     .map(({ step, undoFailures }) => `the compensation of "${step}" failed${withTag(undoFailures)}`)
@@ -193,6 +208,7 @@ const statusPhrase: { readonly [Kind in Status]: string } = {
   Running: "is running",
   Unwinding: "is being undone",
   Parked: "is parked",
+  Waiting: "is waiting",
   Succeeded: "succeeded",
   Undone: "was undone"
 }
@@ -253,6 +269,7 @@ const isAllUndone = ({ status, steps }: ExecutionState): boolean => {
       return steps.size === 0
     case "Unwinding":
     case "Parked":
+    case "Waiting":
     case "Succeeded":
       return false
   }

@@ -11,6 +11,10 @@ export interface Statement {
 }
 
 export interface Dialect {
+  /** The unfinished executions as `unfinished`, read by an index of {@link drivingIndexes}. */
+  readonly unfinishedBy: (index: "ready" | "due") => string
+  /** The database's time as an index takes it, once for a statement. */
+  readonly nowOnce: string
   /** Makes the tables of the first migration. */
   readonly tables: ReadonlyArray<string>
   /** The database's time in epoch milliseconds. */
@@ -52,9 +56,22 @@ export interface Dialect {
 const listOf = (holder: typeof holders[Status]): string =>
   `(${Object.entries(holders).flatMap(([status, who]) => who === holder ? [`'${status}'`] : []).join(", ")})`
 
-/** The statuses of executions that have a driver, and of those that nobody will drive again, as lists. */
+/** The statuses of executions that have a driver, of those that wait, and of those that nobody will drive again, as lists. */
 export const pending = listOf("driver")
+export const waiting = listOf("nobody for now")
 export const finished = listOf("nobody")
+
+/** When an execution is due that only a message wakes: later than any clock goes. */
+export const never = "9007199254740991"
+
+/**
+ * The indexes by which a driver is found for an execution. One that waits is in the second, by when it is due, until somebody claims it or
+ * sends it a message; every other unfinished one is in the first. So nobody reads what waits and is not due.
+ */
+export const drivingIndexes: ReadonlyArray<string> = [
+  "CREATE INDEX effect_saga_unfinished_ready ON effect_saga_unfinished (execution) WHERE wake_at IS NULL",
+  "CREATE INDEX effect_saga_unfinished_due ON effect_saga_unfinished (wake_at, execution) WHERE wake_at IS NOT NULL"
+]
 /** Joins to each execution what its status and its end are read from. */
 export const withStatus = `LEFT JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
   LEFT JOIN effect_saga_commit AS ended
@@ -70,7 +87,9 @@ export const executionsView = (timeOf: (milliseconds: string) => string, now: st
   `CREATE VIEW effect_saga_executions AS
   SELECT execution.id, execution.execution_id, execution.saga, execution.version, ${statusOf} AS status,
     execution.attributes, ${timeOf("execution.started_at")} AS started_at, ${timeOf(endOf)} AS ended_at,
-    ${timeOf("lease.expires_at")} AS leased_until, lease.token AS lease, NULLIF(lease.owner, '') AS driver
+    ${timeOf(`NULLIF(unfinished.wake_at, ${never})`)} AS wakes_at, ${
+    timeOf("lease.expires_at")
+  } AS leased_until, lease.token AS lease, NULLIF(lease.owner, '') AS driver
   FROM effect_saga_execution AS execution
   ${withStatus}
   LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}`

@@ -31,37 +31,73 @@ export const load = ({ perform }: Database): Store["load"] => (executionId) =>
   )
 
 export const unfinished = (
-  { dialect: { now }, query }: Database,
+  database: Database,
   { parked, withMessages = false }: Parameters<Store["unfinished"]>[0]
+): Stream.Stream<UnfinishedExecution, CheckpointError> => {
+  const { dialect: { nowOnce, unfinishedBy } } = database
+  const ready = pages(database, [0], ([after]) => ({
+    text: `FROM ${unfinishedBy("ready")}
+      JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution`,
+    condition: `unfinished.wake_at IS NULL AND unfinished.execution > ? AND unfinished.status ${
+      parked ? "=" : "<>"
+    } 'Parked'
+        ${withMessages ? "AND unfinished.last_message IS NOT NULL" : ""}
+      ORDER BY unfinished.execution`,
+    parameters: [after]
+  }))
+  // Of these none has a message.
+  if (parked || withMessages) return ready
+  const due = pages(database, [0, 0], ([id, wakeAt]) => ({
+    text: `FROM ${unfinishedBy("due")}
+      JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution`,
+    condition: `unfinished.wake_at IS NOT NULL AND unfinished.wake_at <= ${nowOnce}
+        AND (unfinished.wake_at, unfinished.execution) > (?, ?)
+      ORDER BY unfinished.wake_at, unfinished.execution`,
+    parameters: [wakeAt, id]
+  }))
+  return Stream.concat(ready, due)
+}
+
+/** Unfinished executions in pages. The next one is asked for from the `id` and `wake_at` of the last row on. */
+const pages = (
+  { dialect: { now }, query }: Database,
+  from: ReadonlyArray<unknown>,
+  next: (from: ReadonlyArray<unknown>) => {
+    readonly text: string
+    readonly condition: string
+    readonly parameters: ReadonlyArray<unknown>
+  }
 ): Stream.Stream<UnfinishedExecution, CheckpointError> =>
-  Stream.paginateChunkEffect(0, (after) =>
-    Effect.map(
+  Stream.paginateChunkEffect(from, (from) => {
+    const { condition, parameters, text } = next(from)
+    return Effect.map(
       query(
         "list",
         `SELECT unfinished.execution AS id, execution.execution_id, execution.saga, execution.version, execution.is_plan,
-          unfinished.status, unfinished.token, unfinished.fence, lease.expires_at - ${now} AS leased_for
-        FROM effect_saga_unfinished AS unfinished
-        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+          unfinished.status, unfinished.token, unfinished.fence, unfinished.wake_at, lease.expires_at - ${now} AS leased_for
+        ${text}
         LEFT JOIN effect_saga_lease AS lease ON lease.token = unfinished.token AND lease.expires_at > ${now}
-        WHERE unfinished.execution > ? AND unfinished.status ${parked ? "=" : "<>"} 'Parked'
-          ${withMessages ? "AND unfinished.last_message IS NOT NULL" : ""}
-        ORDER BY unfinished.execution LIMIT ${pageSize}`,
-        after
+        WHERE ${condition} LIMIT ${pageSize}`,
+        ...parameters
       ),
-      (rows) => [
-        Chunk.map(Chunk.unsafeFromArray(rows), (row): UnfinishedExecution => ({
-          executionId: row.execution_id,
-          saga: row.saga,
-          version: Number(row.version),
-          isPlan: Boolean(row.is_plan),
-          status: row.status,
-          leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
-          token: row.token === null ? undefined : Token(Number(row.token)),
-          fence: Number(row.fence)
-        })),
-        rows.length < pageSize ? Option.none() : Option.some(rows[rows.length - 1].id)
-      ]
-    ))
+      (rows) => {
+        const last = rows[rows.length - 1]
+        return [
+          Chunk.map(Chunk.unsafeFromArray(rows), (row): UnfinishedExecution => ({
+            executionId: row.execution_id,
+            saga: row.saga,
+            version: Number(row.version),
+            isPlan: Boolean(row.is_plan),
+            status: row.status,
+            leasedFor: row.leased_for === null ? 0 : Math.max(1, Number(row.leased_for)),
+            token: row.token === null ? undefined : Token(Number(row.token)),
+            fence: Number(row.fence)
+          })),
+          rows.length < pageSize ? Option.none() : Option.some([last.id, last.wake_at])
+        ]
+      }
+    )
+  })
 
 /** Stores a start: on the caller's connection within a transaction of the caller, unless the store has a database of its own. */
 export const enqueue = (database: Database, isOwn: boolean): Store["enqueue"] => (start) => {

@@ -73,7 +73,7 @@ export const claim = ({ dialect: { now }, perform }: Database): Store["claim"] =
   Effect.map(
     perform("lease", {
       // Compare-and-swap on the fence: fails if another claim came between.
-      text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
+      text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1, wake_at = NULL
         WHERE execution = ${numberOf}
           AND fence = (SELECT seen.fence FROM effect_saga_unfinished AS seen WHERE seen.execution = ${numberOf})
           AND (token IS NULL OR token = ? OR NOT EXISTS (

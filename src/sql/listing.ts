@@ -1,7 +1,7 @@
 /** Lists and counts stored executions. */
 import { Effect, type Scope } from "effect"
 import type { Status } from "../Journal.ts"
-import { holders, isFinished } from "../journal/statuses.ts"
+import { holders, isFinished, isWaiting } from "../journal/statuses.ts"
 import type { CheckpointError } from "../SagaError.ts"
 import {
   type Attributes,
@@ -160,9 +160,11 @@ const partsOf = (dialect: Dialect, listing: Listing, range: Range): ReadonlyArra
   // Only words of this library become part of the text.
   const wanted = all.filter((status) => statuses?.includes(status) ?? true)
   const ended = wanted.filter(isFinished)
-  const pending = wanted.filter((status) => !isFinished(status))
+  const asleep = wanted.filter(isWaiting)
+  const driven = wanted.filter((status) => !isFinished(status) && !isWaiting(status))
   return [
-    ...pending.length === 0 ? [] : [unfinishedPart(pending, listing, range)],
+    ...driven.length === 0 ? [] : [unfinishedPart(driven, listing, range, "AND unfinished.wake_at IS NULL")],
+    ...asleep.length === 0 ? [] : [unfinishedPart(asleep, listing, range, "")],
     ...ended.flatMap((
       status
     ) => [endedPart(dialect, status, listing, range), endedAtOncePart(dialect, status, listing, range)])
@@ -177,8 +179,14 @@ const withExecution = (table: string, alias: string, { since, until }: Listing, 
   return `${table} AS ${alias} CROSS JOIN effect_saga_execution AS execution`
 }
 
-const unfinishedPart = (statuses: ReadonlyArray<Status>, listing: Listing, range: Range): Statement => {
-  const conditions = new Conditions().add(`unfinished.status IN ${asList(statuses)}`)
+/** `and`: of those that do not wait there may be few among many that do, and an index has these alone. */
+const unfinishedPart = (
+  statuses: ReadonlyArray<Status>,
+  listing: Listing,
+  range: Range,
+  and: string
+): Statement => {
+  const conditions = new Conditions().add(`unfinished.status IN ${asList(statuses)} ${and}`)
   if (listing.saga !== undefined) conditions.add("unfinished.saga = ?", listing.saga)
   conditions.addRange("unfinished.execution", range).addTimes(listing)
   const from = withExecution("effect_saga_unfinished", "unfinished", listing, conditions)

@@ -1,6 +1,16 @@
-import { isFinished } from "../journal/statuses.ts"
+import { isFinished, isWaiting } from "../journal/statuses.ts"
 import type { Commit } from "../store/Checkpoint.ts"
-import { type Dialect, executionsView, finished, listingIndexes, onlyCommit, pending } from "./dialect.ts"
+import {
+  type Dialect,
+  drivingIndexes,
+  executionsView,
+  finished,
+  listingIndexes,
+  never,
+  onlyCommit,
+  pending,
+  waiting
+} from "./dialect.ts"
 
 const now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
@@ -22,7 +32,8 @@ const tables = [
     token BIGINT,
     started_at BIGINT NOT NULL,
     body TEXT NOT NULL,
-    attributes JSONB
+    attributes JSONB,
+    wake_at BIGINT
   )`,
   `CREATE TABLE effect_saga_commit (
     execution BIGINT NOT NULL,
@@ -33,6 +44,7 @@ const tables = [
     body TEXT NOT NULL,
     taken BIGINT,
     saga TEXT,
+    wake_at BIGINT,
     PRIMARY KEY (execution, sequence)
   )`,
   `CREATE TABLE effect_saga_unfinished (
@@ -41,8 +53,10 @@ const tables = [
     status TEXT NOT NULL,
     token BIGINT,
     fence BIGINT NOT NULL DEFAULT 0,
-    last_message BIGINT
+    last_message BIGINT,
+    wake_at BIGINT
   )`,
+  ...drivingIndexes,
   `CREATE INDEX effect_saga_unfinished_message ON effect_saga_unfinished (token) WHERE last_message IS NOT NULL`,
   `CREATE TABLE effect_saga_message (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -74,6 +88,21 @@ const attributesOf = ({ attributes }: Pick<Commit, "attributes">) =>
   attributes === undefined ? null : JSON.stringify(attributes)
 
 const haveAttributes = (commits: ReadonlyArray<Commit>) => commits.some(({ attributes }) => attributes !== undefined)
+const canWait = (commits: ReadonlyArray<Commit>) => commits.some(({ status }) => isWaiting(status))
+
+/** When a commit is due that waits. Only where one does is there a parameter for it. */
+const wakeAt = (commits: ReadonlyArray<Commit>, of: string) =>
+  canWait(commits) ? `CASE WHEN ${of}.status IN ${waiting} THEN COALESCE(${now} + ${of}.wake_in, ${never}) END` : "NULL"
+/** The status if a commit changes it; one that lets an execution wait sets its time in any case. */
+const statusOf = (commits: ReadonlyArray<Commit>) =>
+  canWait(commits)
+    ? `CASE WHEN held.status IN ${waiting} THEN held.status ELSE NULLIF(held.status, held.was) END`
+    : "NULLIF(held.status, held.was)"
+const wakeInsOf = (commits: ReadonlyArray<Commit>) =>
+  canWait(commits) ? [commits.map(({ wakeIn }) => wakeIn === undefined ? null : Math.min(wakeIn, longestWait))] : []
+// Three hundred years, so that the sum is a time.
+const longestWait = 1e13
+
 const canFinish = (commits: ReadonlyArray<Commit>) => commits.some(({ status }) => isFinished(status))
 
 const attributed = `, attributed AS (
@@ -96,27 +125,32 @@ const column = <Key extends keyof Commit>(commits: ReadonlyArray<Commit>, key: K
 const start = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `started AS (
-    INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+    INSERT INTO effect_saga_execution (
+      execution_id, saga, version, is_plan, status, token, started_at, body, attributes, wake_at
+    )
     SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body,
-      given.attributes::jsonb
+      given.attributes::jsonb, ${wakeAt(commits, "given")}
     FROM unnest(?::text[], ?::text[], ?::bigint[], ?::boolean[], ?::text[], ?::bigint[], ${bodiesOf(commits)}, ${
       haveAttributes(commits) ? "?::text[]" : "ARRAY[]::text[]"
-    }) AS given (execution_id, saga, version, is_plan, status, token, body, attributes)
+    }${canWait(commits) ? ", ?::bigint[]" : ""}) AS given (
+      execution_id, saga, version, is_plan, status, token, body, attributes${canWait(commits) ? ", wake_in" : ""}
+    )
     WHERE EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     )
     ORDER BY given.execution_id
     ON CONFLICT DO NOTHING
-    RETURNING id, execution_id, saga, status, token, attributes
+    RETURNING id, execution_id, saga, status, token, attributes, wake_at
   ), begun AS (
-    INSERT INTO effect_saga_unfinished (execution, saga, status, token)
-    SELECT id, saga, status, CASE WHEN status IN ${pending} THEN token END FROM started WHERE status NOT IN ${finished}
+    INSERT INTO effect_saga_unfinished (execution, saga, status, token, wake_at)
+    SELECT id, saga, status, CASE WHEN status IN ${pending} THEN token END, wake_at FROM started WHERE status NOT IN ${finished}
   )${haveAttributes(commits) ? attributed : ""}${canFinish(commits) ? counted("started") : ""}`,
   result: "SELECT execution_id, 0 AS sequence FROM started",
   parameters: (commits: ReadonlyArray<Commit>) => [
     ...(["executionId", "saga", "version", "isPlan", "status", "token"] as const).map((key) => column(commits, key)),
     ...column(commits, "body"),
-    ...haveAttributes(commits) ? [commits.map(attributesOf)] : []
+    ...haveAttributes(commits) ? [commits.map(attributesOf)] : [],
+    ...wakeInsOf(commits)
   ]
 }
 
@@ -133,34 +167,39 @@ const append = {
   parts: (commits: ReadonlyArray<Commit>) =>
     `held AS MATERIALIZED (
     SELECT execution.id, unfinished.saga, unfinished.status AS was, given.*
-    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)})
-      AS given (execution_id, sequence, status, token, fence, taken, body)
+    FROM unnest(?::text[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ${bodiesOf(commits)}${
+      canWait(commits) ? ", ?::bigint[]" : ""
+    })
+      AS given (execution_id, sequence, status, token, fence, taken, body${canWait(commits) ? ", wake_in" : ""})
     JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
     JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
     WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND EXISTS (
       SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now}
     ) AND (
-      unfinished.last_message IS NULL OR unfinished.last_message <= given.taken OR given.status NOT IN ${finished}
+      unfinished.last_message IS NULL OR unfinished.last_message <= given.taken
+        OR (given.status NOT IN ${finished} AND given.status NOT IN ${waiting})
     )
     ORDER BY execution.id
     FOR UPDATE OF unfinished
   ), stored AS (
-    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga)
-    SELECT held.id, held.sequence, NULLIF(held.status, held.was), held.token,
+    INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga, wake_at)
+    SELECT held.id, held.sequence, ${statusOf(commits)}, held.token,
       CASE WHEN held.status IN ${finished} THEN ${now} END,
-      held.body, NULLIF(held.taken, 0), CASE WHEN held.status IN ${finished} THEN held.saga END
+      held.body, NULLIF(held.taken, 0), CASE WHEN held.status IN ${finished} THEN held.saga END,
+      ${wakeAt(commits, "held")}
     FROM held
     WHERE held.sequence = 1 OR EXISTS (
       SELECT 1 FROM effect_saga_commit AS earlier
       WHERE earlier.execution = held.id AND earlier.sequence = held.sequence - 1
     )
     ON CONFLICT DO NOTHING
-    RETURNING execution, sequence, status, taken, saga
+    RETURNING execution, sequence, status, taken, saga, wake_at
   ), moved AS (
     UPDATE effect_saga_unfinished AS unfinished SET
       status = COALESCE(stored.status, unfinished.status),
       token = CASE WHEN COALESCE(stored.status, unfinished.status) IN ${pending} THEN unfinished.token END,
-      last_message = CASE WHEN unfinished.last_message > COALESCE(stored.taken, 0) THEN unfinished.last_message END
+      last_message = CASE WHEN unfinished.last_message > COALESCE(stored.taken, 0) THEN unfinished.last_message END,
+      wake_at = stored.wake_at
     FROM stored
     WHERE unfinished.execution = stored.execution
       AND (stored.status NOT IN ${finished} OR (stored.status IS NULL AND stored.taken IS NOT NULL))
@@ -172,7 +211,8 @@ const append = {
   FROM stored JOIN held ON held.id = stored.execution AND held.sequence = stored.sequence`,
   parameters: (commits: ReadonlyArray<Commit>) => [
     ...(["executionId", "sequence", "status", "token", "fence", "taken"] as const).map((key) => column(commits, key)),
-    ...column(commits, "body")
+    ...column(commits, "body"),
+    ...wakeInsOf(commits)
   ]
 }
 
@@ -191,8 +231,32 @@ const boundLocks = (milliseconds: number) =>
     Number.isFinite(milliseconds) ? Math.min(Math.max(1, Math.ceil(milliseconds)), 2 ** 31 - 1) : 0
   }`
 
+// A function that gives another time at each call is no condition for an index.
+const nowOnce = `(SELECT ${now})`
+
+/** Wanted executions that nobody drives, as many as may be claimed. */
+const freeBy = (index: "ready" | "due"): string =>
+  `SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan,
+    execution.body
+  FROM effect_saga_unfinished AS unfinished
+  JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+  WHERE ${index === "ready" ? "unfinished.wake_at IS NULL" : `unfinished.wake_at <= ${nowOnce}`}
+    AND (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
+    AND (unfinished.token IS NULL OR NOT EXISTS (
+      SELECT 1 FROM effect_saga_lease AS holder
+      WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
+    ))
+    AND execution.execution_id <> ALL(?::text[])
+    AND CASE WHEN execution.is_plan THEN ?
+      ELSE (execution.saga, execution.version) IN (SELECT * FROM unnest(?::text[], ?::bigint[])) END
+  ORDER BY ${
+    index === "ready" ? "unfinished.execution" : "unfinished.wake_at"
+  } LIMIT ? FOR UPDATE OF unfinished SKIP LOCKED`
+
 export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
   boundLocks,
+  unfinishedBy: () => "effect_saga_unfinished AS unfinished",
+  nowOnce,
   tables,
   now,
   begin: "BEGIN",
@@ -226,29 +290,28 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
   }),
   // Who asks at the same time passes over what is being claimed.
   claimNext: ({ except, limit, plans, sagas }, token) => ({
-    text: `WITH free AS MATERIALIZED (
-        SELECT unfinished.execution, execution.execution_id, execution.saga, execution.version, execution.is_plan,
-          execution.body
-        FROM effect_saga_unfinished AS unfinished
-        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
-        WHERE (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
-          AND (unfinished.token IS NULL OR NOT EXISTS (
-            SELECT 1 FROM effect_saga_lease AS holder
-            WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
-          ))
-          AND execution.execution_id <> ALL(?::text[])
-          AND CASE WHEN execution.is_plan THEN ?
-            ELSE (execution.saga, execution.version) IN (SELECT * FROM unnest(?::text[], ?::bigint[])) END
-        ORDER BY unfinished.execution LIMIT ? FOR UPDATE OF unfinished SKIP LOCKED
+    text: `WITH ready AS MATERIALIZED (${freeBy("ready")}), due AS MATERIALIZED (${freeBy("due")}), free AS (
+        SELECT * FROM ready UNION ALL SELECT * FROM due ORDER BY execution LIMIT ?
       )
-      UPDATE effect_saga_unfinished AS unfinished SET token = ?, fence = unfinished.fence + 1
+      UPDATE effect_saga_unfinished AS unfinished SET token = ?, fence = unfinished.fence + 1, wake_at = NULL
       FROM free
       WHERE unfinished.execution = free.execution
         AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
       RETURNING unfinished.execution, unfinished.status, unfinished.fence,
         free.execution_id, free.saga, free.version, free.is_plan,
         ${onlyCommit("free.execution", "free.body")} AS start, unfinished.last_message IS NOT NULL AS has_messages`,
-    parameters: [except, plans, sagas.map(({ name }) => name), sagas.map(({ version }) => version), limit, token, token]
+    parameters: [
+      ...[1, 2].flatMap(() => [
+        except,
+        plans,
+        sagas.map(({ name }) => name),
+        sagas.map(({ version }) => version),
+        limit
+      ]),
+      limit,
+      token,
+      token
+    ]
   }),
   // Locks the execution first: its messages are numbered in the order in which they can be seen, and it cannot finish meanwhile.
   send: `WITH held AS MATERIALIZED (
@@ -259,7 +322,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
       SELECT execution, ${now}, $1::text FROM held
       RETURNING execution, number
     )
-    UPDATE effect_saga_unfinished AS unfinished SET last_message = sent.number
+    UPDATE effect_saga_unfinished AS unfinished SET last_message = sent.number, wake_at = NULL
     FROM sent WHERE unfinished.execution = sent.execution
     RETURNING sent.number`,
   attributeValue: "(?::jsonb -> 0)::text",

@@ -1,13 +1,17 @@
+import { isWaiting } from "../journal/statuses.ts"
 import type { Commit } from "../store/Checkpoint.ts"
 import {
   type Dialect,
+  drivingIndexes,
   executionsView,
   finished,
   listingIndexes,
+  never,
   numberOf,
   onlyCommit,
   pending,
-  type Statement
+  type Statement,
+  waiting
 } from "./dialect.ts"
 
 // SQLite before 3.42 gives milliseconds only by `julianday`.
@@ -40,9 +44,11 @@ const tables = [
     token INTEGER,
     started_at INTEGER NOT NULL,
     body TEXT NOT NULL,
-    attributes TEXT
+    attributes TEXT,
+    wake_at INTEGER
   )`,
-  // `status` is NULL if the commit does not change it, `taken` if no message was taken, `saga` if it does not finish the execution.
+  // `status` is NULL if the commit does not change it (one that lets it wait always says so), `taken` if no message was taken, `saga` if it does not finish the execution,
+  // `wake_at` if it does not wait.
   `CREATE TABLE effect_saga_commit (
     execution INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -52,6 +58,7 @@ const tables = [
     body TEXT NOT NULL,
     taken INTEGER,
     saga TEXT,
+    wake_at INTEGER,
     PRIMARY KEY (execution, sequence)
   ) WITHOUT ROWID`,
   `CREATE TABLE effect_saga_unfinished (
@@ -60,8 +67,10 @@ const tables = [
     status TEXT NOT NULL,
     token INTEGER,
     fence INTEGER NOT NULL DEFAULT 0,
-    last_message INTEGER
+    last_message INTEGER,
+    wake_at INTEGER
   )`,
+  ...drivingIndexes,
   `CREATE INDEX effect_saga_unfinished_message ON effect_saga_unfinished (token) WHERE last_message IS NOT NULL`,
   `CREATE TABLE effect_saga_message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -85,7 +94,7 @@ const tables = [
   ) WITHOUT ROWID`,
   `CREATE TRIGGER effect_saga_sent AFTER INSERT ON effect_saga_message
     BEGIN
-      UPDATE effect_saga_unfinished SET last_message = NEW.number WHERE execution = NEW.execution;
+      UPDATE effect_saga_unfinished SET last_message = NEW.number, wake_at = NULL WHERE execution = NEW.execution;
     END`,
   `CREATE TRIGGER effect_saga_taken AFTER INSERT ON effect_saga_commit WHEN NEW.taken IS NOT NULL
     BEGIN
@@ -95,14 +104,15 @@ const tables = [
     END`,
   `CREATE TRIGGER effect_saga_started AFTER INSERT ON effect_saga_execution WHEN NEW.status NOT IN ${finished}
     BEGIN
-      INSERT INTO effect_saga_unfinished (execution, saga, status, token)
-      VALUES (NEW.id, NEW.saga, NEW.status, CASE WHEN NEW.status IN ${pending} THEN NEW.token END);
+      INSERT INTO effect_saga_unfinished (execution, saga, status, token, wake_at)
+      VALUES (NEW.id, NEW.saga, NEW.status, CASE WHEN NEW.status IN ${pending} THEN NEW.token END, NEW.wake_at);
     END`,
   `CREATE TRIGGER effect_saga_moved AFTER INSERT ON effect_saga_commit WHEN NEW.status NOT IN ${finished}
     BEGIN
       UPDATE effect_saga_unfinished SET
         status = NEW.status,
-        token = CASE WHEN NEW.status IN ${pending} THEN token END
+        token = CASE WHEN NEW.status IN ${pending} THEN token END,
+        wake_at = NEW.wake_at
       WHERE execution = NEW.execution;
     END`,
   `CREATE TRIGGER effect_saga_ended AFTER INSERT ON effect_saga_commit WHEN NEW.status IN ${finished}
@@ -166,24 +176,39 @@ const textsOf = (columns: ReadonlyArray<string>, text: (rows: string) => string)
   )
 }
 
-const starts = textsOf(
-  ["execution_id", "saga", "version", "is_plan", "status", "token", "body", "attributes"],
-  (rows) =>
-    `INSERT INTO effect_saga_execution (execution_id, saga, version, is_plan, status, token, started_at, body, attributes)
+/** The time at which a commit is due that waits. Only those that do have the parameter. */
+const wakeAt = `COALESCE(${now} + given.wake_in, ${never})`
+
+const startsOf = (own: ReadonlyArray<string>) =>
+  textsOf(
+    ["execution_id", "saga", "version", "is_plan", "status", "token", "body", "attributes", ...own],
+    (rows) =>
+      `INSERT INTO effect_saga_execution (
+    execution_id, saga, version, is_plan, status, token, started_at, body, attributes${
+        own.length === 0 ? "" : ", wake_at"
+      }
+  )
   SELECT given.execution_id, given.saga, given.version, given.is_plan, given.status, given.token, ${now}, given.body,
-    given.attributes
+    given.attributes${own.length === 0 ? "" : `, ${wakeAt}`}
   FROM ${rows} AS given
   WHERE EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = given.token AND lease.expires_at > ${now})
   ON CONFLICT DO NOTHING
   RETURNING execution_id, 0 AS sequence`
-)
+  )
 
-const appends = textsOf(["execution_id", "sequence", "status", "token", "fence", "body", "taken"], (rows) =>
-  // CROSS JOIN keeps the order of the joins, whatever the planner thinks of the tables.
-  `INSERT INTO effect_saga_commit (execution, sequence, status, token, ended_at, body, taken, saga)
-  SELECT execution.id, given.sequence, NULLIF(given.status, unfinished.status), given.token,
+const appendsOf = (own: ReadonlyArray<string>) =>
+  textsOf(["execution_id", "sequence", "status", "token", "fence", "body", "taken", ...own], (rows) =>
+    // CROSS JOIN keeps the order of the joins, whatever the planner thinks of the tables.
+    `INSERT INTO effect_saga_commit (
+    execution, sequence, status, token, ended_at, body, taken, saga${own.length === 0 ? "" : ", wake_at"}
+  )
+  SELECT execution.id, given.sequence, ${
+      own.length === 0 ? "NULLIF(given.status, unfinished.status)" : "given.status"
+    }, given.token,
     CASE WHEN given.status IN ${finished} THEN ${now} END,
-    given.body, NULLIF(given.taken, 0), CASE WHEN given.status IN ${finished} THEN unfinished.saga END
+    given.body, NULLIF(given.taken, 0), CASE WHEN given.status IN ${finished} THEN unfinished.saga END${
+      own.length === 0 ? "" : `, ${wakeAt}`
+    }
   FROM ${rows} AS given
   CROSS JOIN effect_saga_execution AS execution ON execution.execution_id = given.execution_id
   CROSS JOIN effect_saga_unfinished AS unfinished ON unfinished.execution = execution.id
@@ -191,9 +216,66 @@ const appends = textsOf(["execution_id", "sequence", "status", "token", "fence",
   WHERE unfinished.token = given.token AND unfinished.fence = given.fence AND lease.expires_at > ${now} AND (given.sequence = 1 OR EXISTS (
     SELECT 1 FROM effect_saga_commit AS earlier
     WHERE earlier.execution = execution.id AND earlier.sequence = given.sequence - 1
-  )) AND (unfinished.last_message IS NULL OR unfinished.last_message <= given.taken OR given.status NOT IN ${finished})
+  )) AND (unfinished.last_message IS NULL OR unfinished.last_message <= given.taken OR (
+    given.status NOT IN ${finished} AND given.status NOT IN ${waiting}
+  ))
   ON CONFLICT DO NOTHING
   RETURNING (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id, sequence`)
+
+const [starts, appends] = [startsOf([]), appendsOf([])]
+const [waitingStarts, waitingAppends] = [startsOf(["wake_in"]), appendsOf(["wake_in"])]
+
+const valuesOfStart = ({ attributes, body, executionId, isPlan, saga, status, token, version }: Commit) => [
+  executionId,
+  saga,
+  version,
+  isPlan ? 1 : 0,
+  status,
+  token,
+  body,
+  attributes === undefined ? null : JSON.stringify(attributes)
+]
+
+const valuesOfAppend = ({ body, executionId, fence, sequence, status, taken, token }: Commit) => [
+  executionId,
+  sequence,
+  status,
+  token,
+  fence,
+  body,
+  taken
+]
+
+const wakeInOf = ({ wakeIn }: Commit) => wakeIn === undefined ? null : Math.min(wakeIn, longestWait)
+// Three hundred years, so that the sum is a time.
+const longestWait = 1e13
+
+/** Those that wait are stored after the others: of one execution there is one commit at a time. */
+const appendAll = (commits: ReadonlyArray<Commit>): ReadonlyArray<Statement> => {
+  const isFirst = ({ sequence }: Commit) => sequence === 0
+  const first = commits.filter(isFirst)
+  return [
+    ...inGroups(first, starts, valuesOfStart),
+    ...inGroups(
+      first.length === 0 ? commits : commits.filter((commit) => !isFirst(commit)),
+      appends,
+      valuesOfAppend
+    )
+  ]
+}
+
+const appendWaiting = (commits: ReadonlyArray<Commit>): ReadonlyArray<Statement> => [
+  ...inGroups(
+    commits.filter(({ sequence }) => sequence === 0),
+    waitingStarts,
+    (commit) => [...valuesOfStart(commit), wakeInOf(commit)]
+  ),
+  ...inGroups(
+    commits.filter(({ sequence }) => sequence !== 0),
+    waitingAppends,
+    (commit) => [...valuesOfAppend(commit), wakeInOf(commit)]
+  )
+]
 
 const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect["reasonOf"]>]> = [
   ["SQLITE_BUSY", "Locked"],
@@ -205,7 +287,32 @@ const reasons: ReadonlyArray<readonly [code: string, reason: ReturnType<Dialect[
   ["SQLITE_TOOBIG", "Rejected"]
 ]
 
+const unfinishedBy: Dialect["unfinishedBy"] = (index) =>
+  `effect_saga_unfinished AS unfinished INDEXED BY effect_saga_unfinished_${index}`
+
+/** Wanted executions that nobody drives, as many as may be claimed. */
+const freeBy = (index: "ready" | "due", sagas: number): string =>
+  `SELECT unfinished.execution FROM ${unfinishedBy(index)}
+  CROSS JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
+  WHERE ${
+    index === "ready" ? "unfinished.wake_at IS NULL" : `unfinished.wake_at IS NOT NULL AND unfinished.wake_at <= ${now}`
+  }
+    AND (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
+    AND (unfinished.token IS NULL OR NOT EXISTS (
+      SELECT 1 FROM effect_saga_lease AS holder
+      WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
+    ))
+    AND execution.execution_id NOT IN (SELECT value FROM json_each(?))
+    AND CASE WHEN execution.is_plan THEN ? ELSE ${
+    sagas === 0
+      ? "0"
+      : `(execution.saga, execution.version) IN (VALUES ${Array.from({ length: sagas }, () => "(?, ?)").join(", ")})`
+  } END
+  ORDER BY ${index === "ready" ? "unfinished.execution" : "unfinished.wake_at"} LIMIT ?`
+
 export const sqlite: Dialect = {
+  unfinishedBy,
+  nowOnce: now,
   tables,
   now,
   begin: "BEGIN IMMEDIATE",
@@ -213,36 +320,10 @@ export const sqlite: Dialect = {
   beginForOthers: ["BEGIN IMMEDIATE", "SAVEPOINT effect_saga_step"],
   isStillOpen: "RELEASE SAVEPOINT effect_saga_step",
   append: (commits) => {
-    const isFirst = ({ sequence }: Commit) => sequence === 0
-    const first = commits.filter(isFirst)
+    if (!commits.some(({ status }) => isWaiting(status))) return appendAll(commits)
     return [
-      ...inGroups(
-        first,
-        starts,
-        ({ attributes, body, executionId, isPlan, saga, status, token, version }) => [
-          executionId,
-          saga,
-          version,
-          isPlan ? 1 : 0,
-          status,
-          token,
-          body,
-          attributes === undefined ? null : JSON.stringify(attributes)
-        ]
-      ),
-      ...inGroups(
-        first.length === 0 ? commits : commits.filter((commit) => !isFirst(commit)),
-        appends,
-        ({ body, executionId, fence, sequence, status, taken, token }) => [
-          executionId,
-          sequence,
-          status,
-          token,
-          fence,
-          body,
-          taken
-        ]
-      )
+      ...appendAll(commits.filter(({ status }) => !isWaiting(status))),
+      ...appendWaiting(commits.filter(({ status }) => isWaiting(status)))
     ]
   },
   enqueue: ({ attributes, body, executionId, isPlan, saga, version }) => ({
@@ -260,22 +341,12 @@ export const sqlite: Dialect = {
     ]
   }),
   claimNext: ({ except, limit, plans, sagas }, token) => ({
-    text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1
+    text: `UPDATE effect_saga_unfinished SET token = ?, fence = fence + 1, wake_at = NULL
       WHERE execution IN (
-        SELECT unfinished.execution FROM effect_saga_unfinished AS unfinished
-        JOIN effect_saga_execution AS execution ON execution.id = unfinished.execution
-        WHERE (unfinished.status <> 'Parked' OR unfinished.last_message IS NOT NULL)
-          AND (unfinished.token IS NULL OR NOT EXISTS (
-            SELECT 1 FROM effect_saga_lease AS holder
-            WHERE holder.token = unfinished.token AND holder.expires_at > ${now}
-          ))
-          AND execution.execution_id NOT IN (SELECT value FROM json_each(?))
-          AND CASE WHEN execution.is_plan THEN ? ELSE ${
-      sagas.length === 0
-        ? "0"
-        : `(execution.saga, execution.version) IN (VALUES ${sagas.map(() => "(?, ?)").join(", ")})`
-    } END
-        ORDER BY unfinished.execution LIMIT ?
+        SELECT execution FROM (${freeBy("ready", sagas.length)})
+        UNION ALL
+        SELECT execution FROM (${freeBy("due", sagas.length)})
+        ORDER BY execution LIMIT ?
       ) AND EXISTS (SELECT 1 FROM effect_saga_lease AS lease WHERE lease.token = ? AND lease.expires_at > ${now})
       RETURNING execution, status, fence,
         (SELECT execution_id FROM effect_saga_execution WHERE id = execution) AS execution_id,
@@ -288,9 +359,12 @@ export const sqlite: Dialect = {
         last_message IS NOT NULL AS has_messages`,
     parameters: [
       token,
-      JSON.stringify(except),
-      plans ? 1 : 0,
-      ...sagas.flatMap(({ name, version }) => [name, version]),
+      ...[1, 2].flatMap(() => [
+        JSON.stringify(except),
+        plans ? 1 : 0,
+        ...sagas.flatMap(({ name, version }) => [name, version]),
+        limit
+      ]),
       limit,
       token
     ]

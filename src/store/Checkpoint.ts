@@ -43,7 +43,7 @@ export interface Service
   /**
    * Stores a commit, together with all others that wait at this moment. Fails with `ExecutionConflict` if it is refused:
    * `LeaseLost` if this process has no lease any more, `HasMessages` if it would finish an execution that has a message which is not
-   * taken, else `OtherDriver`.
+   * taken, or let it wait, else `OtherDriver`.
    */
   readonly append: (commit: Commit) => Effect.Effect<void, CheckpointError | ExecutionConflict>
   /**
@@ -51,7 +51,10 @@ export interface Service
    * that of `append` does. Ends with the exit of the effect: where that failed, it is rolled back. Undefined if the store cannot.
    */
   readonly transact: Transact | undefined
-  /** Stores a message as {@link Store.send} does. A driver of this process takes it at once, one of another process within a second. */
+  /**
+   * Stores a message as {@link Store.send} does. A driver of this process takes it at once, and so does a worker of this process if
+   * nobody drives the execution; those of another process within a second.
+   */
   readonly send: Store["send"]
   /** The lease of this process. It begins when it is first needed, and is renewed from then on. */
   readonly token: Effect.Effect<LeaseToken, CheckpointError>
@@ -76,6 +79,8 @@ export interface Service
    * unknown from then on: one that is used again starts a new execution.
    */
   readonly prune: (age: Duration.DurationInput) => Effect.Effect<number, CheckpointError>
+  /** Waits until this process stores a message for an execution, or the store closes. */
+  readonly nextMessage: (executionId: string) => Effect.Effect<void>
   /** The execution of this id that this process drives now, if it does. */
   readonly findDriven: (executionId: string) => DrivenExecution | undefined
   /** Lets other calls find an execution as driven, until `endDriving`. Undefined if the store closes: then none may begin. */
@@ -157,7 +162,11 @@ const makeService = (
       append,
       transact,
       send: (message) =>
-        Effect.tap(store.send(message), () => driven.find(message.executionId)?.readMessages ?? Effect.void),
+        Effect.tap(store.send(message), () => {
+          driven.heard(message.executionId)
+          return driven.find(message.executionId)?.readMessages ?? PubSub.publish(enqueued, undefined)
+        }),
+      nextMessage: (executionId) => driven.nextMessage(executionId),
       token: lease.token,
       isValid: (token) => lease.isValid(token),
       renew: (token) => lease.check(token),

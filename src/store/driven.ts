@@ -184,6 +184,8 @@ class Driven implements DrivenExecution {
 
 export class DrivenExecutions {
   private readonly executions = new Map<string, Driven>()
+  /** Calls that wait for a message for an execution which nobody drives. */
+  private readonly listeners = new Map<string, Set<() => void>>()
   private closed = false
 
   get size(): number {
@@ -208,9 +210,31 @@ export class DrivenExecutions {
     driven?.end(exit)
   }
 
+  /** Waits for the next message that this process stores for an execution, or for the close. */
+  nextMessage(executionId: string): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (this.closed) return resume(Effect.void)
+      const listener = () => resume(Effect.void)
+      const listeners = this.listeners.get(executionId) ?? new Set()
+      this.listeners.set(executionId, listeners.add(listener))
+      return Effect.sync(() => {
+        listeners.delete(listener)
+        if (listeners.size === 0) this.listeners.delete(executionId)
+      })
+    })
+  }
+
+  /** This process has stored a message for an execution. */
+  heard(executionId: string): void {
+    const listeners = this.listeners.get(executionId)
+    this.listeners.delete(executionId)
+    for (const listener of listeners ?? []) listener()
+  }
+
   /** Suspends all, and lets none begin. The effect waits until none is driven any more. */
   close(): Effect.Effect<void> {
     this.closed = true
+    for (const executionId of Array.from(this.listeners.keys())) this.heard(executionId)
     const open = Array.from(this.executions.values())
     for (const driven of open) driven.suspend()
     return Effect.forEach(open, ({ exit }) => exit, { concurrency: "unbounded", discard: true })

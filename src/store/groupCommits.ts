@@ -1,6 +1,6 @@
 /** Commits of concurrent executions, in one write. */
 import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect"
-import { isFinished } from "../journal/statuses.ts"
+import { leavesNoMessage } from "../journal/statuses.ts"
 import { CheckpointError, ExecutionConflict } from "../SagaError.ts"
 import { afterItsWaker } from "../values/fiber.ts"
 import type { DrivenExecutions } from "./driven.ts"
@@ -219,7 +219,7 @@ class Writer {
   private whyRefused(commit: Commit): Effect.Effect<"LeaseLost" | "HasMessages" | "OtherDriver"> {
     // If the store cannot be asked, treat the lease as lost.
     const lasts = Effect.catchAllCause(this.lease.check(commit.token), () => Effect.succeed(false))
-    const hasMessages = isFinished(commit.status)
+    const hasMessages = leavesNoMessage(commit.status)
       ? Effect.map(this.store.messages(commit.executionId), (sent) => sent.some(({ number }) => number > commit.taken))
       : Effect.succeed(false)
     return Effect.flatMap(lasts, (lasts) =>

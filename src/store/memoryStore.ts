@@ -1,7 +1,7 @@
 /** A store in this process. */
 import { Effect, Stream } from "effect"
 import type { Status } from "../Journal.ts"
-import { isDriven, isFinished } from "../journal/statuses.ts"
+import { isDriven, isFinished, isWaiting, leavesNoMessage } from "../journal/statuses.ts"
 import {
   type Attributes,
   type ClaimedExecution,
@@ -28,6 +28,8 @@ interface StoredExecution {
   token: Token | undefined
   fence: number
   endedAt: number | undefined
+  /** When one that waits is due; undefined for any other, and once somebody has claimed it or sent it a message. */
+  wakeAt: number | undefined
   messages: Array<StoredMessage>
 }
 
@@ -60,13 +62,14 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
   let lastMessage = 0
   let lastExecution = 0
   const appendOne = (commit: Commit): boolean => {
-    const { attributes = {}, body, executionId, fence, isPlan, saga, sequence, status, taken, token, version } = commit
+    const { attributes = {}, body, executionId, fence, isPlan, saga, sequence, status, taken, token, version, wakeIn } =
+      commit
     const known = executions.get(executionId)
     const mine = lastsFor(token) > 0 &&
       (known === undefined ? fence === 0 : known.token === token && known.fence === fence)
     if (!mine || (known?.commits.length ?? 0) !== sequence) return false
     const untaken = known?.messages.filter(({ number }) => number > taken) ?? []
-    if (isFinished(status) && untaken.length > 0) return false
+    if (leavesNoMessage(status) && untaken.length > 0) return false
     const execution: StoredExecution = known ?? {
       number: ++lastExecution,
       commits: [],
@@ -79,6 +82,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
       token,
       fence,
       endedAt: undefined,
+      wakeAt: undefined,
       messages: []
     }
     execution.messages = untaken
@@ -86,6 +90,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
     execution.status = status
     execution.token = isDriven(status) ? token : undefined
     execution.endedAt = isFinished(status) ? now() : undefined
+    execution.wakeAt = isWaiting(status) ? now() + (wakeIn ?? Infinity) : undefined
     executions.set(executionId, execution)
     return true
   }
@@ -107,6 +112,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
           token: undefined,
           fence: 0,
           endedAt: undefined,
+          wakeAt: undefined,
           messages: []
         })
         return undefined
@@ -116,12 +122,17 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
     unfinished: ({ parked, withMessages = false }) =>
       Stream.suspend(() => {
         const found: Array<UnfinishedExecution> = []
-        for (const [executionId, { fence, isPlan, messages, saga, status, token, version }] of executions) {
-          if (isFinished(status) || (status === "Parked") !== parked) continue
+        const due: Array<UnfinishedExecution> = []
+        for (const [executionId, { fence, isPlan, messages, saga, status, token, version, wakeAt }] of executions) {
+          if (isFinished(status) || (status === "Parked") !== parked || (wakeAt !== undefined && wakeAt > now())) {
+            continue
+          }
           if (withMessages && messages.length === 0) continue
-          found.push({ executionId, saga, version, isPlan, status, leasedFor: lastsFor(token), token, fence })
+          const execution = { executionId, saga, version, isPlan, status, leasedFor: lastsFor(token), token, fence }
+          if (wakeAt === undefined) found.push(execution)
+          else due.push(execution)
         }
-        return Stream.fromIterable(found)
+        return Stream.fromIterable([...found, ...due])
       }),
     acquire: ({ milliseconds }) =>
       Effect.sync(() => {
@@ -150,6 +161,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         if (execution === undefined || isFinished(execution.status) || lastsFor(token) === 0) return undefined
         if (execution.token !== token && lastsFor(execution.token) > 0) return undefined
         execution.token = token
+        execution.wakeAt = undefined
         return ++execution.fence
       }),
     send: ({ body, executionId }) =>
@@ -157,6 +169,7 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         const execution = executions.get(executionId)
         if (execution === undefined || isFinished(execution.status)) return undefined
         execution.messages.push({ number: ++lastMessage, body })
+        execution.wakeAt = undefined
         return lastMessage
       }),
     messages: (executionId) => Effect.sync(() => executions.get(executionId)?.messages.slice() ?? []),
@@ -172,11 +185,13 @@ export const makeMemoryStore: Effect.Effect<Store> = Effect.map(Effect.clock, (c
         if (lastsFor(token) === 0) return claimed
         for (const [executionId, execution] of executions) {
           if (claimed.length >= limit) break
-          const { commits, isPlan, messages, saga, status, version } = execution
+          const { commits, isPlan, messages, saga, status, version, wakeAt } = execution
           const isWanted = isPlan ? plans : sagas.some((known) => known.name === saga && known.version === version)
           if (isFinished(status) || !isWanted || except.includes(executionId) || lastsFor(execution.token) > 0) continue
           if (status === "Parked" && messages.length === 0) continue
+          if (wakeAt !== undefined && wakeAt > now()) continue
           execution.token = token
+          execution.wakeAt = undefined
           claimed.push({
             executionId,
             saga,

@@ -41,6 +41,11 @@ export interface Commit extends Claim {
   readonly status: Status
   /** The events, encoded as JSON. */
   readonly body: string
+  /**
+   * With the status `Waiting`: after how many milliseconds the execution is due; undefined if only a message wakes it. Undefined with
+   * every other status.
+   */
+  readonly wakeIn: number | undefined
   /** The number of the last message of the execution that the driver has taken with this commit or an earlier one; 0 if none. */
   readonly taken: number
   /** What the execution is found by, with its first commit; undefined if there is nothing, and with later commits. */
@@ -159,8 +164,9 @@ export interface Store {
    * promises.
    *
    * The store refuses a commit, and changes nothing, if its lease has ended, if its execution is not claimed by its token and
-   * fence, if its sequence is taken or leaves a gap, or if it would finish an execution that has a message later than those taken.
-   * The first commit of an execution claims it, with fence 0; a commit that finishes or parks the execution ends the claim.
+   * fence, if its sequence is taken or leaves a gap, or if it would finish an execution that has a message later than those taken, or let
+   * it wait. The first commit of an execution claims it, with fence 0; a commit that finishes or parks the execution, or lets it wait, ends
+   * the claim.
    */
   readonly append: (commits: ReadonlyArray<Commit>) => Effect.Effect<ReadonlyArray<boolean>, CheckpointError>
   /**
@@ -174,8 +180,9 @@ export interface Store {
   /** All commits of one execution, by sequence; none if the execution is unknown. */
   readonly load: (executionId: string) => Effect.Effect<ReadonlyArray<StoredCommit>, CheckpointError>
   /**
-   * The executions that are parked, or those that are running or unwinding; oldest first, in pages. `withMessages` leaves out those
-   * that have no message which a commit has not taken.
+   * The executions that are parked; or those that are running or unwinding, oldest first, and after them those that wait and are due or
+   * have a message; in pages. `withMessages` leaves out those that have no message which a commit has not taken. Those that wait and are
+   * not due are not read, however many they are.
    */
   readonly unfinished: (
     which: { readonly parked: boolean; readonly withMessages?: boolean }
@@ -190,13 +197,13 @@ export interface Store {
     claims?: ReadonlyArray<{ readonly executionId: string; readonly fence: number }>
   ) => Effect.Effect<void, CheckpointError>
   /**
-   * Claims an unfinished execution, also a parked one, unless it is claimed under another lease that lasts. Returns the new fence,
+   * Claims an unfinished execution, also a parked one or one that waits, due or not, unless it is claimed under another lease that lasts. Returns the new fence,
    * higher than any before; `undefined` if another lease has it, if it is finished or unknown, or if the token's own lease has
    * ended.
    */
   readonly claim: (executionId: string, token: Token) => Effect.Effect<number | undefined, CheckpointError>
   /**
-   * Stores a message for an unfinished execution, also a parked one. Returns its number, which is above zero and higher than that
+   * Stores a message for an unfinished execution, also a parked one or one that waits. Returns its number, which is above zero and higher than that
    * of any message of the execution before; `undefined` if the execution is finished or unknown.
    */
   readonly send: (
@@ -207,8 +214,8 @@ export interface Store {
   /** The executions claimed under this lease that have messages which no commit has taken. */
   readonly withMessages: (token: Token) => Effect.Effect<ReadonlyArray<string>, CheckpointError>
   /**
-   * Claims those of the wanted executions that nobody drives, oldest first: running and unwinding ones, and parked ones that have a
-   * message. None if the token's own lease has ended. Several who ask at once get different ones.
+   * Claims those of the wanted executions that nobody drives, oldest first: running and unwinding ones, those that wait and are
+   * due, and parked or waiting ones that have a message. None if the token's own lease has ended. Several who ask at once get different ones.
    */
   readonly claimNext: (
     wanted: Wanted,

@@ -9,6 +9,7 @@ import { commit, forAnHour, type Law, law, LawBroken, like, list, same } from ".
 import { listingLaws } from "./listingLaws.ts"
 import { messageLaws } from "./messageLaws.ts"
 import { transactionLaws } from "./transactionLaws.ts"
+import { waitingLaws } from "./waitingLaws.ts"
 import { workLaws } from "./workLaws.ts"
 
 export { type Law, LawBroken } from "./law.ts"
@@ -223,6 +224,7 @@ export const laws: ReadonlyArray<Law> = [
   ...messageLaws,
   ...workLaws,
   ...transactionLaws,
+  ...waitingLaws,
   ...listingLaws,
   law("prunes what finished long enough ago, and nothing else", (store, token) =>
     Effect.gen(function*() {

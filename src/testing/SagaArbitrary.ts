@@ -22,8 +22,13 @@ export interface Each {
   readonly each: ReadonlyArray<Sentence>
 }
 
-/** A step, a nested saga, a parallel block or a list. */
-export type Part = Branch | { readonly parallel: ReadonlyArray<Branch> } | Each
+/** A step that sleeps: it does nothing to the world. */
+export interface Sleep {
+  readonly sleep: "10 minutes"
+}
+
+/** A step, a nested saga, a parallel block, a list or a sleep. */
+export type Part = Branch | { readonly parallel: ReadonlyArray<Branch> } | Each | Sleep
 
 /** A saga as plain data: its parts, one after another. A block may not be empty, and after a Final there are only Finals. */
 export type Program = ReadonlyArray<Part>
@@ -43,6 +48,11 @@ export interface Options {
    * live.
    */
   readonly timeouts?: boolean
+  /**
+   * Whether it may have steps that sleep, for ten minutes of the `Clock`, between the others; not in blocks and nested sagas. `false` by
+   * default.
+   */
+  readonly sleeps?: boolean
   /** The most steps and blocks before the Finals, of which there are at most 3. 6 by default. */
   readonly maxLength?: number
 }
@@ -84,6 +94,7 @@ const generator = (
     maxLength = 6,
     nested: withNested = true,
     parallel: withParallel = true,
+    sleeps = false,
     timeouts = true
   }: Options
 ): Effect3.FastCheck.Arbitrary<Program> => {
@@ -97,15 +108,23 @@ const generator = (
   const branch = withNested ? Effect3.FastCheck.oneof(sentence, nested) : sentence
   const parallel = Effect3.FastCheck.array(branch, { minLength: 1, maxLength: 3 }).map((parallel) => ({ parallel }))
   const each = Effect3.FastCheck.array(sentence, { minLength: 1, maxLength: 3 }).map((each) => ({ each }))
+  const sleep = Effect3.FastCheck.constant<Sleep>({ sleep: "10 minutes" })
+  const final = oneOf(["final", ...finals])
   const part = Effect3.FastCheck.oneof(
     { weight: 5, arbitrary: sentence },
     ...withNested ? [{ weight: 1, arbitrary: nested }] : [],
     ...withParallel ? [{ weight: 1, arbitrary: parallel }] : [],
-    ...withLists ? [{ weight: 1, arbitrary: each }] : []
+    ...withLists ? [{ weight: 1, arbitrary: each }] : [],
+    ...sleeps ? [{ weight: 1, arbitrary: sleep }] : []
   )
   const parts = Effect3.FastCheck.array<Part>(part, { minLength: withFinals ? 0 : 1, maxLength })
   return withFinals
-    ? Effect3.FastCheck.tuple(parts, Effect3.FastCheck.array<Part>(oneOf(["final", ...finals]), { maxLength: 3 }))
+    ? Effect3.FastCheck.tuple(
+      parts,
+      Effect3.FastCheck.array<Part>(sleeps ? Effect3.FastCheck.oneof({ weight: 5, arbitrary: final }, sleep) : final, {
+        maxLength: 3
+      })
+    )
       .map(([before, after]) => [...before, ...after])
       .filter((all) => all.length > 0)
     : parts
@@ -121,9 +140,9 @@ function* smaller(parts: ReadonlyArray<Part>): Generator<ReadonlyArray<Part>> {
     ...parts.slice(index + 1)
   ]
   if (parts.length > 1) { for (const index of parts.keys()) yield put(index) }
-  for (const [index, part] of parts.entries()) if (typeof part !== "string") yield put(index, ...contentsOf(part))
+  for (const [index, part] of parts.entries()) if (isBlock(part)) yield put(index, ...contentsOf(part))
   for (const [index, part] of parts.entries()) {
-    if (typeof part === "string") continue
+    if (!isBlock(part)) continue
     for (const inside of smaller(contentsOf(part))) {
       if ("nested" in part) yield put(index, { nested: inside })
       else if ("each" in part) {
@@ -141,7 +160,9 @@ const isStep = (part: Part): part is Sentence => typeof part === "string"
 
 const isBranch = (part: Part): part is Branch => isStep(part) || "nested" in part
 
-const contentsOf = (block: Exclude<Part, string>): ReadonlyArray<Part> => {
+const isBlock = (part: Part): part is Exclude<Part, string | Sleep> => typeof part !== "string" && !("sleep" in part)
+
+const contentsOf = (block: Exclude<Part, string | Sleep>): ReadonlyArray<Part> => {
   if ("parallel" in block) return block.parallel
   return "each" in block ? block.each : block.nested
 }
@@ -154,7 +175,7 @@ const simpler = (sentence: Sentence): ReadonlyArray<Sentence> => {
 /** The steps of a program by name, each with its sentence, in declared order: they are named a, b, c, …, and after z a2, b2, … */
 export const steps = (program: Program): ReadonlyMap<string, Sentence> => {
   const sentences = (part: Part): ReadonlyArray<Sentence> =>
-    typeof part === "string" ? [part] : contentsOf(part).flatMap(sentences)
+    typeof part === "string" ? [part] : isBlock(part) ? contentsOf(part).flatMap(sentences) : []
   return new Map(program.flatMap(sentences).map((sentence, index) => [nameOf(index), sentence]))
 }
 
@@ -174,7 +195,7 @@ export type Built = Saga.Saga<
  *
  * Its steps write to the {@link Ledger}, under the names that {@link steps} gives them: each action does its step's name under
  * the action's key, and each compensation undoes the output that it is given, under its action's key. Nested sagas are named
- * nested1, nested2, …, and lists each1, each2, …, so that a step's path ends with its name. The saga of a list has the steps of all
+ * nested1, nested2, …, lists each1, each2, …, and steps that sleep sleep1, sleep2, …, so that a step's path ends with its name. The saga of a list has the steps of all
  * items, of which each item runs its own and skips the others; the key of an item is the name of its step. A parallel block or a list of
  * three or more runs one at a time, a smaller one all at once.
  */
@@ -188,9 +209,11 @@ export const build = (
   let count = 0
   let nestedCount = 0
   let listCount = 0
+  let sleepCount = 0
   // The names are known at run time only, and so are the types of the builders.
   const add = (builder: any, part: Part): any => {
     if (typeof part === "string") return builder[kindOf(part)](nameOf(count), stepOf(nameOf(count++), part))
+    if ("sleep" in part) return builder.sleep(`sleep${++sleepCount}`, part.sleep)
     if ("parallel" in part) {
       return builder.parallel((branch: any) => part.parallel.reduce(add, branch), {
         concurrency: part.parallel.length > 2 ? 1 : "unbounded"

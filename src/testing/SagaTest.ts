@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import type { Program, StepNode } from "../definition/definition.ts"
 import type { NotBuilt, ReadyToExecute, ReadyToRun } from "../definition/owed.ts"
+import { waitsOf } from "../definition/program.ts"
 import type * as Journal from "../Journal.ts"
 import * as Saga from "../Saga.ts"
 import type { Transactions } from "../store/Checkpoint.ts"
@@ -51,6 +52,8 @@ type Explorable<Input, Requirements, Owed extends string> =
  * A step that says `transaction: true` runs as in a transaction: a crash before its commit comes before its action, and neither it nor
  * its compensation is repeated. The store in memory has nothing that it could roll back: if such an action fails by itself after it has
  * written to a test double, that stands. Let it write last.
+ * Time passes for steps that sleep, and for timeouts. The `signals` for which steps wait are sent as soon as they do, by another process;
+ * without them each such step waits until its timeout.
  *
  * Services that neither `layer` nor `process` gives are required from the caller, and outlive everything. Each event that must not
  * happen is a {@link ScenarioViolation}. Effects are known from the journal and, better, from the `Ledger` to which the services in
@@ -180,9 +183,14 @@ const callsOf = (policy: { readonly times?: number; readonly schedule?: unknown 
 
 /** What happens in a transaction with its outcome happens once: it need not honour its key. */
 const repeated = <F>({ transaction }: StepNode, fault: F): ReadonlyArray<F> => transaction === true ? [] : [fault]
+/** The steps with an action: nobody calls that of a step that waits. */
+const actingSteps = (program: Program): Program["steps"] => {
+  const waiting = new Set(waitsOf(program).map(({ step }) => step.path))
+  return program.steps.filter(({ path }) => !waiting.has(path))
+}
 
 const actionFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
-  program.steps.flatMap((step) => {
+  actingSteps(program).flatMap((step) => {
     const fault = (how: Faults.ActionFault, calls: number) => ({ _tag: "Action", step: step.path, how, calls }) as const
     const lasting = callsOf(step.retry)
     const sideEffect = step.classification !== "ReadOnly"
@@ -214,8 +222,9 @@ const compensationFaultsOf = (program: Program): ReadonlyArray<Faults.Fault> =>
 
 /** The fault that unwinds as much as possible: a defect, which is never retried, in the last step that still can be unwound. */
 const failureOf = (program: Program): ReadonlyArray<Faults.Fault> => {
-  const final = program.steps.findIndex(({ classification }) => classification === "Final")
-  const last = program.steps[final === -1 ? program.steps.length - 1 : final]
+  const steps = actingSteps(program)
+  const final = steps.findIndex(({ classification }) => classification === "Final")
+  const last = steps[final === -1 ? steps.length - 1 : final]
   return last === undefined ? [] : [{ _tag: "Action", step: last.path, how: "dies", calls: Infinity }]
 }
 

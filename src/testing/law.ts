@@ -64,6 +64,7 @@ export const commit = (
   token,
   fence,
   taken: 0,
+  wakeIn: undefined,
   isPlan: false,
   attributes: undefined
 })

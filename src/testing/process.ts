@@ -1,11 +1,15 @@
 /** The processes of a scenario, one after the other, and the mishaps that come to them at a commit. */
-import { Cause, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as Effect3 from "effect"
-import type { OwedToScoped } from "../definition/owed.ts"
+import type { OwedInProcess, OwedToScoped } from "../definition/owed.ts"
+import { programOf } from "../definition/saga.ts"
+import { deliverTo } from "../engine/deliver.ts"
 import { sumOf } from "../engine/load.ts"
+import { dueAt } from "../engine/waiting.ts"
 import * as Journal from "../Journal.ts"
 import { classifications } from "../journal/statuses.ts"
 import * as Saga from "../Saga.ts"
+import * as Signal from "../Signal.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { describe } from "../values/describe.ts"
 import type { CommitFault, Fault } from "./fault.ts"
@@ -22,10 +26,19 @@ type Ending = Extract<CommitFault, { readonly _tag: "Crash" | "Close" }>
 /** A mishap that a process survives. */
 type Incident = Exclude<CommitFault, Ending>
 
+/** A signal that somebody sends. */
+export interface Sent {
+  readonly signal: Signal.Any
+  readonly value: unknown
+  /** The path of the step that is to have it. */
+  readonly step?: string
+}
+
 /** A scenario as its processes know it. */
 export interface Lives {
   readonly faults: ReadonlyArray<Fault>
   readonly input: unknown
+  readonly signals: ReadonlyArray<Sent>
   /** Makes the faulty saga anew for each process. */
   readonly saga: () => Saga.Any
   /** The services of one process. */
@@ -37,12 +50,21 @@ export interface Lives {
   readonly requests: (request: Request) => void
   /** Receives the error of a call that asks again, if it says nothing of how the execution ended. */
   readonly unanswered: (message: string) => void
+  /** Hears that the execution has waited for a signal that nobody sends, until the caller lost patience. */
+  readonly forgotten: () => void
 }
 
 const turns = 500
+const anHour = 3_600_000
 
-/** Waits until a fiber has ended, or nothing more happens. Answers whether it has ended. */
-export const untilItEnds = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<boolean> =>
+/**
+ * Waits until a fiber has ended, or nothing more happens. Answers whether it has ended. `due` tells when an execution that waits is due:
+ * the time until then passes at once.
+ */
+export const untilItEnds = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  due: Effect.Effect<number | undefined> = Effect.succeed(undefined)
+): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     // First run everything that needs no time: each adjustment of the clock costs a turn of the event loop.
     for (let turn = 0; turn < turns; turn++) {
@@ -50,7 +72,9 @@ export const untilItEnds = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect
       if ((yield* Fiber.poll(fiber))._tag === "Some") return true
     }
     for (let hour = 0; hour < longest; hour++) {
-      yield* Effect3.TestClock.adjust("1 hour")
+      const time = yield* due
+      const hourLater = (yield* Clock.currentTimeMillis) + anHour
+      yield* Effect3.TestClock.setTime(Math.max(time ?? 0, hourLater))
       if ((yield* Fiber.poll(fiber))._tag === "Some") return true
     }
     yield* Fiber.interruptFork(fiber)
@@ -85,6 +109,7 @@ const patience = "10 seconds"
 class Process {
   private commits = 0
   private isDead = false
+  private isForgotten = false
   private closing: Fiber.RuntimeFiber<void> | undefined
   private hangUp: Effect.Effect<unknown> = Effect.void
   private readonly lives: Lives
@@ -114,23 +139,54 @@ class Process {
       const service: Checkpoint.Service = yield* Effect.orDie(
         Scope.extend(Checkpoint.make(seen, { lease: Infinity, shutdown: { grace } }), forCheckpoint)
       )
-      const calls = this.calls(starts, service) as Effect.Effect<void>
+      const calls = Effect.zipRight(this.sendSignals(), this.calls(starts, service) as Effect.Effect<void>)
       const toItsEnd = Effect.zipRight(
         Effect.provide(calls, services),
         Effect.suspend(() => this.closing === undefined ? Effect.void : Fiber.await(this.closing))
       )
-      const hasEnded = yield* untilItEnds(yield* Effect.fork(toItsEnd))
+      const hasEnded = yield* untilItEnds(yield* Effect.fork(toItsEnd), this.due)
+      if (!hasEnded && this.isForgotten) lives.forgotten()
       const close = Scope.close(forCheckpoint, Exit.void)
       yield* hasEnded || grace === 0 ? close : Effect.forkDaemon(close)
       if (!this.isDead) yield* Scope.close(forServices, Exit.void)
     })
   }
 
+  /** The execution as its journal has it. */
+  private get state(): Effect.Effect<Journal.ExecutionState | undefined> {
+    return Effect.orDie(Effect.flatMap(this.store.load(executionId), (commits) => sumOf(executionId, commits)))
+  }
+
+  /** When the execution is due, if it waits. */
+  private get due(): Effect.Effect<number | undefined> {
+    const program = programOf(this.lives.saga())
+    return Effect.map(this.state, (state) => {
+      const due = state?.status === "Waiting" ? dueAt(program, state) : undefined
+      this.isForgotten = state?.status === "Waiting" && due === undefined
+      return due
+    })
+  }
+
+  /** Sends the signals for which the execution waits, as another process does. Sent again, they are the same. */
+  private sendSignals(): Effect.Effect<void> {
+    const { lives: { signals }, store } = this
+    return Effect.flatMap(
+      this.state,
+      (state) =>
+        state?.status !== "Waiting" ? Effect.void : Effect.forEach(signals, ({ signal, step, value }, index) => {
+          const to = { executionId, by: "SagaTest.explore", id: `${index}`, step }
+          return signal.name === state.waits?.signal && (step ?? state.waits.step) === state.waits.step
+            ? Effect.ignore(deliverTo(store, signal, to, value))
+            : Effect.void
+        }, { discard: true })
+    )
+  }
+
   /** The calls of one who waits. A call that is interrupted, and cancels nothing by that, is followed by another one. */
   private calls(starts: boolean, service: Checkpoint.Service): Effect.Effect<void, never, any> {
     const { lives } = this
     const { input, interruptible } = lives
-    const saga = lives.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedToScoped>
+    const saga = lives.saga() as Saga.Saga<unknown, unknown, unknown, any, OwedInProcess | OwedToScoped>
     const isPatient = lives.faults.some(({ _tag }) => _tag === "Disconnect")
     const options: Saga.ExecuteOptions = isPatient ? { executionId } : { executionId, onInterrupt: "cancel" }
     const execute = Saga.execute(saga, input, options)
@@ -174,6 +230,7 @@ class Process {
           const first = this.commits
           this.commits += group.length
           const stored = yield* seen.append(group)
+          if (group.some(({ status }) => status === "Waiting")) yield* this.sendSignals()
           for (const [index, commit] of group.entries()) {
             for (const incident of this.take(first + index, "after")) yield* this.happens(incident, commit, service())
             if (ending?._tag === "Close" && isAt(ending, first + index)) yield* this.close(scope)

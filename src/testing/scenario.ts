@@ -11,7 +11,7 @@ import * as Checkpoint from "../store/Checkpoint.ts"
 import * as Faults from "./Faults.ts"
 import { annotate, countFaults, injectCounted } from "./injection.ts"
 import * as Ledger from "./Ledger.ts"
-import { executionId, live, type Lives, untilItEnds } from "./process.ts"
+import { executionId, live, type Lives, type Sent, untilItEnds } from "./process.ts"
 import { memoryTransactions } from "./transactions.ts"
 import { type Ended, follows, type Request, type ScenarioViolation, violationsOf } from "./violations.ts"
 
@@ -38,6 +38,8 @@ export interface Options<Input, World, Process = never> {
   readonly layer: Layer.Layer<World, unknown, Ledger.Ledger>
   /** Services whose memory a crash loses. They are made anew for each process, and released by one that closes. */
   readonly process?: Layer.Layer<Process, unknown, World | Ledger.Ledger>
+  /** The signals that somebody sends, in order, each when the execution waits for it. */
+  readonly signals?: ReadonlyArray<Sent>
   /** A condition on the world after each scenario. Its failure is the message of the violation. */
   readonly invariant?: (ended: Ended) => Effect.Effect<unknown, unknown, World | Ledger.Ledger>
   readonly limits?: {
@@ -104,7 +106,7 @@ export const programWithItems = (
   Effect.gen(function*() {
     const program = programOf(sagaOf(saga))
     if (!program.hasLists) return program
-    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [], isForgotten: false }
     const lives = livesOf(saga, options, [], yield* Ledger.make(), heard)
     const run = (durable ? stateAfterLives : stateAfterRun)(lives)
     const state = yield* inWorld(options, yield* Ledger.make(), run)
@@ -128,7 +130,7 @@ export const statusesOf = (
           return store.append(group)
         })
     }
-    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [], isForgotten: false }
     const lives = livesOf(saga, options, faults, yield* Ledger.make(), heard)
     yield* inWorld(options, yield* Ledger.make(), live(lives, noted, Effect.succeed(true)))
     return statuses
@@ -150,14 +152,14 @@ export const runScenario = (
     )
     const ledger = yield* makeLedger
     const outcomes = yield* makeLedger
-    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [] }
+    const heard: Heard = { crashedAt: [], request: undefined, unanswered: [], isForgotten: false }
     const lives = livesOf(saga, options, faults, outcomes, heard)
     return yield* inWorld(
       options,
       ledger,
       Effect.gen(function*() {
         const state = yield* (durable ? stateAfterLives : stateAfterRun)(lives)
-        const ended = endOf(state)
+        const ended = heard.isForgotten ? "Unfinished" : endOf(state)
         const written = (yield* ledger.calls).length > 0
         const known = written ? ledger : outcomes
         const violations: ReadonlyArray<ScenarioViolation> = [
@@ -184,6 +186,7 @@ interface Heard {
   readonly crashedAt: Array<string>
   request: Request | undefined
   readonly unanswered: Array<string>
+  isForgotten: boolean
 }
 
 const livesOf = (
@@ -198,12 +201,14 @@ const livesOf = (
   return {
     faults,
     input: options.input,
+    signals: options.signals ?? [],
     saga: () => annotate(injectCounted(sagaOf(saga), counted, Effect.suspend(() => interrupt)), outcomes),
     services: (options.process ?? Layer.empty) as Layer.Layer<any, unknown, any>,
     interruptible: (effect) => interrupt = effect,
     crashes: (commit) => heard.crashedAt.push(commit),
     requests: (request) => heard.request ??= request,
-    unanswered: (message) => heard.unanswered.push(`a caller that asked again was told: ${message}`)
+    unanswered: (message) => heard.unanswered.push(`a caller that asked again was told: ${message}`),
+    forgotten: () => heard.isForgotten = true
   }
 }
 
@@ -213,6 +218,7 @@ const endOf = (state: Journal.ExecutionState | undefined): Ended => {
       return "NotStarted"
     case "Running":
     case "Unwinding":
+    case "Waiting":
       return "Unfinished"
     case "Succeeded":
     case "Undone":

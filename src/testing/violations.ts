@@ -154,6 +154,8 @@ const contains = (node: Node, path: string): boolean => {
   switch (node._tag) {
     case "Step":
       return node.path === path
+    case "Wait":
+      return node.step.path === path
     case "Nested":
       return node.program.steps.some((step) => step.path === path)
     case "Parallel":

@@ -29,6 +29,8 @@ const asked = { by: Schema.String, reason: Schema.optional(Schema.String) }
  * resume.
  *
  * `ItemsListed` comes before the first item of a `forEach`: how many items there are.
+ * `WaitStarted` is the start of a step that waits. `Waiting` is sent once it is stored: from then on no process drives the execution,
+ * and the `Started` of the one that goes on with it is the next event. `SignalReceived` comes when the driver takes a signal.
  *
  * `StepRetried` and `CompensationRetried` are sent when a call has failed and another one will follow: why it failed, and when the
  * next call begins. The journal does not have them.
@@ -36,6 +38,12 @@ const asked = { by: Schema.String, reason: Schema.optional(Schema.String) }
 export const SagaEvent = Schema.Union(
   Schema.TaggedStruct("Started", { ...whose, resumed: Schema.Boolean }),
   Schema.TaggedStruct("StepStarted", { ...whose, ...Journal.StepStarted.omit("_tag").fields }),
+  Schema.TaggedStruct("WaitStarted", { ...whose, ...Journal.WaitStarted.omit("_tag").fields }),
+  Schema.TaggedStruct("Waiting", whose),
+  Schema.TaggedStruct("SignalReceived", {
+    ...whose,
+    ...Journal.SignalReceived.omit("_tag", "value", "message").fields
+  }),
   Schema.TaggedStruct("StepRetried", retried),
   Schema.TaggedStruct("StepSkipped", { ...whose, ...Journal.StepSkipped.omit("_tag").fields }),
   Schema.TaggedStruct("StepSucceeded", ended),

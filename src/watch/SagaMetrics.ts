@@ -4,6 +4,7 @@
  * - `saga_executions`: a counter of executions, tagged with `saga` and `result`: `succeeded`, `undone`, `parked`
  * - `saga_duration`: a histogram of milliseconds from the start of an execution to that result, with the same tags and `time_unit`
  * - `saga_steps`: a counter of steps, tagged with `saga`, `step`, `classification` and `result`: `succeeded`, `failed`, `skipped`
+ * - `saga_signals`: a counter of the signals that executions have received, tagged with `saga` and `signal`
  * - `saga_in_doubt`: a counter of steps of which nobody knows whether they happened, tagged with `saga` and `step`
  * - `saga_compensations`: a counter of compensations, tagged with `saga`, `step` and `result`: `succeeded`, `failed`
  *
@@ -65,6 +66,8 @@ const tell: Service["tell"] = ({ event, names, state, tags }) => {
       return step(event.step, "skipped")
     case "StepInDoubt":
       return counters.inDoubt({ saga, step: names.step(event.step) }, tags)
+    case "SignalReceived":
+      return counters.signals({ saga, signal: event.signal }, tags)
     case "CompensationSucceeded":
       return compensation(event.step, "succeeded")
     case "CompensationFailed":
@@ -75,6 +78,8 @@ const tell: Service["tell"] = ({ event, names, state, tags }) => {
       return end(results[event.result])
     case "Started":
     case "Resumed":
+    case "WaitStarted":
+    case "Waiting":
     case "StepStarted":
     case "ItemsListed":
     case "UnwindingStarted":

@@ -31,6 +31,7 @@ const histogram = (name: string, description: string) => {
 export const counters = {
   executions: counter("saga_executions", "Executions of sagas, by how they ended"),
   steps: counter("saga_steps", "Steps of sagas, by how they ended"),
+  signals: counter("saga_signals", "Signals that executions have received"),
   inDoubt: counter("saga_in_doubt", "Steps of sagas of which nobody knows whether they happened"),
   compensations: counter("saga_compensations", "Compensations of sagas, by how they ended"),
   duration: histogram("saga_duration", "From the start of an execution to its end, or to where it was parked")

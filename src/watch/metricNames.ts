@@ -2,7 +2,7 @@
  * The names by which metrics know a saga and its steps. A model may write the names in a plan, so each plan would add series for
  * ever: every name from a plan counts as `(plan)`. The keys of a list's items are as many as its items: for each of them stands `(item)`.
  */
-import type { ForEach, Nested, Program, StepNode } from "../definition/definition.ts"
+import type { ForEach, Nested, Program, StepNode, Wait } from "../definition/definition.ts"
 import { anyKey, withoutKeys } from "../definition/lists.ts"
 
 export interface MetricNames {
@@ -15,9 +15,10 @@ export interface MetricNames {
 const plan = "(plan)"
 
 /** The paths of the nested sagas that are plans, each with a "/" after it. */
-const plansIn = (node: StepNode | Nested | ForEach): ReadonlyArray<string> => {
+const plansIn = (node: StepNode | Wait | Nested | ForEach): ReadonlyArray<string> => {
   switch (node._tag) {
     case "Step":
+    case "Wait":
       return []
     case "Nested":
     case "ForEach":

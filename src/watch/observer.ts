@@ -229,6 +229,12 @@ const toSagaEvent = (event: Journal.Event, whose: Whose): SagaEvent | undefined 
       const { items, ...said } = event
       return { ...whose, ...said, count: items.length }
     }
+    case "SignalReceived": {
+      const { message: _, value: __, ...said } = event
+      return { ...whose, ...said }
+    }
+    case "WaitStarted":
+    case "Waiting":
     case "StepStarted":
     case "StepSkipped":
     case "StepInDoubt":

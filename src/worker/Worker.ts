@@ -1,6 +1,6 @@
 /**
  * Drives in the background the executions that nobody drives: those that were enqueued, those that an earlier process left
- * unfinished, and parked ones that were cancelled.
+ * unfinished, those that wait and are due or have a signal, and parked ones that were cancelled.
  */
 import { Cause, type Duration, Effect, FiberSet, Layer, Option, Predicate, Queue, Stream } from "effect"
 import { programOf } from "../definition/saga.ts"
@@ -26,8 +26,9 @@ export interface Options {
   /** How many of one saga at a time, by its name. */
   readonly perSaga?: { readonly [saga: string]: number }
   /**
-   * How often it looks for executions of which nobody tells it, a second by default. It hears at once of those that this process
-   * enqueues, and on PostgreSQL of those that any process does.
+   * How often it looks for executions of which nobody tells it, and for those that are due, a second by default. It hears at once of
+   * those that this process enqueues or sends a signal to, and on PostgreSQL of those that any process enqueues. Under a `TestClock` it
+   * looks once in each interval of test time: give it a long one if days pass.
    */
   readonly interval?: Duration.DurationInput
   /** After how many claims without a new event an execution is parked, see `Recovery.Options`. 10 by default. */
@@ -88,7 +89,9 @@ const work = (
     const background = (effect: Effect.Effect<unknown, never, any>) => Effect.forkScoped(Effect.interruptible(effect))
     yield* background(Effect.ignore(Stream.runForEach(checkpoint.arrivals, () => Queue.offer(wake, undefined))))
     yield* background(worker.tellParked)
-    yield* background(Effect.forever(Effect.zipRight(worker.tellUnknown, Effect.sleep(betweenCounts))))
+    yield* background(
+      Effect.forever(Effect.zipRight(worker.tellUnknown, Effect.sleep(Math.max(interval, betweenCounts))))
+    )
     // A look claims, and hands over what it has claimed: an interruption between the two would leave it to nobody.
     const look = Effect.uninterruptible(worker.look)
     // No race with a sleep that the other side would have to interrupt: a timer offers to the same queue.
@@ -122,7 +125,7 @@ const ambiguous = (sagas: ReadonlyArray<Durable>): string | undefined => {
   return undefined
 }
 
-const betweenCounts = "1 minute"
+const betweenCounts = 60_000
 const untilTriedAgain = 60_000
 const mostLeft = 1000
 /** In one statement; where there are places for more, the next look claims them. */

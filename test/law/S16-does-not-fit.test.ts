@@ -86,6 +86,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined
       } as const
@@ -135,6 +136,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined,
         body: "not json"
@@ -148,6 +150,7 @@ describe("S16: a stored execution that does not fit is reported and left untouch
         token: yield* store.token,
         fence: 0,
         taken: 0,
+        wakeIn: undefined,
         isPlan: false,
         attributes: undefined,
         body: "not json"

@@ -31,6 +31,7 @@ const journal = "test/Journal.test.ts"
 const checkpoint = "test/Checkpoint.test.ts"
 const recovery = "test/Recovery.test.ts"
 const executions = "test/Executions.test.ts"
+const waits = "test/law/S20-waiting.test.ts"
 
 const interpreter = "src/engine/interpreter.ts"
 const siblings = "src/engine/parallel.ts"
@@ -46,6 +47,7 @@ const cancellation = "src/engine/cancellation.ts"
 const worker = "src/worker/Worker.ts"
 const join = "src/engine/join.ts"
 const load = "src/engine/load.ts"
+const waiting = "src/engine/waiting.ts"
 const finding = "src/engine/finding.ts"
 const recorder = "src/engine/checkpointRecorder.ts"
 const statuses = "src/journal/statuses.ts"
@@ -99,8 +101,8 @@ export const mutants = [
   {
     says: "takes a step in doubt for one that failed",
     file: interpreter,
-    text: "replayDoubt(run, past, frame, step, recorded)\n",
-    replacement: "replayFailure(run, past, frame, step, recorded)\n",
+    text: "replayDoubt(run, past, frame, step, recorded, begin)\n",
+    replacement: "replayFailure(run, past, step, recorded, begin)\n",
     tests: [inDoubt]
   },
   {
@@ -729,7 +731,7 @@ export const mutants = [
   {
     says: "does not wait for an execution that another process drives",
     file: join,
-    text: "if (call.waitsForOthers && isDrivenElsewhere(exit))",
+    text: "if (waitsForOthers && isDrivenElsewhere(exit))",
     replacement: "if (false && isDrivenElsewhere(exit))",
     tests: [oneDriver]
   },
@@ -979,15 +981,15 @@ export const mutants = [
   {
     says: "ends an execution while a message waits for it",
     file: "src/sql/sqliteDialect.ts",
-    text: "unfinished.last_message <= given.taken OR given.status NOT IN ${finished}",
-    replacement: "unfinished.last_message <= given.taken OR 1",
+    text: "given.status NOT IN ${finished} AND given.status NOT IN ${waiting}",
+    replacement: "1",
     tests: [checkpoint]
   },
   {
     says: "lets a message come to an execution that ends at this moment",
     file: "src/sql/postgresDialect.ts",
-    text: "unfinished.last_message <= given.taken OR given.status NOT IN ${finished}",
-    replacement: "unfinished.last_message <= given.taken OR true",
+    text: "OR (given.status NOT IN ${finished} AND given.status NOT IN ${waiting})",
+    replacement: "OR true",
     tests: ["test/postgres.test.ts"],
     only: "a store",
     postgres: true
@@ -1088,8 +1090,8 @@ export const mutants = [
   {
     says: "asks for a finding again that the journal has",
     file: durable,
-    text: "isAgain ? { ...options, finding: undefined } : options",
-    replacement: "isAgain ? options : options",
+    text: "known = { ...options, finding: undefined }",
+    replacement: "known = options",
     tests: [races]
   },
   {
@@ -1226,15 +1228,15 @@ export const mutants = [
   {
     says: "gives those who wait the result of another version",
     file: "src/engine/results.ts",
-    text: "&& difference(program, driven) === undefined",
+    text: "&&\n    difference(program, driven) === undefined",
     replacement: "",
     tests: ["test/law/S26-readable.test.ts"]
   },
   {
     says: "takes over what a call of this process ends with",
     file: "src/engine/work.ts",
-    text: "input: undefined, shares: false",
-    replacement: "input: undefined, shares: true",
+    text: "shares: false,",
+    replacement: "shares: true,",
     tests: [workers]
   },
   {
@@ -1622,7 +1624,7 @@ export const mutants = [
   // What a background recovery says and keeps.
   {
     says: "parks what keeps failing without a word",
-    file: durable,
+    file: "src/engine/keepsFailing.ts",
     text: "(cause) => warnParked({ executionId, program }, cause)",
     replacement: "(cause) => void warnParked({ executionId, program }, cause) ?? Effect.void",
     tests: [keepsFailing]
@@ -1674,14 +1676,14 @@ export const mutants = [
   // What is finished.
   {
     says: "ends an execution without the output that its saga says how to store",
-    file: interpreter,
+    file: "src/engine/finished.ts",
     text: "output: { value: encoded }, at",
     replacement: "at",
     tests: [readable]
   },
   {
     says: "forgets what the last step did where the output cannot be stored",
-    file: interpreter,
+    file: "src/engine/finished.ts",
     text: "onFailure: (halt) => recorder.commit(() => Effect.fail(halt))",
     replacement: "onFailure: (halt) => Effect.fail(halt)",
     tests: [readable]
@@ -1951,5 +1953,89 @@ export const mutants = [
     replacement: "if (program.firstTransaction === \"\")",
     tests: [transactional],
     only: "on a store without transactions"
+  },
+  // Waiting.
+  {
+    says: "ends a wait before its time",
+    file: waiting,
+    text: "until !== undefined && until <= now",
+    replacement: "until !== undefined",
+    tests: [waits]
+  },
+  {
+    says: "asks again how long a wait is that an earlier process began",
+    file: waiting,
+    text: "if (known?.step === path)",
+    replacement: "if (false && known?.step === path)",
+    tests: [waits]
+  },
+  {
+    says: "sleeps longer than a timer goes",
+    file: waiting,
+    text: "Math.min(longest, until - now)",
+    replacement: "until - now",
+    tests: [waits]
+  },
+  {
+    says: "cancels for a deadline after the point of no return",
+    file: waiting,
+    text: " || Journal.committedFinal(state) !== undefined",
+    replacement: "",
+    tests: [waits],
+    only: "S20: a deadline"
+  },
+  {
+    says: "lets a call end where its execution waits",
+    file: join,
+    text: "if (!staysOn || ",
+    replacement: "if (staysOn || ",
+    tests: [waits]
+  },
+  {
+    says: "keeps a signal twice that came twice under one id",
+    file: transition,
+    text: "if (state.delivered.includes(event.id)) return state",
+    replacement: "if (state.delivered.length < 0) return state",
+    tests: [journal, waits]
+  },
+  {
+    says: "takes a signal before the request to cancel that came before it",
+    file: "src/engine/mailbox.ts",
+    text: " && requests.every(({ message }) => message === undefined)",
+    replacement: "",
+    tests: [waits],
+    only: "S21"
+  },
+  {
+    says: "takes a second answer for a step that has one",
+    file: "src/engine/deliver.ts",
+    text: "return open.some(fits) ? undefined : \"Answered\"",
+    replacement: "return undefined",
+    tests: [waits]
+  },
+  {
+    says: "gives a worker what waits before it is due",
+    file: sqlite,
+    text: "unfinished.wake_at IS NOT NULL AND unfinished.wake_at <= ${now}",
+    replacement: "unfinished.wake_at IS NOT NULL",
+    tests: [checkpoint],
+    only: "a SQLite store in memory"
+  },
+  {
+    says: "does not wake what has a message",
+    file: sqlite,
+    text: "SET last_message = NEW.number, wake_at = NULL WHERE",
+    replacement: "SET last_message = NEW.number WHERE",
+    tests: [checkpoint],
+    only: "a SQLite store in memory"
+  },
+  {
+    says: "keeps what waits again at the time that is over",
+    file: postgres,
+    text: "CASE WHEN held.status IN ${waiting} THEN held.status ELSE NULLIF(held.status, held.was) END",
+    replacement: "NULLIF(held.status, held.was)",
+    tests: ["test/postgres.test.ts"],
+    only: "a store",
+    postgres: true
   }
 ]

@@ -579,6 +579,9 @@ const checkAnswers = (execution: Execution) => {
       case "GoesOn":
         execution.found("Answer", "recovery did not wait for its end, which it was not told to")
         break
+      case "Waiting":
+        execution.found("Answer", "recovery said that it waits, and no step of its saga does")
+        break
       case "Unregistered":
         execution.found("Answer", "recovery did not know its saga")
     }

@@ -74,7 +74,7 @@ export type Note =
   | {
     readonly _tag: "Recovered"
     readonly executionId: string
-    readonly as: "Succeeded" | "Undone" | "Parked" | "LeftAsItWas" | "Elsewhere" | "Unregistered" | "GoesOn"
+    readonly as: "Succeeded" | "Undone" | "Parked" | "LeftAsItWas" | "Elsewhere" | "Unregistered" | "GoesOn" | "Waiting"
     readonly outcome: Outcome | undefined
   }
 

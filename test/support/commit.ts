@@ -11,6 +11,7 @@ export const commitOf = (
   body: "{}",
   fence: 0,
   taken: 0,
+  wakeIn: undefined,
   isPlan: false,
   attributes: undefined,
   ...commit

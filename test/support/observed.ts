@@ -42,6 +42,10 @@ export const inWords = (events: ReadonlyArray<SagaEvents.SagaEvent>): ReadonlyAr
         return `${event._tag} ${event.by}`
       case "ItemsListed":
         return `ItemsListed ${event.list} ${event.count}`
+      case "Waiting":
+        return "Waiting"
+      case "SignalReceived":
+        return `SignalReceived ${event.signal}`
       default:
         return `${event._tag} ${event.step}`
     }

@@ -32,7 +32,7 @@ export const documentOf = (program: SagaArbitrary.Program, header: object = {}) 
   }
   const steps = program.map((part) => {
     if (typeof part === "string") return step(part)
-    if (!("parallel" in part)) throw new Error("a plan has neither nested sagas nor lists")
+    if (!("parallel" in part)) throw new Error("a plan has neither nested sagas nor lists, and no step of it sleeps")
     const parallel = part.parallel.map((sibling) => step(sibling as SagaArbitrary.Sentence))
     return { parallel, ...parallel.length > 2 ? { concurrency: 1 } : {} }
   })

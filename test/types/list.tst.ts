@@ -1,6 +1,6 @@
 /** What the compiler knows of lists, and what it refuses, in the words in which it refuses it. */
 import { Context, Effect, type ParseResult, Schema } from "effect"
-import { type Checkpoint, Saga, type SagaError } from "effect-saga"
+import { type Checkpoint, Saga, type SagaError, Signal } from "effect-saga"
 import { describe, expect, test } from "tstyche"
 
 class OutOfStock extends Schema.TaggedError<OutOfStock>()("OutOfStock", { sku: Schema.String }) {}
@@ -91,6 +91,15 @@ describe("a list", () => {
       items: ({ input }) => input.lines,
       // @ts-expect-error \"lines\" has a Final step: the other items of the list could still fail, and not be undone
       step: final
+    })
+  })
+
+  test("whose saga waits for a signal", () => {
+    const waits = written.wait("go", Signal.make("go", { success: Schema.Void })).build()
+    order.forEach("lines", {
+      items: ({ input }) => input.lines,
+      // @ts-expect-error \"lines\" has a step that waits: the other items of the list would have to stop in the middle
+      step: waits
     })
   })
 

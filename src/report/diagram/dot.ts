@@ -43,7 +43,8 @@ const shapes: { readonly [K in Exclude<Shape, "Dot" | "PointOfNoReturn">]: strin
   Saga: "oval",
   ReadOnly: "box",
   Compensatable: "box",
-  Final: "hexagon"
+  Final: "hexagon",
+  Wait: "cds"
 }
 
 const printArrow = ({ from, kind, label, look, to }: Arrow): string => {

@@ -2,21 +2,22 @@
  * The picture of a saga, or of one execution of it, as boxes, groups and arrows. The printers of `Diagram` write it down and decide
  * nothing.
  */
-import type { Nested, Node, Parallel, Program, StepNode } from "../../definition/definition.ts"
+import type { Nested, Node, Parallel, Program, StepNode, Wait } from "../../definition/definition.ts"
 import type { ParkedReason } from "../../Journal.ts"
 import { visible, wrapped } from "../../values/visible.ts"
 import type { CompensationReport, StepReport } from "../SagaReport.ts"
-import { formatDuration, type Kind, signs, words } from "../words.ts"
+import { formatDuration, type Kind, signs, undoWords, words } from "../words.ts"
 import type { Drawn, Timed } from "./drawn.ts"
 import { countItems, countsInWords } from "./lists.ts"
 import { titleOf, titleOfList } from "./titles.ts"
 
-export type Shape = "Saga" | StepNode["classification"] | "PointOfNoReturn" | "Dot"
+export type Shape = "Saga" | StepNode["classification"] | "Wait" | "PointOfNoReturn" | "Dot"
 
 /** The meaning of a colour: in a definition the classification of a step, in an execution its status. */
 export type Look =
   | "Saga"
   | StepNode["classification"]
+  | "Wait"
   | "PointOfNoReturn"
   | "Dot"
   | Kind
@@ -100,6 +101,8 @@ class Drawing {
     switch (node._tag) {
       case "Step":
         return this.step(node, from, items)
+      case "Wait":
+        return this.step(node.step, from, items, node)
       case "Nested":
         return this.group(
           `${node.name}: saga ${node.program.name}`,
@@ -117,20 +120,23 @@ class Drawing {
     }
   }
 
-  private step(step: StepNode, from: Ends, items: Array<Item>): Ends {
+  private step(step: StepNode, from: Ends, items: Array<Item>, wait?: Wait): Ends {
     const { classification, name, path } = step
     const isFirstFinal = classification === "Final" && this.firstFinal === undefined
     const before = isFirstFinal ? this.pointOfNoReturn(from.forward, items) : from.forward
     const compensation = this.compensations.get(path)
-    const id = this.box(items, classification, this.report === undefined ? classification : this.lookOf(path), [
+    const shape = wait === undefined ? classification : "Wait"
+    const id = this.box(items, shape, this.report === undefined ? shape : this.lookOf(path), [
       ...lines(name),
-      step.when === undefined ? classification : `${classification}, conditional`,
+      ...wait === undefined
+        ? [step.when === undefined ? classification : `${classification}, conditional`]
+        : forWhat(wait),
       ...this.captionsOf(path)
     ])
     this.placed.set(id, step)
     this.armedBefore.set(id, from.armed)
     if (isFirstFinal) this.firstFinal = id
-    this.forward(before, id, classification === "Final" && !isFirstFinal ? "Committed" : "Forward")
+    this.forward(before, id, this.firstFinal === undefined || isFirstFinal ? "Forward" : "Committed")
     switch (classification) {
       case "ReadOnly":
       case "Final":
@@ -267,6 +273,9 @@ class Drawing {
 /** 32: wider than most names, and no wider than a box should be. */
 const lines = (text: string) => wrapped(visible(text), 32)
 
+const forWhat = ({ signal, until }: Wait) =>
+  lines(signal === undefined ? "sleeps" : `waits for ${signal.name}${until === undefined ? "" : ", not for ever"}`)
+
 /** Whether a Final of this status has passed the point of no return. */
 const passageBy: { readonly [K in StepReport["status"]]: "passed" | "in doubt" | "not passed" } = {
   Succeeded: "passed",
@@ -274,6 +283,7 @@ const passageBy: { readonly [K in StepReport["status"]]: "passed" | "in doubt" |
   Started: "in doubt",
   Failed: "not passed",
   Skipped: "not passed",
+  Waiting: "not passed",
   NotStarted: "not passed"
 }
 
@@ -282,6 +292,7 @@ const prefixes: { readonly [K in Shape]: string } = {
   ReadOnly: "step",
   Compensatable: "step",
   Final: "step",
+  Wait: "step",
   PointOfNoReturn: "line",
   Dot: "dot"
 }
@@ -289,13 +300,6 @@ const prefixes: { readonly [K in Shape]: string } = {
 const caption = (kind: Kind, word: string, { attempts, duration }: Timed): string => {
   const took = kind === "Skipped" || duration === undefined ? "" : `, ${formatDuration(duration)}`
   return `${signs[kind].unicode} ${word}${attempts > 1 ? `, ${attempts} attempts` : ""}${took}`
-}
-
-const undoWords: { readonly [K in CompensationReport["status"]]: string } = {
-  Undone: "undone",
-  Failed: "undo failed",
-  NotTried: "undo not tried",
-  Started: "undo started"
 }
 
 const lookOfCompensation: { readonly [K in CompensationReport["status"]]: Look } = {
@@ -330,6 +334,7 @@ const wentBack = (report: Drawn): boolean => {
     case "FailedAfterCommit":
     case "Running":
     case "Parked":
+    case "Waiting":
       return false
   }
 }
@@ -376,6 +381,8 @@ const lookOf = (report: Drawn): Look => {
       return "InDoubt"
     case "KeepsFailing":
       return "Failed"
+    case "Waiting":
+      return "Waiting"
     case "Running":
     case "Unwinding":
     case "Parked":

@@ -45,6 +45,7 @@ const frames: { readonly [K in Shape]: readonly [open: string, close: string] } 
   ReadOnly: ["(", ")"],
   Compensatable: ["[", "]"],
   Final: ["{{", "}}"],
+  Wait: [">", "]"],
   PointOfNoReturn: ["[", "]"],
   Dot: ["((", "))"]
 }
