@@ -403,6 +403,26 @@ describe("Worker.layer", () => {
       for (const executionId of ["1", "2", "3"]) expect(yield* Saga.await(saga, executionId)).toBe("car-output")
     }).pipe(Effect.provide(SqliteCheckpoint.layer({ filename: ":memory:" }))))
 
+  it.scoped("gives the place of an execution whose step awaits another one to that one", () =>
+    Effect.gen(function*() {
+      const { saga: child } = make("Child")
+      const parent = Saga.make("Parent").compensatable("ask", {
+        success: Text,
+        error: "asRecoveredFailure",
+        inDoubt: "retry",
+        action: ({ executionId }) =>
+          Effect.zipRight(
+            Saga.enqueue(child, undefined, { executionId: `child of ${executionId}` }),
+            Saga.await(child, `child of ${executionId}`)
+          ),
+        compensate: () => Effect.void
+      }).build(({ outputs }) => outputs.ask)
+      yield* Layer.build(Worker.layer([parent, child], { concurrency: 2 }))
+      const ids = ["1", "2", "3", "4"]
+      for (const executionId of ids) yield* Saga.enqueue(parent, undefined, { executionId })
+      for (const executionId of ids) expect(yield* Saga.await(parent, executionId)).toBe("car-output")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.scoped("tries again after a minute what a failure of the store has stopped", () =>
     Effect.gen(function*() {
       const { saga, world } = make("Trip")

@@ -283,6 +283,30 @@ const waitsForAny = (
   return store.findDriven(executionId)?.waitsFor.some((other) => waitsForAny(store, other, these, seen)) === true
 }
 
+/**
+ * Waits for an execution that this call does not drive. Fails if it is one of those in whose steps the call is, or waits for one of
+ * them. `leavePlace` gives the place of the innermost of them to another: a worker that has no other place could not drive the one
+ * that is waited for.
+ */
+export const waitingForAnother = <A, E, R>(
+  store: Checkpoint.Service,
+  { name: saga }: Program,
+  executionId: string,
+  wait: (leavePlace: () => void) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ExecutionConflict, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const inside = serviceOf(fiber, Inside) ?? []
+    if (waitsForAny(store, executionId, inside)) {
+      return Effect.fail(new ExecutionConflict({ reason: "WaitsForItself", saga, executionId }))
+    }
+    const innermost = inside[inside.length - 1]
+    const leavePlace = () => {
+      const driven = innermost === undefined ? undefined : store.findDriven(innermost)
+      driven?.whenPausing?.({ milliseconds: Infinity, isDecided: false })
+    }
+    return whileWaiting(store, inside, executionId, wait(leavePlace))
+  })
+
 /** Notes that the innermost of the executions in whose steps this code runs waits for another one, while it does. */
 const whileWaiting = <A, E, R>(
   store: Checkpoint.Service,
@@ -312,7 +336,10 @@ const driveAlone = (
   Effect.withFiberRuntime((fiber) => {
     const end = (exit: Exit.Exit<Driven, DrivingError>): Effect.Effect<void> => {
       store.endDriving(executionId, exit)
-      return Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void : warnLeft(program, executionId, exit.cause)
+      // One that is not stored was refused, or has not begun: then there is nothing to recover.
+      return Exit.isSuccess(exit) || driven.isAwaited() || !driven.isStored()
+        ? Effect.void
+        : warnLeft(program, executionId, exit.cause)
     }
     const toItsEnd = (isAgain: boolean): Effect.Effect<void, never, any> =>
       Effect.withFiberRuntime((fiber) => {

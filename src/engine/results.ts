@@ -6,28 +6,32 @@ import { isDriven, isWaiting } from "../journal/statuses.ts"
 import type { DrivingError } from "../SagaError.ts"
 import * as Checkpoint from "../store/Checkpoint.ts"
 import { asRecorded } from "./durable.ts"
-import { type Driven, type DrivenExit, pause } from "./join.ts"
+import { type Driven, type DrivenExit, pause, waitingForAnother } from "./join.ts"
 import { loadKnown } from "./load.ts"
 import type { AnyEffect } from "./run.ts"
 
 /** The result of a stored execution, whoever drives it (S26). This neither drives it nor sets it going. */
 export const awaitResult = (program: Program, executionId: string): AnyEffect =>
   Effect.flatMap(Checkpoint.Checkpoint, (store) => {
-    const look = (turn: number): AnyEffect =>
-      Effect.suspend((): AnyEffect => {
-        const driven = store.findDriven(executionId)
-        if (driven === undefined) return unlessUnfinished(turn)
-        return Effect.flatMap(
-          driven.exit,
-          (exit): AnyEffect => sharedExit(program, driven, exit as DrivenExit) ?? unlessUnfinished(turn)
-        )
-      })
-    const unlessUnfinished = (turn: number): AnyEffect =>
-      Effect.flatMap(
-        recordedResult(store, program, executionId),
-        (recorded): AnyEffect => recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1)) : recorded.exit
-      )
-    return look(0)
+    const result = (leavePlace: () => void): AnyEffect => {
+      const look = (turn: number): AnyEffect =>
+        Effect.suspend((): AnyEffect => {
+          const driven = store.findDriven(executionId)
+          if (driven === undefined) return unlessUnfinished(turn)
+          return Effect.flatMap(
+            driven.exit,
+            (exit): AnyEffect => sharedExit(program, driven, exit as DrivenExit) ?? unlessUnfinished(turn)
+          )
+        })
+      const unlessUnfinished = (turn: number): AnyEffect =>
+        Effect.flatMap(recordedResult(store, program, executionId), (recorded): AnyEffect => {
+          if (recorded !== undefined) return recorded.exit
+          leavePlace()
+          return Effect.zipRight(pause(turn), look(turn + 1))
+        })
+      return look(0)
+    }
+    return waitingForAnother(store, program, executionId, result)
   })
 
 /** How an execution has ended that this process drove by this definition: there is no need to read it back. */

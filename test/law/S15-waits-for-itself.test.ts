@@ -27,6 +27,20 @@ describe("S15: an execution that asks for its own id", () => {
       expect(yield* Saga.inspect(saga, "a")).toMatchObject({ status: "Undone" })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
+  it.effect("by awaiting its own result, or that of another which awaits it, is refused at once", () =>
+    Effect.gen(function*() {
+      const a: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls("A", () => Saga.await(a, "a"))
+      const exit = yield* Effect.exit(Saga.execute(a, undefined, { executionId: "a" }))
+      expect(failureOf(exit)).toMatchObject({ ...waitsForItself, executionId: "a" })
+      const b: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(
+        "B",
+        () => Saga.execute(c, undefined, { executionId: "c" })
+      )
+      const c: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls("C", () => Saga.await(b, "b"))
+      const other = yield* Effect.exit(Saga.execute(b, undefined, { executionId: "b" }))
+      expect(failureOf(other)).toMatchObject({ ...waitsForItself, executionId: "b" })
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("by way of another, too, also where a fiber of the step asks, or it resumes", () =>
     Effect.gen(function*() {
       const a: Saga.Saga<void, string, unknown, Checkpoint.Checkpoint> = calls(

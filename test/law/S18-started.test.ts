@@ -74,14 +74,17 @@ describe("S18: a start that is acknowledged", () => {
         action: world.do("hotel"),
         compensate: world.undo("hotel")
       }).build(({ outputs }) => outputs.hotel)
-      const start = (input: string) => Saga.start(saga, input, { executionId: "1" })
+      const { layer, lines } = makeLog()
+      const start = (input: string) => Effect.provide(Saga.start(saga, input, { executionId: "1" }), layer)
       yield* Effect.all([start("a"), start("a")], { concurrency: 2 })
       expect(yield* Saga.await(saga, "1")).toBe("hotel-output")
       yield* start("a")
       expect(world.log).toEqual(["+hotel"])
       expect(failureOf(yield* Effect.exit(start("b")))).toMatchObject({ reason: "OtherInput" })
-      const other = Saga.start(reserve(world).build(), undefined, { executionId: "1" })
+      const other = Effect.provide(Saga.start(reserve(world).build(), undefined, { executionId: "1" }), layer)
       expect(failureOf(yield* Effect.exit(other))).toMatchObject({ _tag: "ExecutionConflict" })
+      // Nothing is left by a start that was refused, and nobody is warned that it is.
+      expect(lines).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("is finished by the next process where its own can do no more, which says so in its log", () =>
