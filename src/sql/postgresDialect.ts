@@ -324,7 +324,7 @@ export const postgres: Dialect & { readonly boundLocks: typeof boundLocks } = {
     )
     UPDATE effect_saga_unfinished AS unfinished SET last_message = sent.number, wake_at = NULL
     FROM sent WHERE unfinished.execution = sent.execution
-    RETURNING sent.number`,
+    RETURNING sent.number, pg_notify('${arrivalsChannel}', 'sent')`,
   attributeValue: "(?::jsonb -> 0)::text",
   ofEachSaga: (status, numbers) =>
     `SELECT found.id FROM (SELECT DISTINCT saga FROM effect_saga_count WHERE status = '${status}') AS counted

@@ -53,7 +53,7 @@ export interface Service
   readonly transact: Transact | undefined
   /**
    * Stores a message as {@link Store.send} does. A driver of this process takes it at once, and so does a worker of this process if
-   * nobody drives the execution; those of another process within a second.
+   * nobody drives the execution; those of another process within a second, on PostgreSQL at once where nobody drives it.
    */
   readonly send: Store["send"]
   /** The lease of this process. It begins when it is first needed, and is renewed from then on. */

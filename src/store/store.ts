@@ -221,7 +221,7 @@ export interface Store {
     wanted: Wanted,
     token: Token
   ) => Effect.Effect<ReadonlyArray<ClaimedExecution>, CheckpointError>
-  /** Emits whenever an execution may have been enqueued, by any process. A store that cannot tell emits nothing. */
+  /** Emits whenever an execution may have been enqueued, or a message sent, by any process. A store that cannot tell emits nothing. */
   readonly arrivals: Stream.Stream<void, CheckpointError>
   /** Stored executions, finished or not, those of the highest number first. */
   readonly list: (listing: Listing) => Effect.Effect<ReadonlyArray<StoredExecution>, CheckpointError>

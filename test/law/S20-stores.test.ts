@@ -148,4 +148,25 @@ describePostgres("S20: two clients", () => {
       ),
       (store) => Checkpoint.make(store)
     )))
+
+  it.scopedLive("a worker hears at once of a signal and of a cancellation that another process has sent", () =>
+    Effect.gen(function*() {
+      const url = yield* freshDatabase
+      const layer = SqlCheckpoint.layer().pipe(
+        Layer.provide(Layer.orDie(PgClient.layer({ url: Redacted.make(url) })))
+      )
+      const [here, there] = [yield* Layer.build(layer), yield* Layer.build(layer)]
+      const ask = Saga.make("Ask").wait("answer", Approval).build(({ outputs }) => outputs.answer)
+      // By its interval it would look again in an hour.
+      yield* Effect.provide(Layer.build(Worker.layer([ask], { interval: "1 hour" })), here)
+      const program = Effect.gen(function*() {
+        for (const executionId of ["1", "2"]) yield* Saga.enqueue(ask, undefined, { executionId })
+        yield* untilWaiting(2)
+        yield* Signal.deliver(Approval, { executionId: "1", by: "clerk" }, "Ada")
+        expect(yield* Saga.await(ask, "1")).toBe("Ada")
+        yield* Saga.cancel("2", { by: "clerk" })
+        expect((yield* Effect.flip(Saga.await(ask, "2")))._tag).toBe("Cancelled")
+      })
+      yield* Effect.provide(program, there)
+    }))
 })
