@@ -56,8 +56,8 @@ export interface DeliverOptions {
 
 /**
  * Sends a signal to a stored execution, from any process, and succeeds once it is stored. It needs neither the saga nor its services.
- * The execution goes on at once where this process waits for it or has a worker, within a second in another process, on PostgreSQL at once; with nobody there,
- * as soon as somebody is. A signal that comes before its step waits is kept for it.
+ * The execution goes on at once where this process waits for it or has a worker, within a second in another process (on PostgreSQL at
+ * once), and with nobody there as soon as somebody is. A signal that comes before its step waits is kept for it.
  *
  * Fails with `ExecutionNotFound` where nothing is stored; with `SignalRefused`, and changes nothing, where the execution has ended or is
  * being undone, where no step of its definition waits for this signal, and where every one that does has its answer; with `NotStorable`
