@@ -36,11 +36,15 @@ const ofRefusal: { readonly [Reason in CancellationRefused["reason"]]: number } 
   Committed: conflict,
   Unwinding: conflict,
   Requested: conflict,
-  Unnamed: badRequest
+  Unnamed: badRequest,
+  InvalidReason: badRequest
 }
 
 export const statuses = {
   InvalidExecutionId: () => badRequest,
+  InvalidQuery: () => badRequest,
+  // The input does not fit its schema.
+  ParseError: () => badRequest,
   ExecutionNotFound: () => notFound,
   ExecutionConflict: ({ reason }: Pick<ExecutionConflict, "reason">) => ofConflict[reason],
   StepNotInDoubt: () => conflict,
@@ -48,8 +52,9 @@ export const statuses = {
   // An input is the caller's. An output is not: the steps have happened.
   NotStorable: (error: { readonly step?: string | undefined; readonly everyStepDone?: true | undefined }) =>
     error.step === undefined && error.everyStepDone === undefined ? unprocessable : failed,
-  // Another version of the program may be there still, or again.
-  DefinitionChanged: () => unavailable,
+  // Another version of the program may be there still, or again, and go on with it. What has ended stays as it is.
+  DefinitionChanged: ({ finished }: { readonly finished?: true | undefined }) =>
+    finished === true ? failed : unavailable,
   JournalCorrupt: () => failed,
   // A person has to act, and the same request again gets the same answer.
   PartlyUndone: () => failed,

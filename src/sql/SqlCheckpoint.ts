@@ -40,6 +40,9 @@ export const layer = (options?: Options): Layer.Layer<Checkpoint.Checkpoint, Che
       const store = yield* make(options)
       const service = yield* Checkpoint.make(store, options)
       // Here already: the writer would wait for the caller's transaction, and the transaction for the writer.
-      return { ...service, append: (commit) => outsideTransactions(service.append(commit)) }
+      return {
+        ...service,
+        append: (commit) => outsideTransactions("append", service.append(commit), commit.executionId)
+      }
     })
   )

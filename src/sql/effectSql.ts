@@ -12,19 +12,29 @@ import type { Dialect } from "./dialect.ts"
  * would see it meanwhile, and the writer and the transaction would wait for each other.
  */
 export const outsideTransactions = <A, E, R>(
-  effect: Effect.Effect<A, E, R>
+  operation: CheckpointError["operation"],
+  effect: Effect.Effect<A, E, R>,
+  executionId?: string,
+  detail = "the call is inside a transaction of its caller, where only Saga.enqueue may be"
 ): Effect.Effect<A, E | CheckpointError, R> =>
   Effect.flatMap(
     Effect.serviceOption(SqlClient.TransactionConnection),
     (transaction): Effect.Effect<A, E | CheckpointError, R> =>
-      Option.isNone(transaction) ? effect : Effect.fail(
-        new CheckpointError({
-          reason: "InTransaction",
-          operation: "append",
-          detail: "a journal cannot be kept inside a transaction of its caller"
-        })
-      )
+      Option.isNone(transaction) ? effect : Effect.fail(inTransaction(operation, detail, executionId))
   )
+
+/** A call that is refused where it is made. */
+export const inTransaction = (
+  operation: CheckpointError["operation"],
+  detail: string,
+  executionId: string | undefined
+): CheckpointError =>
+  new CheckpointError({
+    reason: "InTransaction",
+    operation,
+    detail,
+    ...(executionId === undefined ? {} : { executionId })
+  })
 
 /** The connection of the transaction that the caller is in. */
 export const transactionConnection: Effect.Effect<Connection | undefined> = Effect.map(

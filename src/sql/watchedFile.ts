@@ -45,7 +45,7 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     })
   return {
     append: (commits) => unlessKnownLost("append", store.append(commits)),
-    enqueue: (start) => unlessKnownLost("append", store.enqueue(start)),
+    enqueue: (start) => unlessKnownLost("enqueue", store.enqueue(start)),
     load: (executionId) => unlessKnownLost("load", store.load(executionId)),
     unfinished: (which) => Stream.unwrap(look("list", Effect.succeed(store.unfinished(which)))),
     acquire: (lease) => look("lease", store.acquire(lease)),
