@@ -162,7 +162,7 @@ export const enqueue = <Input, Output, Error, Requirements, Owed extends string 
   | DefinitionChanged
   | JournalCorrupt,
   Checkpoint
-> => work.enqueue(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+> => work.enqueue(programOf(saga as Any), input, { executionId: options?.executionId }) as Effect.Effect<any, any, any>
 
 /**
  * Waits for the result of a stored execution, in whatever process it is driven, and ends as {@link execute} does: with its

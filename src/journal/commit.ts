@@ -79,6 +79,7 @@ export const decodeCommit = (body: string): Effect.Effect<ReadonlyArray<Event>, 
 const firstProblem = (error: Effect3.ParseResult.ParseError): string => {
   // Without values: an input or an output of somebody may be among them.
   const [issue] = Effect3.ParseResult.ArrayFormatter.formatIssueSync(withoutValues(error.issue))
+  if (issue?.message.startsWith("Expected parseJson") === true) return "its text is no JSON"
   return issue === undefined
     ? "it does not match"
     : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`
