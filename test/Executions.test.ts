@@ -303,6 +303,11 @@ describe("attributes that cannot be stored fail the start, and nothing is stored
     "a long name": [() => ({ ["n".repeat(65)]: 1 }), "is no name of an attribute"],
     "no object": [() => "Ada", `they are "Ada", and must be an object of plain values`],
     "an array": [() => ["Ada"], "they are an array"],
+    "a promise": [async () => ({ customer: "Ada" }), "they are a promise, and must be an object of plain values"],
+    "a promise that fails": [() => Promise.reject(new Error("no customer")), "they are a promise"],
+    "an effect": [() => Effect.succeed({ customer: "Ada" }), "they are an effect"],
+    "a map": [() => new Map([["customer", "Ada"]]), "they are a collection"],
+    "a date": [() => new Date(0), "they are a date"],
     "a function that throws": [
       () => {
         throw new TypeError("no customer")

@@ -22,7 +22,7 @@ export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[nu
 type Each<Sagas extends ReadonlyArray<unknown>> = { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
 
 type Registrable<S> = S extends Durable ? unknown
-  : S extends Saga.Saga<any, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
+  : S extends Saga.Saga<never, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
   : NotBuilt
 
 export type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ?
