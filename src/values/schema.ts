@@ -18,7 +18,7 @@ export const decode = (schema: AnySchema, value: unknown): Effect.Effect<any, st
 export const encode = (schema: AnySchema, value: unknown): Effect.Effect<unknown, string> =>
   answerOf(schema, () => Effect3.ParseResult.encodeUnknown(schema)(value))
 
-/** Decodes what is stored; fails with where and why it cannot be, in words without any value: they are logged. */
+/** Decodes what is stored, or will be; fails with where and why it cannot be, in words without any value: they are logged. */
 export const decodeStored = (schema: AnySchema, value: unknown): Effect.Effect<any, string> =>
   mapError(ask(schema, () => Effect3.ParseResult.decodeUnknown(schema)(value)), withoutAnyValue)
 
