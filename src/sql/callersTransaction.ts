@@ -16,10 +16,10 @@ export type Reaches = (connection: Connection) => Effect.Effect<boolean, SqlErro
 
 const sqlitePlace = "SELECT file AS place FROM pragma_database_list WHERE name = 'main'"
 
-// The schema in which the name of the table leads to it, and not the role: an application may set a role in its transaction.
+// The schema to which the name of the table leads, and nothing that an application may set for its transaction, as a role or a time zone.
 const postgresPlace =
   `SELECT current_database() || ' ' || (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('effect_saga_execution'))
-  || ' ' || pg_postmaster_start_time() AS place`
+  || ' ' || (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS place`
 
 /** The place that was answered; undefined where there is none, as of a database in memory. */
 const placeIn = ([row]: ReadonlyArray<any>): string | undefined =>
@@ -32,9 +32,10 @@ const placeOf = (connection: Connection, question: string) => Effect.map(execute
 export const reachesSqlite = (
   sql: SqlClient.SqlClient,
   { query }: Database
-): Effect.Effect<Reaches, CheckpointError> =>
+): Effect.Effect<Reaches> =>
   Effect.gen(function*() {
-    const own = placeIn(yield* query("open", sqlitePlace))
+    // A database that does not tell its file is reached by its own client only.
+    const own = placeIn(yield* Effect.orElseSucceed(query("open", sqlitePlace), () => []))
     const connection = yield* Effect.orDie(Effect.scoped(sql.reserve))
     return (other) => {
       if (other === connection) return Effect.succeed(true)
