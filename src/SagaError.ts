@@ -4,7 +4,7 @@
  * A step's own error in the error channel means that everything was undone. Any other end has one of these tags. Each message says
  * what is true now and who must act, in one line that is safe to print: control characters in names are shown as their pictures.
  */
-import { type Cause, Data, Schema } from "effect"
+import { type Cause, Data, type ParseResult, Schema } from "effect"
 import { statuses } from "./errors/httpStatus.ts"
 import { sayUnknown, someOf } from "./errors/sentences.ts"
 import { oneLine, sayCancelled } from "./values/describe.ts"
@@ -17,6 +17,7 @@ import type {
   ExecutionConflict,
   ExecutionNotFound,
   InvalidExecutionId,
+  InvalidQuery,
   JournalCorrupt,
   NotStorable,
   StepNotInDoubt
@@ -242,15 +243,17 @@ export type DurableError<E = unknown> = DrivingError | StandingError<E> | Recove
 /** Each error has a status, for each of its reasons: one that has none does not compile. */
 const statusOf: { readonly [Tag in Answered["_tag"]]: (error: Extract<Answered, { _tag: Tag }>) => number } = statuses
 
-type Answered = DurableError | CancellationRefused | SignalRefused
+type Answered = DurableError | CancellationRefused | SignalRefused | InvalidQuery | ParseResult.ParseError
 
 /**
  * The HTTP status with which a server answers when a durable run, or a look at one, has ended with this error: 400, 404, 409 or 422 where
  * the caller can act, 503 where the same request may succeed later, 500 where a person has to act first. The errors of a saga's own
- * steps have the statuses that their author gives them.
+ * steps have the statuses that their author gives them; a `ParseError` is taken for that of an input, so that steps which fail with one
+ * should give it a name of their own.
  */
-export const httpStatus = (error: DurableError | CancellationRefused | SignalRefused): number =>
-  (statusOf[error._tag] as (error: Answered) => number)(error)
+export const httpStatus = (
+  error: DurableError | CancellationRefused | SignalRefused | InvalidQuery | ParseResult.ParseError
+): number => (statusOf[error._tag] as (error: Answered) => number)(error)
 
 /** The `_tag` of any value, also of one whose getter throws. */
 const tagOf = (value: unknown): unknown => {

@@ -86,6 +86,18 @@ const onEachStore = (layer: Layer.Layer<Checkpoint.Checkpoint, SagaError.Checkpo
       expect(idsOf(yield* Executions.list({ attributes: { seats: "2" } }))).toEqual([])
     }).pipe(Effect.provide(layer)))
 
+  it.scoped("are found by a time between two milliseconds as by the next of these", () =>
+    Effect.gen(function*() {
+      const { place } = orders()
+      yield* place("1", "Ada")
+      const startedAt = (yield* Executions.list()).executions[0]!.startedAt
+      const found = (filter: Executions.Filter) => Effect.map(Executions.list(filter), idsOf)
+      expect(yield* found({ since: startedAt - 0.5 })).toEqual(["1"])
+      expect(yield* found({ since: startedAt + 0.5 })).toEqual([])
+      expect(yield* found({ until: startedAt + 0.5 })).toEqual(["1"])
+      expect(yield* found({ until: startedAt - 0.5 })).toEqual([])
+    }).pipe(Effect.provide(layer)))
+
   it.scoped("come in pages that have each of them once, and as a stream", () =>
     Effect.gen(function*() {
       const { place } = orders()
@@ -250,6 +262,11 @@ describe("a query that is none is refused, typed and in a sentence, and the stor
     "a time that is text": [{ until: "2026-01-01" }, `until is "2026-01-01"`],
     "an attribute without a value": [{ attributes: { customer: undefined } }, `attribute "customer" is undefined`],
     "an attribute that is an object": [{ attributes: { customer: {} } }, `attribute "customer" is an object`],
+    "attributes that are still to come": [
+      { attributes: Promise.resolve({ customer: "Ada" }) },
+      "attributes is a promise"
+    ],
+    "attributes that are a map": [{ attributes: new Map([["customer", "Ada"]]) }, "attributes is a collection"],
     "attributes that are text": [{ attributes: "customer" }, `attributes is "customer"`],
     "an attribute that is no number": [{ attributes: { seats: NaN } }, `attribute "seats" is NaN`],
     "a saga's name with U+0000": [{ saga: "a\0b" }, `"a\\u0000b" is no name of a saga`],
@@ -301,6 +318,11 @@ describe("attributes that cannot be stored fail the start, and nothing is stored
     "a long name": [() => ({ ["n".repeat(65)]: 1 }), "is no name of an attribute"],
     "no object": [() => "Ada", `they are "Ada", and must be an object of plain values`],
     "an array": [() => ["Ada"], "they are an array"],
+    "a promise": [async () => ({ customer: "Ada" }), "they are a promise, and must be an object of plain values"],
+    "a promise that fails": [() => Promise.reject(new Error("no customer")), "they are a promise"],
+    "an effect": [() => Effect.succeed({ customer: "Ada" }), "they are an effect"],
+    "a map": [() => new Map([["customer", "Ada"]]), "they are a collection"],
+    "a date": [() => new Date(0), "they are a date"],
     "a function that throws": [
       () => {
         throw new TypeError("no customer")

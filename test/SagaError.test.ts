@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause } from "effect"
+import { Cause, ParseResult, Schema } from "effect"
 import { SagaError } from "effect-saga"
 
 const whose = { saga: "Trip", executionId: "7" }
@@ -71,11 +71,32 @@ describe("every message says what is true now and who must act", () => {
     "CheckpointError of a write": [
       new SagaError.CheckpointError({ reason: "Full", operation: "append", executionId: "7", detail: "disk is full" }),
       `the store could not append the journal of execution 7 (Full): disk is full. The execution stopped where it was; ` +
-      `its stored part stays for Saga.resume or Recovery`
+      `if something is stored of it, that stays for Saga.resume or Recovery`
     ],
     "CheckpointError of the opening": [
       new SagaError.CheckpointError({ reason: "NotADatabase", operation: "open", detail: "file is not a database" }),
-      "the store could not open the journal (NotADatabase): file is not a database. The execution was not touched"
+      "the store could not open the journal (NotADatabase): file is not a database. No execution was touched"
+    ],
+    "CheckpointError inside a transaction": [
+      new SagaError.CheckpointError({ reason: "InTransaction", operation: "list", detail: "it is inside" }),
+      "the store could not list executions (InTransaction): it is inside. Nothing was done: make the call outside of the transaction"
+    ],
+    "CheckpointError of a start that is enqueued": [
+      new SagaError.CheckpointError({
+        reason: "Unavailable",
+        operation: "enqueue",
+        executionId: "7",
+        detail: "it is gone"
+      }),
+      "the store could not store the start of execution 7 (Unavailable): it is gone. Whether it was stored is not known: ask again"
+    ],
+    "CheckpointError of a claim": [
+      new SagaError.CheckpointError({ reason: "Locked", operation: "lease", executionId: "7", detail: "busy" }),
+      "the store could not give or end the lease of execution 7 (Locked): busy. No journal was touched"
+    ],
+    "CheckpointError of a deletion": [
+      new SagaError.CheckpointError({ reason: "Locked", operation: "prune", detail: "busy" }),
+      "the store could not delete finished executions (Locked): busy. Those that were not deleted stay: ask again"
     ],
     "NotStorable": [
       new SagaError.NotStorable({ ...whose, value: "the input", problem: "it is odd" }),
@@ -114,6 +135,15 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.CancellationRefused({ executionId: "7", reason: "Committed" }),
       "execution 7 was not cancelled: it has passed its point of no return, and only goes forward. Wait for its end with Saga.await"
     ],
+    "CancellationRefused, for its reason": [
+      new SagaError.CancellationRefused({ executionId: "7", reason: "InvalidReason" }),
+      "execution 7 was not cancelled: its reason must be well-formed text of at most 4000 characters. Nothing was done: call again " +
+      "with another reason, or with none"
+    ],
+    "Cancelled, for a reason that says nothing": [
+      new SagaError.Cancelled({ ...whose, by: "clerk 4", reason: " " }),
+      "Trip (7) was cancelled by clerk 4"
+    ],
     "CheckpointError of a message": [
       new SagaError.CheckpointError({ reason: "Locked", operation: "send", executionId: "7", detail: "busy" }),
       "the store could not store the message of execution 7 (Locked): busy. Whether it was stored is not known: ask again"
@@ -131,6 +161,10 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.ExecutionNotFound({ executionId: "7", plan: true }),
       "no execution 7 of a plan is stored"
     ],
+    "ExecutionNotFound, of an id that is empty": [
+      new SagaError.ExecutionNotFound({ executionId: "" }),
+      "no execution \"\" is stored"
+    ],
     "InvalidQuery": [
       new SagaError.InvalidQuery({ problem: "limit is 0, and must be a whole number from 1 to 1000" }),
       "executions cannot be asked for so: limit is 0, and must be a whole number from 1 to 1000. The store was not asked: mend " +
@@ -140,6 +174,11 @@ describe("every message says what is true now and who must act", () => {
       new SagaError.DefinitionChanged({ ...whose, difference: "step 1 is gone" }),
       "execution 7 was started by another definition of Trip: step 1 is gone. It was left untouched: resume it with the " +
       "definition that started it"
+    ],
+    "DefinitionChanged, of one that has ended": [
+      new SagaError.DefinitionChanged({ ...whose, difference: "step 1 is gone", finished: true }),
+      "execution 7 was started by another definition of Trip: step 1 is gone. It has ended, and was left untouched: read it with the " +
+      "definition that started it, or give this one a success schema that reads its output"
     ],
     "JournalCorrupt": [
       new SagaError.JournalCorrupt({ executionId: "7", problem: "commit 3 is missing" }),
@@ -155,6 +194,30 @@ describe("every message says what is true now and who must act", () => {
   }
 })
 
+describe("an id of a million characters", () => {
+  const executionId = "x".repeat(1_000_000)
+  const start = `"${"x".repeat(60)}"…`
+  const messages: ReadonlyArray<readonly [{ readonly message: string }, string]> = [
+    [
+      new SagaError.InvalidExecutionId({ saga: "Trip", executionId }),
+      `${start} cannot be an executionId of Trip: it must be well-formed text of 1 to 800 characters, without U+0000`
+    ],
+    [new SagaError.ExecutionNotFound({ executionId }), `no execution ${start} is stored`],
+    [
+      new SagaError.CancellationRefused({ executionId, reason: "Unnamed" }),
+      `execution ${start} was not cancelled: by must be well-formed text of 1 to 400 characters that names who cancels. ` +
+      "Nothing was done: call again with a name"
+    ],
+    [
+      new SagaError.StepNotInDoubt({ ...whose, step: executionId }),
+      `step ${start} of execution 7 of Trip is not in doubt: there is nothing to settle, and nothing was done`
+    ]
+  ]
+  for (const [error, message] of messages) {
+    it(`is not all of the message of ${error.constructor.name}`, () => expect(error.message).toBe(message))
+  }
+})
+
 describe("the HTTP status of an error says who can act", () => {
   const conflict = (reason: SagaError.ExecutionConflict["reason"]) =>
     new SagaError.ExecutionConflict({ ...whose, reason })
@@ -167,7 +230,10 @@ describe("the HTTP status of an error says who can act", () => {
   const statuses: Record<string, readonly [number, ReadonlyArray<Parameters<typeof SagaError.httpStatus>[0]>]> = {
     "the caller, with another key or another request": [400, [
       new SagaError.InvalidExecutionId({ saga: "Trip", executionId: "" }),
-      refused("Unnamed")
+      refused("Unnamed"),
+      refused("InvalidReason"),
+      new SagaError.InvalidQuery({ problem: "" }),
+      ParseResult.parseError(new ParseResult.Type(Schema.Void.ast, undefined))
     ]],
     "the caller, who asks for what is not there": [404, [new SagaError.ExecutionNotFound(whose)]],
     "the caller, who looks again": [409, [
@@ -202,6 +268,7 @@ describe("the HTTP status of an error says who can act", () => {
       new SagaError.NotStorable({ ...notStorable, step: "charge" }),
       new SagaError.NotStorable({ ...notStorable, everyStepDone: true }),
       new SagaError.JournalCorrupt({ executionId: "7", problem: "" }),
+      new SagaError.DefinitionChanged({ ...whose, difference: "", finished: true }),
       new SagaError.PartlyUndone({ ...whose, cause: Cause.empty, undone: [], failed: [], notTried: [], parked: true }),
       new SagaError.FailedAfterCommit({ ...standing, step: "email" }),
       new SagaError.OutcomeUnknown({ reason: "" }),

@@ -1,10 +1,10 @@
 /** Options of runs and of stores that only code without types can give: each is refused before anything is done. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Layer } from "effect"
-import { Checkpoint, Plan, Recovery, Saga, type SagaError, ToolExecutor } from "effect-saga"
+import { Checkpoint, Executions, Plan, Recovery, Saga, SagaError, ToolExecutor } from "effect-saga"
 import { SqliteCheckpoint } from "effect-saga/sqlite"
 import { failureOf } from "./support/exit.ts"
-import { reserve } from "./support/sagas.ts"
+import { reserve, Text } from "./support/sagas.ts"
 import { makeWorld } from "./support/world.ts"
 
 describe("an executionId that is no text", () => {
@@ -22,7 +22,8 @@ describe("an executionId that is no text", () => {
         const options = { executionId } as never
         const runs: ReadonlyArray<Effect.Effect<unknown, SagaError.DurableError, Checkpoint.Checkpoint>> = [
           Saga.execute(saga, undefined, options),
-          Saga.start(saga, undefined, options)
+          Saga.start(saga, undefined, options),
+          Saga.enqueue(saga, undefined, options)
         ]
         for (const run of runs) {
           const error = failureOf(yield* Effect.exit(run))
@@ -32,8 +33,10 @@ describe("an executionId that is no text", () => {
           )
         }
       }
-      const run: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, any, any> = Saga.execute as never
-      expect(yield* Effect.flip(run(saga, undefined))).toMatchObject({ _tag: "InvalidExecutionId" })
+      for (const call of [Saga.execute, Saga.start, Saga.enqueue]) {
+        const run: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, any, any> = call as never
+        expect(yield* Effect.flip(run(saga, undefined))).toMatchObject({ _tag: "InvalidExecutionId" })
+      }
       expect(world.log).toEqual([])
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
@@ -42,7 +45,16 @@ describe("an executionId that is no text", () => {
       const saga = reserve(makeWorld()).build()
       for (const [id, executionId] of ids as ReadonlyArray<readonly [never, string]>) {
         const asked: ReadonlyArray<Effect.Effect<unknown, unknown, Checkpoint.Checkpoint | ToolExecutor.ToolExecutor>> =
-          [Saga.resume(saga, id), Saga.await(saga, id), Saga.poll(saga, id), Saga.inspect(saga, id), Plan.resume(id)]
+          [
+            Saga.resume(saga, id),
+            Saga.await(saga, id),
+            Saga.poll(saga, id),
+            Saga.inspect(saga, id),
+            Saga.cancel(id, { by: "clerk" }),
+            Executions.history(id),
+            Executions.inspect(id),
+            Plan.resume(id)
+          ]
         for (const ask of asked) {
           expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "ExecutionNotFound", executionId })
         }
@@ -73,6 +85,46 @@ describe("an onInterrupt that nobody knows", () => {
       expect(world.log).toEqual([])
       expect(yield* store.load("1")).toEqual([])
       expect(store.findDriven("1")).toBe(undefined)
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+})
+
+describe("a finding that says neither yes nor no", () => {
+  it.effect("is a defect before anything is done", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* Checkpoint.Checkpoint
+      const unknown = Effect.fail(new SagaError.OutcomeUnknown({ reason: "no reply" }))
+      const saga = reserve(world)
+        .final("charge", {
+          success: Text,
+          action: (context) => Effect.zipRight(world.do("charge")(context), unknown),
+          inDoubt: "park"
+        })
+        .build()
+      yield* Effect.exit(Saga.execute(saga, undefined, { executionId: "1" }))
+      const [log, commits] = [[...world.log], yield* store.load("1")]
+      const output = "receipt"
+      for (
+        const [happened, shown] of [["yes", "\"yes\""], [1, "1"], [null, "null"], [undefined, "undefined"]] as const
+      ) {
+        const found = { step: "charge", happened, output } as never
+        const cause = yield* Effect.flip(Effect.sandbox(Saga.resume(saga, "1", { found })))
+        expect(Cause.isDie(cause)).toBe(true)
+        expect(Cause.pretty(cause)).toContain(
+          `the happened of this finding cannot be followed: ${shown} is none of true, false`
+        )
+      }
+      // One of a step that is no text is of no step.
+      const nowhere = { step: 17, happened: true, output } as never
+      expect(yield* Effect.flip(Saga.resume(saga, "1", { found: nowhere }))).toMatchObject({
+        _tag: "StepNotInDoubt",
+        step: "(no text: 17)"
+      })
+      expect(world.log).toEqual(log)
+      expect(yield* store.load("1")).toEqual(commits)
+      expect(yield* Saga.resume(saga, "1", { found: { step: "charge", happened: true, output } })).toMatchObject({
+        charge: output
+      })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 })
 

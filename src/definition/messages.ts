@@ -62,6 +62,8 @@ export type NotBuilt = "this is no built saga: end its definition with .build()"
 export const notBuilt = (name: string) =>
   `the step of list "${name}" is no built saga: end its definition with .build()`
 
+export type NoList = "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+
 export type UnknownSaga = "the type of this saga does not say what it still owes"
 
 export type MissingVerify<Name extends string> = `every run needs verify on step "${Name}": its inDoubt is "verify"`

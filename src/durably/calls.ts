@@ -39,8 +39,8 @@ export interface ExecuteOptions {
   readonly executionId: string
   /**
    * Says how an interruption of the call acts on the execution. Left out, not at all: the call ends, the execution goes on. `"cancel"`
-   * cancels it as {@link cancel} does, and the call ends when it is undone; past the point of no return the execution goes on, and
-   * the call ends. If another process drives it, the call ends once the request is stored. `"suspend"`
+   * cancels it as {@link cancel} does, and the call ends when it is undone, however long that takes: a server that is stopped meanwhile
+   * waits for it too, longer than `shutdown.grace`. Past the point of no return the execution goes on, and the call ends. If another process drives it, the call ends once the request is stored. `"suspend"`
    * leaves it at its next safe point, for `Saga.resume` or `Recovery`.
    */
   readonly onInterrupt?: "cancel" | "suspend"
@@ -136,8 +136,8 @@ export const start = <Input, Output, Error, Requirements, Owed extends string = 
  * Called again with the same `executionId` and input it does nothing.
  *
  * Within a transaction of the same database (`sql.withTransaction`, where the `Checkpoint` is that of `SqlCheckpoint`) the start is
- * stored with the transaction or not at all: an order and its saga exist together. A `SqliteCheckpoint` has a file of its own, and
- * refuses to be called within a transaction.
+ * stored with the transaction or not at all: an order and its saga exist together. Within a transaction of another database it fails
+ * with `CheckpointError` (`InTransaction`) and stores nothing; so it does with a `SqliteCheckpoint`, which has a file of its own.
  *
  * @example
  * ```ts prelude=trip
@@ -164,7 +164,7 @@ export const enqueue = <Input, Output, Error, Requirements, Owed extends string 
   | DefinitionChanged
   | JournalCorrupt,
   Checkpoint
-> => work.enqueue(programOf(saga as Any), input, options) as Effect.Effect<any, any, any>
+> => work.enqueue(programOf(saga as Any), input, { executionId: options?.executionId }) as Effect.Effect<any, any, any>
 
 /**
  * Waits for the result of a stored execution, in whatever process it is driven, and ends as {@link execute} does: with its
@@ -326,5 +326,5 @@ export const resume = <Input, Output, Error, Requirements, Owed extends string =
   durable.resume(programOf(saga as Any), {
     executionId,
     onInterrupt: options?.onInterrupt,
-    finding: options?.found
+    finding: options?.found ?? undefined
   }) as Effect.Effect<any, any, any>

@@ -20,7 +20,10 @@ export const attributesOf = (
   const refused = (problem: string) =>
     Exit.fail(new NotStorable({ saga: program.name, executionId, value: "its attributes", problem }))
   try {
-    const checked = plainAttributes(program.attributes({ input }))
+    const made: unknown = program.attributes({ input })
+    // It is refused, and nobody waits for it: a failure of it must not end the process.
+    if (made instanceof Promise) made.catch(() => {})
+    const checked = plainAttributes(made)
     if ("problem" in checked) return refused(checked.problem)
     return Exit.succeed(Object.keys(checked.attributes).length === 0 ? undefined : checked.attributes)
   } catch (thrown) {

@@ -36,8 +36,8 @@ export const cancel = (
   Effect.gen(function*() {
     const refuse = (reason: CancellationRefused["reason"]) =>
       new CancellationRefused({ reason, executionId: textOrKind(executionId) })
-    const isNamed = isName(by) && (reason === undefined || isText(reason, longestReason))
-    if (!isNamed) return yield* refuse("Unnamed")
+    if (!isName(by)) return yield* refuse("Unnamed")
+    if (reason !== undefined && !isText(reason, longestReason)) return yield* refuse("InvalidReason")
     const store = yield* Checkpoint.Checkpoint
     const known = yield* whyRefused(store, executionId)
     if (known !== undefined) return yield* refuse(known)

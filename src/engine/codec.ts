@@ -18,7 +18,7 @@ export const encodeValue = (
 ): Effect.Effect<unknown, NotStorable> => {
   if (schema === undefined) return Exit.succeed(undefined)
   return schemas.mapError(
-    schemas.andThen(schemas.encode(schema, value), plain),
+    schemas.andThen(schemas.encodeToStore(schema, value), plain),
     (problem) => new NotStorable({ ...whose(), problem })
   )
 }
@@ -65,7 +65,7 @@ export const capture = (
     const text = isObject ? JSON.stringify(encoded) : undefined
     const detached: unknown = text === undefined ? encoded : JSON.parse(text)
     const captured = (value: unknown): Captured => ({ encoded: detached, value, text })
-    const decoded = schemas.decode(schema, detached)
+    const decoded = schemas.decodeStored(schema, detached)
     switch (unreadable) {
       case "refuse": {
         const refused = (problem: string) =>

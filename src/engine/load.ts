@@ -5,6 +5,7 @@ import { difference } from "../definition/difference.ts"
 import { nodeAt } from "../definition/lists.ts"
 import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
+import { isFinished } from "../journal/statuses.ts"
 import {
   type CheckpointError,
   DefinitionChanged,
@@ -114,7 +115,7 @@ const readBack = (
     }
     const changed = difference(program, state)
     const end = yield* endOf(program, executionId, state, changed)
-    if (changed !== undefined && end === undefined) return yield* isChanged(program, executionId, changed)
+    if (changed !== undefined && end === undefined) return yield* isChanged(program, executionId, state, changed)
     const { input, items, outputs } = end === undefined
       ? yield* readValues(program, executionId, state)
       : { input: undefined, items: new Map<string, ReadonlyArray<unknown>>(), outputs: new Map<string, unknown>() }
@@ -139,7 +140,7 @@ const readValues = (program: Program, executionId: string, state: Journal.Execut
   Effect.gen(function*() {
     const decode = (schema: Parameters<typeof schemas.decode>[0], value: unknown, what: string) =>
       Effect.mapError(
-        schemas.decode(schema, value),
+        schemas.decodeStored(schema, value),
         (problem) => new JournalCorrupt({ executionId, problem: `${what}: ${problem}` })
       )
     const input: unknown = program.input === undefined
@@ -181,7 +182,7 @@ const endOf = (
       return Effect.succeed({ output: undefined })
     case "Succeeded": {
       if (program.success === undefined || state.output === undefined) return Effect.succeed(undefined)
-      return Effect.mapBoth(schemas.decode(program.success, state.output.value), {
+      return Effect.mapBoth(schemas.decodeStored(program.success, state.output.value), {
         onSuccess: (value) => ({ output: { value } }),
         onFailure: (problem) =>
           changed === undefined
@@ -189,6 +190,7 @@ const endOf = (
             : isChanged(
               program,
               executionId,
+              state,
               `${changed}; and the success schema of this definition cannot read the stored output: ${problem}`
             )
       })
@@ -201,8 +203,18 @@ const endOf = (
   }
 }
 
-const isChanged = (program: Program, executionId: string, difference: string) =>
-  new DefinitionChanged({ saga: program.name, executionId, difference })
+const isChanged = (
+  program: Program,
+  executionId: string,
+  { status }: Pick<Journal.ExecutionState, "status">,
+  difference: string
+) =>
+  new DefinitionChanged({
+    saga: program.name,
+    executionId,
+    difference,
+    ...(isFinished(status) ? { finished: true as const } : {})
+  })
 
 /**
  * Fails unless an execution was started with the input of a call, of which `asked` is the canonical text (S15). A later version of the
@@ -234,7 +246,9 @@ export const stateOf = (program: Program, executionId: string) =>
     (store) =>
       Effect.flatMap(loadKnown(store, program, executionId), ({ past: { state } }) => {
         const changed = difference(program, state)
-        return changed === undefined ? Effect.succeed(state) : Effect.fail(isChanged(program, executionId, changed))
+        return changed === undefined
+          ? Effect.succeed(state)
+          : Effect.fail(isChanged(program, executionId, state, changed))
       })
   )
 

@@ -1,6 +1,7 @@
 /** The errors of driving, finding and cancelling a stored execution. None of them says how it ended: its journal does. */
 import { Schema } from "effect"
 import { visible } from "../values/visible.ts"
+import { inQuotes, shownId } from "./sentences.ts"
 
 /**
  * `Saga.cancel` was refused, and has changed nothing.
@@ -9,17 +10,18 @@ import { visible } from "../values/visible.ts"
  * - `Committed`: the execution has passed its point of no return, and only goes forward
  * - `Unwinding`: the execution is being undone already
  * - `Requested`: somebody has asked for its cancellation before
- * - `Unnamed`: `by` is no well-formed text of 1 to 400 characters, or `reason` none of at most 4000; the caller must act
+ * - `Unnamed`: `by` is no well-formed text of 1 to 400 characters; the caller must act
+ * - `InvalidReason`: `reason` is no well-formed text of at most 4000 characters; the caller must act
  */
 export class CancellationRefused extends Schema.TaggedError<CancellationRefused>("effect-saga/CancellationRefused")(
   "CancellationRefused",
   {
-    reason: Schema.Literal("Finished", "Committed", "Unwinding", "Requested", "Unnamed"),
+    reason: Schema.Literal("Finished", "Committed", "Unwinding", "Requested", "Unnamed", "InvalidReason"),
     executionId: Schema.String
   }
 ) {
   override get message() {
-    return visible(`execution ${this.executionId} was not cancelled: ${refusals[this.reason]}`)
+    return visible(`execution ${shownId(this.executionId)} was not cancelled: ${refusals[this.reason]}`)
   }
 }
 
@@ -29,8 +31,9 @@ const refusals: { readonly [Reason in CancellationRefused["reason"]]: string } =
   Unwinding: "it is being undone already. Wait for its end with Saga.await",
   Requested: "somebody has asked for its cancellation before. Wait for its end with Saga.await",
   Unnamed:
-    "by must be well-formed text of 1 to 400 characters that names who cancels, and reason text of at most 4000. " +
-    "Nothing was done: call again with a name"
+    "by must be well-formed text of 1 to 400 characters that names who cancels. Nothing was done: call again with a name",
+  InvalidReason:
+    "its reason must be well-formed text of at most 4000 characters. Nothing was done: call again with another reason, or with none"
 }
 
 /**
@@ -41,8 +44,8 @@ const refusals: { readonly [Reason in CancellationRefused["reason"]]: string } =
  * - `ReadOnly`: the database cannot be written to
  * - `Full`: no room is left
  * - `NotADatabase`: the file is something else, or is damaged
- * - `InTransaction`: the caller is in a transaction of the same database, whose rollback would take the journal back; the author of
- *   the call must make it outside
+ * - `InTransaction`: the call was made inside a transaction, whose rollback could take back what is stored, or (`Saga.enqueue`) whose
+ *   database is another one than that of the journals; nothing was done, and the author of the call must make it outside
  * - `Rejected`: the database does not take this input or output: it is too large, or holds text that the database cannot
  *   represent; the author of the saga must act
  * - `NoTransactions`: a step says `transaction: true`, and the store has no database that its action could use; the author of the
@@ -66,31 +69,46 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
       "NoTransactions",
       "InvalidOption"
     ),
-    operation: Schema.Literal("open", "append", "send", "load", "list", "lease", "prune"),
+    operation: Schema.Literal("open", "append", "enqueue", "send", "load", "list", "lease", "prune"),
     executionId: Schema.optional(Schema.String),
     detail: Schema.String,
     cause: Schema.optional(Schema.Defect)
   }
 ) {
   override get message() {
-    const whose = this.executionId === undefined ? "" : ` of execution ${this.executionId}`
-    const what = this.operation === "send" ? "store the message" : `${this.operation} the journal`
-    return visible(
-      `the store could not ${what}${whose} (${this.reason}): ${this.detail}. ${consequences[this.operation]}`
-    )
+    const { detail, executionId, operation, reason } = this
+    const whose = executionId === undefined ? "" : ` of execution ${shownId(executionId)}`
+    const consequence = reason === "InTransaction"
+      ? "Nothing was done: make the call outside of the transaction"
+      : consequences[operation]
+    return visible(`the store could not ${attempts[operation]}${whose} (${reason}): ${detail}. ${consequence}`)
   }
 }
 
-const untouched = "The execution was not touched"
+type Operation = CheckpointError["operation"]
 
-const consequences: { readonly [Operation in CheckpointError["operation"]]: string } = {
-  open: untouched,
-  append: "The execution stopped where it was; its stored part stays for Saga.resume or Recovery",
-  send: "Whether it was stored is not known: ask again",
-  load: untouched,
-  list: untouched,
-  lease: untouched,
-  prune: untouched
+const attempts: { readonly [Of in Operation]: string } = {
+  open: "open the journal",
+  append: "append the journal",
+  enqueue: "store the start",
+  send: "store the message",
+  load: "load the journal",
+  list: "list executions",
+  lease: "give or end the lease",
+  prune: "delete finished executions"
+}
+
+const unknown = "Whether it was stored is not known: ask again"
+
+const consequences: { readonly [Of in Operation]: string } = {
+  open: "No execution was touched",
+  append: "The execution stopped where it was; if something is stored of it, that stays for Saga.resume or Recovery",
+  enqueue: unknown,
+  send: unknown,
+  load: "The execution was not touched",
+  list: "No execution was touched",
+  lease: "No journal was touched",
+  prune: "Those that were not deleted stay: ask again"
 }
 
 /**
@@ -151,7 +169,9 @@ export class InvalidExecutionId extends Schema.TaggedError<InvalidExecutionId>("
 ) {
   override get message() {
     return visible(
-      `"${this.executionId}" cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
+      `${
+        inQuotes(this.executionId)
+      } cannot be an executionId of ${this.saga}: it must be well-formed text of 1 to 800 characters, ` +
         "without U+0000"
     )
   }
@@ -202,7 +222,9 @@ export class StepNotInDoubt extends Schema.TaggedError<StepNotInDoubt>("effect-s
 }) {
   override get message() {
     return visible(
-      `step "${this.step}" of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
+      `step ${
+        inQuotes(this.step)
+      } of execution ${this.executionId} of ${this.saga} is not in doubt: there is nothing to settle, and ` +
         "nothing was done"
     )
   }
@@ -215,7 +237,7 @@ export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>("ef
 ) {
   override get message() {
     const whose = this.saga ?? (this.plan === true ? "a plan" : undefined)
-    return visible(`no execution ${this.executionId}${whose === undefined ? "" : ` of ${whose}`} is stored`)
+    return visible(`no execution ${shownId(this.executionId)}${whose === undefined ? "" : ` of ${whose}`} is stored`)
   }
 }
 
@@ -231,16 +253,26 @@ export class InvalidQuery extends Schema.TaggedError<InvalidQuery>("effect-saga/
 /**
  * The stored execution was started by another definition of the saga: `difference` names the difference. It was left untouched.
  * Run it with the definition that started it, or register both versions with `Recovery`. A finished one stays readable if its saga
- * was built with a `success` schema, and the saga that asks has one that can read the output.
+ * was built with a `success` schema, and the saga that asks has one that can read the output; else `finished` is true: time changes
+ * nothing about it, and the author of the saga must act.
  */
 export class DefinitionChanged extends Schema.TaggedError<DefinitionChanged>("effect-saga/DefinitionChanged")(
   "DefinitionChanged",
-  { saga: Schema.String, executionId: Schema.String, difference: Schema.String }
+  {
+    saga: Schema.String,
+    executionId: Schema.String,
+    difference: Schema.String,
+    /** There where the execution has ended. */
+    finished: Schema.optional(Schema.Literal(true))
+  }
 ) {
   override get message() {
     return visible(
       `execution ${this.executionId} was started by another definition of ${this.saga}: ${this.difference}. ` +
-        "It was left untouched: resume it with the definition that started it"
+        (this.finished === true
+          ? "It has ended, and was left untouched: read it with the definition that started it, or give this one a success schema " +
+            "that reads its output"
+          : "It was left untouched: resume it with the definition that started it")
     )
   }
 }

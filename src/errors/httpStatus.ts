@@ -38,7 +38,8 @@ const ofRefusal: { readonly [Reason in CancellationRefused["reason"]]: number } 
   Committed: conflict,
   Unwinding: conflict,
   Requested: conflict,
-  Unnamed: badRequest
+  Unnamed: badRequest,
+  InvalidReason: badRequest
 }
 
 /** A signal that nobody waits for is as unknown as its execution would be; one that comes too late finds another state. */
@@ -52,6 +53,9 @@ const ofSignal: { readonly [Reason in SignalRefused["reason"]]: number } = {
 
 export const statuses = {
   InvalidExecutionId: () => badRequest,
+  InvalidQuery: () => badRequest,
+  // The input does not fit its schema.
+  ParseError: () => badRequest,
   ExecutionNotFound: () => notFound,
   ExecutionConflict: ({ reason }: Pick<ExecutionConflict, "reason">) => ofConflict[reason],
   StepNotInDoubt: () => conflict,
@@ -59,8 +63,9 @@ export const statuses = {
   // An input is the caller's. An output is not: the steps have happened.
   NotStorable: (error: { readonly step?: string | undefined; readonly everyStepDone?: true | undefined }) =>
     error.step === undefined && error.everyStepDone === undefined ? unprocessable : failed,
-  // Another version of the program may be there still, or again.
-  DefinitionChanged: () => unavailable,
+  // Another version of the program may be there still, or again, and go on with it. What has ended stays as it is.
+  DefinitionChanged: ({ finished }: { readonly finished?: true | undefined }) =>
+    finished === true ? failed : unavailable,
   JournalCorrupt: () => failed,
   // A person has to act, and the same request again gets the same answer.
   PartlyUndone: () => failed,

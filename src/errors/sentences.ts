@@ -18,6 +18,21 @@ interface Unknown {
   readonly happened?: false | undefined
 }
 
+const longestId = 800
+
+/**
+ * An id as a message shows it: one that can be stored in full, for somebody looks for it; one that is too long for that by its
+ * beginning, and one that would not be seen in quotes.
+ */
+export const shownId = (id: string): string =>
+  id.length > longestId ? `${JSON.stringify(id.slice(0, 60))}…` : id.trim() === "" ? JSON.stringify(id) : id
+
+/** An id of any kind, or a name, in quotes, and no longer than {@link shownId} has it. */
+export const inQuotes = (id: string): string => {
+  const shown = shownId(id)
+  return shown === id ? `"${id}"` : shown
+}
+
 /** Says how a step in doubt stands, and who must act. */
 export const sayUnknown = (error: Unknown): string => {
   const { executionId, happened, idempotencyKey, parked, reason, saga, step } = error

@@ -4,7 +4,7 @@ import { isWellFormed } from "../definition/rules.ts"
 import * as Journal from "../Journal.ts"
 import { InvalidQuery } from "../SagaError.ts"
 import type { Attributes, Listing } from "../store/Checkpoint.ts"
-import { attributeProblem } from "../values/attribute.ts"
+import { attributeProblem, notPlain } from "../values/attribute.ts"
 import { said } from "../values/numbers.ts"
 
 /** Where a page ends: a text that is handed back for the next page, and means nothing to anybody else. */
@@ -48,7 +48,7 @@ export const listingOf = (options: ListOptions): Effect.Effect<Listing, InvalidQ
   Effect.suspend(() => {
     const { attributes, cursor, limit = listedByDefault, saga } = options
     const statuses = typeof options.status === "string" ? [options.status] : options.status
-    const [since, until] = [options.since, options.until].map((time) => time instanceof Date ? time.getTime() : time)
+    const [since, until] = [options.since, options.until].map(wholeTime)
     const before = cursor === undefined ? undefined : numberOf(String(cursor))
     const problem = sagaProblem(saga) ?? statusProblem(statuses) ?? attributesProblem(attributes) ??
       timeProblem("since", since) ?? timeProblem("until", until) ?? orderProblem(since, until) ??
@@ -77,18 +77,21 @@ const statusProblem = (statuses: ReadonlyArray<unknown> | undefined): string | u
     : `${said(unknown)} is no status: there are ${known.map(said).join(", ")}`
 }
 
-const attributesProblem = (attributes: unknown): string | undefined => {
+const attributesProblem = (attributes: Attributes | undefined): string | undefined => {
   if (attributes === undefined) return undefined
-  if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) {
-    return `attributes is ${
-      Array.isArray(attributes) ? "an array" : said(attributes)
-    }, and must be an object of plain values`
-  }
+  const kind = notPlain(attributes)
+  if (kind !== undefined) return `attributes is ${kind}, and must be an object of plain values`
   for (const [name, value] of Object.entries(attributes)) {
     const problem = attributeProblem(name, value)
     if (problem !== undefined) return problem
   }
   return undefined
+}
+
+/** Executions start at whole milliseconds: none of them lies between a time and the next of these. */
+const wholeTime = (time: number | Date | undefined): number | undefined => {
+  const given = time instanceof Date ? time.getTime() : time
+  return typeof given === "number" ? Math.ceil(given) : given
 }
 
 const timeProblem = (option: string, time: unknown): string | undefined =>

@@ -1,6 +1,7 @@
 /** The text of a commit: some events and the number of their format. */
 import { Effect, Schema } from "effect"
 import * as Effect3 from "effect"
+import { withoutValues } from "../values/issues.ts"
 import { Event } from "./events.ts"
 
 /** The number of the format that this release writes. */
@@ -80,7 +81,9 @@ export const decodeCommit = (body: string): Effect.Effect<ReadonlyArray<Event>, 
 
 /** The first thing that is wrong, in one line: a whole report repeats the schema for each kind of event. */
 const firstProblem = (error: Effect3.ParseResult.ParseError): string => {
-  const [issue] = Effect3.ParseResult.ArrayFormatter.formatErrorSync(error)
+  // Without values: an input or an output of somebody may be among them.
+  const [issue] = Effect3.ParseResult.ArrayFormatter.formatIssueSync(withoutValues(error.issue))
+  if (issue?.message.startsWith("Expected parseJson") === true) return "its text is no JSON"
   return issue === undefined
     ? "it does not match"
     : `${issue.message.split("\n", 1)[0]} at ${issue.path.join(".") || "its root"}`

@@ -255,7 +255,7 @@ const decoded = (parameters: Schema.Schema<any, any>, { arguments: given, tool }
   )
 
 const encoded = (success: Schema.Schema<any, any>, call: ToolCall, result: unknown) =>
-  Effect.matchEffect(Effect.suspend(() => schemas.encode(success, result)), {
+  Effect.matchEffect(Effect.suspend(() => schemas.encodeToStore(success, result)), {
     onFailure: (problem) => endUnreadable(call, problem),
     onSuccess: Effect.succeed
   })

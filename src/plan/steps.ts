@@ -110,7 +110,7 @@ const doubtOf = (step: Exclude<Step, Document.ReadOnlyStep>, tools: Tools) => {
       ((context: ActionContext<unknown, unknown>) =>
         Effect.flatMap(call(step, verify, "verify", context), (answer) =>
           Effect.map(
-            schemas.decode(Answer, answer),
+            schemas.decodeStored(Answer, answer),
             (answer: typeof Answer.Type) => answer.happened ? Option.some(answer.output) : Option.none()
           )))
   }

@@ -1,6 +1,6 @@
 /** The sagas that are given to a recovery or to a worker. */
 import { Effect } from "effect"
-import type { NotBuilt } from "../definition/messages.ts"
+import type { NoList, NotBuilt } from "../definition/messages.ts"
 import type { OwedInProcess, OwedToScoped, ReadyToExecute } from "../definition/owed.ts"
 import * as Plan from "../plan/Plan.ts"
 import type * as Saga from "../Saga.ts"
@@ -10,13 +10,19 @@ import type { UnfinishedExecution } from "../store/Checkpoint.ts"
 /** A saga that may be run durably, or every plan. */
 export type Durable = Saga.Saga<never, unknown, unknown, unknown, OwedInProcess | OwedToScoped> | Plan.Stored
 
-/** Refuses those of the sagas that may not be run durably, each by the sentence that says why not. */
+/**
+ * Refuses those of the sagas that may not be run durably, each by the sentence that says why not; and as one what is no list, or one
+ * of any sagas, in which there is nothing to see.
+ */
 export type Registered<Sagas extends ReadonlyArray<unknown>> = [Exclude<Sagas[number], Durable>] extends [never] ?
   unknown
-  : { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
+  : number extends Sagas["length"] ? [Saga.Any] extends [Sagas[number]] ? NoList : Each<Sagas>
+  : Each<Sagas>
+
+type Each<Sagas extends ReadonlyArray<unknown>> = { readonly [Index in keyof Sagas]: Registrable<Sagas[Index]> }
 
 type Registrable<S> = S extends Durable ? unknown
-  : S extends Saga.Saga<any, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
+  : S extends Saga.Saga<never, any, any, any, infer Owed> ? ReadyToExecute<unknown, Owed>
   : NotBuilt
 
 export type HasPlans<Sagas extends ReadonlyArray<unknown>, Yes> = Extract<Sagas[number], Plan.Stored> extends never ?

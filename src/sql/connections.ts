@@ -71,7 +71,7 @@ export const makeDatabase = (
         )
       })
     const perform: Database["perform"] = (operation, statement, executionId) =>
-      attempt(operation, once(operation, (connection) => run(connection, statement)), executionId)
+      attempt(operation, once(operation, (connection) => run(connection, statement), executionId), executionId)
     return {
       dialect,
       perform,
@@ -96,7 +96,8 @@ export const makeDatabase = (
 
 type Use = <A>(
   operation: Operation,
-  use: (connection: Connection) => Effect.Effect<A, SqlError>
+  use: (connection: Connection) => Effect.Effect<A, SqlError>,
+  executionId?: string
 ) => Effect.Effect<A, SqlError | CheckpointError>
 
 interface Connect {
@@ -126,15 +127,19 @@ const connections = (
       }
     }
     const prepare = preparing(options.prepareSession)
-    const once: Use = (operation, use) =>
-      // A client of PostgreSQL that is interrupted while it waits for a connection would lose that connection.
-      outsideTransactions(Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, (connection) =>
-        withPatience(
-          connection,
-          operation,
-          options.patience(operation),
-          Effect.zipRight(prepare(connection), use(connection))
-        )))))
+    const once: Use = (operation, use, executionId) =>
+      outsideTransactions(
+        operation,
+        // A client of PostgreSQL that is interrupted while it waits for a connection would lose that connection.
+        Effect.uninterruptible(Effect.scoped(Effect.flatMap(sql.reserve, (connection) =>
+          withPatience(
+            connection,
+            operation,
+            options.patience(operation),
+            Effect.zipRight(prepare(connection), use(connection))
+          )))),
+        executionId
+      )
     return {
       once,
       inTransaction: (operation, use) =>

@@ -12,19 +12,29 @@ import type { Dialect } from "./dialect.ts"
  * would see it meanwhile, and the writer and the transaction would wait for each other.
  */
 export const outsideTransactions = <A, E, R>(
-  effect: Effect.Effect<A, E, R>
+  operation: CheckpointError["operation"],
+  effect: Effect.Effect<A, E, R>,
+  executionId?: string,
+  detail = "the call is inside a transaction of its caller, where only Saga.enqueue may be"
 ): Effect.Effect<A, E | CheckpointError, R> =>
   Effect.flatMap(
     Effect.serviceOption(SqlClient.TransactionConnection),
     (transaction): Effect.Effect<A, E | CheckpointError, R> =>
-      Option.isNone(transaction) ? effect : Effect.fail(
-        new CheckpointError({
-          reason: "InTransaction",
-          operation: "append",
-          detail: "a journal cannot be kept inside a transaction of its caller"
-        })
-      )
+      Option.isNone(transaction) ? effect : Effect.fail(inTransaction(operation, detail, executionId))
   )
+
+/** A call that is refused where it is made. */
+export const inTransaction = (
+  operation: CheckpointError["operation"],
+  detail: string,
+  executionId: string | undefined
+): CheckpointError =>
+  new CheckpointError({
+    reason: "InTransaction",
+    operation,
+    detail,
+    ...(executionId === undefined ? {} : { executionId })
+  })
 
 /** The connection of the transaction that the caller is in. */
 export const transactionConnection: Effect.Effect<Connection | undefined> = Effect.map(
@@ -40,7 +50,7 @@ export const onConnection = <A, E, R>(effect: Effect.Effect<A, E, R>, connection
 export const noting = (connection: Connection, note: (error: SqlError) => void): Connection => {
   const noted = <A>(statement: Effect.Effect<A, SqlError>) =>
     Effect.tapError(statement, (error) => Effect.sync(() => note(error)))
-  return {
+  const same: Connection = {
     execute: (text, parameters, transform) => noted(connection.execute(text, parameters, transform)),
     executeRaw: (text, parameters) => noted(connection.executeRaw(text, parameters)),
     executeValues: (text, parameters) => noted(connection.executeValues(text, parameters)),
@@ -49,7 +59,14 @@ export const noting = (connection: Connection, note: (error: SqlError) => void):
     executeStream: (text, parameters, transform) =>
       Stream.tapError(connection.executeStream(text, parameters, transform), (error) => Effect.sync(() => note(error)))
   }
+  originals.set(same, originalOf(connection))
+  return same
 }
+
+const originals = new WeakMap<Connection, Connection>()
+
+/** The connection of the client, of one that also tells of failures. */
+export const originalOf = (connection: Connection): Connection => originals.get(connection) ?? connection
 
 /** Takes a connection of a client into a scope: for PostgreSQL one of its pool, for SQLite the only one, once it is free. */
 export const reserveIn = (sql: SqlClient.SqlClient, scope: Scope.Scope): Effect.Effect<Connection, SqlError> =>
@@ -129,7 +146,7 @@ export const isAboutTables = (error: unknown): boolean => {
 
 /** The driver's session behind a connection to PostgreSQL, which `@effect/sql-pg` does not type. SQLite has none. */
 export const sessionOf = (connection: Connection): { readonly end: () => void } | undefined => {
-  const { pg } = connection as { readonly pg?: { readonly end?: unknown } }
+  const { pg } = originalOf(connection) as { readonly pg?: { readonly end?: unknown } }
   return typeof pg?.end === "function" ? pg as { readonly end: () => void } : undefined
 }
 

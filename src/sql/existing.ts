@@ -5,8 +5,15 @@ import { CheckpointError } from "../SagaError.ts"
 import type { Checkpoint } from "../store/Checkpoint.ts"
 import type { Dialect } from "./dialect.ts"
 import { executeOnce, isAboutTables, toCheckpointError } from "./effectSql.ts"
+import { loaded, thrown } from "./optional.ts"
 import { postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
+
+const optional = <A>(name: string, load: () => Promise<A>): Effect.Effect<A, CheckpointError> =>
+  Effect.mapError(
+    loaded(name, load),
+    (cause) => new CheckpointError({ reason: "Unavailable", operation: "open", detail: cause.message, cause })
+  )
 
 /** Fails unless the tables are there. Changes nothing. */
 const look = (sql: SqlClient.SqlClient, dialect: Dialect, place: string): Effect.Effect<void, CheckpointError> =>
@@ -26,8 +33,11 @@ const look = (sql: SqlClient.SqlClient, dialect: Dialect, place: string): Effect
 /** A SQLite file that exists and has the tables. */
 export const sqliteFile = (filename: string): Layer.Layer<Checkpoint, CheckpointError> =>
   Layer.unwrapScoped(Effect.gen(function*() {
-    const { layer } = yield* Effect.promise(() => import("@effect/sql-sqlite-node/SqliteClient"))
-    const { SqlClient } = yield* Effect.promise(() => import("@effect/sql/SqlClient"))
+    const { layer } = yield* optional(
+      "@effect/sql-sqlite-node",
+      () => import("@effect/sql-sqlite-node/SqliteClient").catch(thrown)
+    )
+    const { SqlClient } = yield* optional("@effect/sql", () => import("@effect/sql/SqlClient").catch(thrown))
     const SqliteCheckpoint = yield* Effect.promise(() => import("./SqliteCheckpoint.ts"))
     // Read-only, so that no file is made by a name that was misspelt.
     const looking = Effect.flatMap(SqlClient, (sql) => look(sql, sqlite, filename))
@@ -42,8 +52,8 @@ export const sqliteFile = (filename: string): Layer.Layer<Checkpoint, Checkpoint
 /** A PostgreSQL database that has the tables. */
 export const postgresUrl = (url: Redacted.Redacted): Layer.Layer<Checkpoint, CheckpointError> =>
   Layer.unwrapScoped(Effect.gen(function*() {
-    const PgClient = yield* Effect.promise(() => import("@effect/sql-pg/PgClient"))
-    const { SqlClient } = yield* Effect.promise(() => import("@effect/sql/SqlClient"))
+    const PgClient = yield* optional("@effect/sql-pg", () => import("@effect/sql-pg/PgClient").catch(thrown))
+    const { SqlClient } = yield* optional("@effect/sql", () => import("@effect/sql/SqlClient").catch(thrown))
     const SqlCheckpoint = yield* Effect.promise(() => import("./SqlCheckpoint.ts"))
     const client = Layer.mapError(PgClient.layer({ url }), (error) => toCheckpointError(postgres, "open", error))
     const looking = Effect.flatMap(SqlClient, (sql) => look(sql, postgres, "the database"))

@@ -60,17 +60,21 @@ export const groupedLoads = (database: Database): Store["load"] => {
     })
   })
   return (id) =>
-    outsideTransactions(Effect.async<Loaded, CheckpointError>((resume) => {
-      const answers = waiting.get(id) ?? new Set()
-      waiting.set(id, answers.add(resume))
-      if (!isUnderWay) {
-        isUnderWay = true
-        // After a turn of the scheduler, so that calls of the same moment are in one group.
-        Effect.runFork(Effect.zipRight(Effect.yieldNow(), next))
-      }
-      return Effect.sync(() => {
-        answers.delete(resume)
-        if (answers.size === 0 && waiting.get(id) === answers) waiting.delete(id)
-      })
-    }))
+    outsideTransactions(
+      "load",
+      Effect.async<Loaded, CheckpointError>((resume) => {
+        const answers = waiting.get(id) ?? new Set()
+        waiting.set(id, answers.add(resume))
+        if (!isUnderWay) {
+          isUnderWay = true
+          // After a turn of the scheduler, so that calls of the same moment are in one group.
+          Effect.runFork(Effect.zipRight(Effect.yieldNow(), next))
+        }
+        return Effect.sync(() => {
+          answers.delete(resume)
+          if (answers.size === 0 && waiting.get(id) === answers) waiting.delete(id)
+        })
+      }),
+      id
+    )
 }

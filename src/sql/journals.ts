@@ -2,9 +2,10 @@
 import { Chunk, Effect, Option, Stream } from "effect"
 import type { CheckpointError } from "../SagaError.ts"
 import { type Store, Token, type UnfinishedExecution } from "../store/Checkpoint.ts"
+import type { Reaches } from "./callersTransaction.ts"
 import type { Database } from "./connections.ts"
 import { numberOf, type Statement } from "./dialect.ts"
-import { outsideTransactions, transactionConnection } from "./effectSql.ts"
+import { inTransaction, outsideTransactions, toCheckpointError, transactionConnection } from "./effectSql.ts"
 
 const pageSize = 500
 
@@ -99,8 +100,11 @@ const pages = (
     )
   })
 
-/** Stores a start: on the caller's connection within a transaction of the caller, unless the store has a database of its own. */
-export const enqueue = (database: Database, isOwn: boolean): Store["enqueue"] => (start) => {
+/**
+ * Stores a start: on the caller's connection within a transaction of the caller, where that reaches the store's tables. `reaches` is
+ * undefined if no transaction of a caller can.
+ */
+export const enqueue = (database: Database, reaches: Reaches | undefined): Store["enqueue"] => (start) => {
   const { executionId } = start
   const stored = (perform: (statement: Statement) => ReturnType<Database["perform"]>) =>
     Effect.flatMap(
@@ -112,14 +116,23 @@ export const enqueue = (database: Database, isOwn: boolean): Store["enqueue"] =>
           ([known]): string => known?.body ?? ""
         )
     )
-  const alone = stored((statement) => database.perform("append", statement, executionId))
-  return isOwn ?
-    outsideTransactions(alone) :
-    Effect.flatMap(transactionConnection, (connection) =>
-      connection === undefined
-        ? alone
-        : stored((statement) => database.performOn(connection, "append", statement, executionId)))
+  const alone = stored((statement) => database.perform("enqueue", statement, executionId))
+  if (reaches === undefined) return outsideTransactions("enqueue", alone, executionId, ofOtherDatabase)
+  return Effect.flatMap(transactionConnection, (connection) => {
+    if (connection === undefined) return alone
+    const within = stored((statement) => database.performOn(connection, "enqueue", statement, executionId))
+    return Effect.flatMap(
+      Effect.mapError(
+        reaches(connection),
+        (error) => toCheckpointError(database.dialect, "enqueue", error, executionId)
+      ),
+      (isOurs) => isOurs ? within : Effect.fail(inTransaction("enqueue", ofOtherDatabase, executionId))
+    )
+  })
 }
+
+const ofOtherDatabase =
+  "the call is inside a transaction of another database than that of the journals, and the start could not be part of it"
 
 export const send = ({ dialect, perform }: Database): Store["send"] => ({ body, executionId }) =>
   Effect.map(

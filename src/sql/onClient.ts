@@ -14,8 +14,9 @@ export const onClient = <E, R>(
     return Context.add(services, Checkpoint.Checkpoint, {
       ...service,
       // Here already: the writer would wait for the caller's transaction, and the transaction for the writer.
-      append: (commit) => outsideTransactions(append(commit)),
+      append: (commit) => outsideTransactions("append", append(commit), commit.executionId),
       transact: transact &&
-        ((executionId, effect, commitOf) => outsideTransactions(transact(executionId, effect, commitOf)))
+        ((executionId, effect, commitOf) =>
+          outsideTransactions("append", transact(executionId, effect, commitOf), executionId))
     })
   })

@@ -5,6 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { settingsOf } from "./effectSql.ts"
+import { loaded, thrown } from "./optional.ts"
 
 export interface Clients {
   readonly journals: SqlClient.SqlClient
@@ -22,8 +23,14 @@ const place = `SELECT current_database() || ' ' || current_schemas(false)::text 
   pg_postmaster_start_time()::text AS place`
 
 const placeOf = (sql: SqlClient.SqlClient): Effect.Effect<unknown, unknown> =>
-  Effect.scoped(Effect.flatMap(sql.reserve, (connection) => connection.executeValues(place, []))).pipe(
-    Effect.map((rows) => JSON.stringify(rows)),
+  Effect.map(answerOf(sql, place), (rows) => JSON.stringify(rows))
+
+/** The rows with which a connection of the client answers, unless none is free soon. */
+export const answerOf = (
+  sql: SqlClient.SqlClient,
+  question: string
+): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, unknown> =>
+  Effect.scoped(Effect.flatMap(sql.reserve, (connection) => connection.executeValues(question, []))).pipe(
     // Disconnected, and not interrupted: a client that is interrupted while it waits for a connection would lose it.
     Effect.uninterruptible,
     Effect.disconnect,
@@ -37,7 +44,7 @@ export const openOwnClients = (sql: SqlClient.SqlClient): Effect.Effect<Clients,
     const theirs = yield* placeOf(sql)
     const settings = settingsOf(sql)
     if (settings !== undefined) {
-      const { layer } = yield* Effect.promise(() => import("@effect/sql-pg/PgClient"))
+      const { layer } = yield* loaded("@effect/sql-pg", () => import("@effect/sql-pg/PgClient").catch(thrown))
       const client = (size: { readonly maxConnections: number; readonly minConnections: number }) =>
         Effect.map(
           Layer.build(layer({ ...settings, ...size, connectTimeout: settings.connectTimeout ?? longestConnecting })),

@@ -4,6 +4,7 @@ import { type Duration, Effect, type Scope, Stream } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type * as Checkpoint from "../store/Checkpoint.ts"
 import { checkDuration } from "../store/options.ts"
+import { type Reaches, reachesPostgres, reachesSqlite } from "./callersTransaction.ts"
 import { type Database, type DatabaseOptions, makeDatabase, retryWhileLocked } from "./connections.ts"
 import type { Dialect } from "./dialect.ts"
 import { notificationsOf, toCheckpointError } from "./effectSql.ts"
@@ -64,6 +65,8 @@ interface Databases {
   readonly forJournals: Database
   readonly forLeases: Database
   readonly arrivals: Checkpoint.Store["arrivals"]
+  /** Undefined if the store has its database for itself. */
+  readonly reaches: Reaches | undefined
 }
 
 interface Opening {
@@ -86,7 +89,8 @@ const openSqlite = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
     const options = databaseOptions(opening)
     yield* openTables(sql, sqlite, options)
     const database = yield* makeDatabase(sql, sqlite, options)
-    return { forJournals: database, forLeases: database, arrivals: Stream.empty }
+    const reaches = opening.dedicated ? undefined : yield* reachesSqlite(sql, database)
+    return { forJournals: database, forLeases: database, arrivals: Stream.empty, reaches }
   })
 
 const openPostgres = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
@@ -107,24 +111,25 @@ const openPostgres = (sql: SqlClient.SqlClient, opening: Opening): Opened =>
       onSuccess: () => {},
       onFailure: (error) => toCheckpointError(postgres, "list", error)
     })
-    return { forLeases, forJournals: yield* makeDatabase(clients.journals, postgres, options), arrivals }
+    const reaches = yield* reachesPostgres(clients.leases, forLeases)
+    return { forLeases, forJournals: yield* makeDatabase(clients.journals, postgres, options), arrivals, reaches }
   })
 
 const openTables = (sql: SqlClient.SqlClient, dialect: Dialect, { whileLocked }: DatabaseOptions) =>
   whileLocked(open(sql, dialect), (cause) => cause)
 
 const storeOver = (
-  { arrivals, forJournals, forLeases }: Databases,
+  { arrivals, forJournals, forLeases, reaches }: Databases,
   transactions: Checkpoint.StoreTransactions | undefined,
   patience: Patience,
-  { dedicated = false, isGone, owner = "" }: Options
+  { isGone, owner = "" }: Options
 ): Checkpoint.Store => {
   const tidy = leases.tidy(forLeases, isGone)
   const acquire = leases.acquire(forLeases, owner)
   const renew = leases.renew(forLeases)
   return {
     append: journals.append(forJournals),
-    enqueue: journals.enqueue(forJournals, dedicated),
+    enqueue: journals.enqueue(forJournals, reaches),
     load: forJournals.dialect.loadsInGroups ? groupedLoads(forJournals) : journals.load(forJournals),
     transactions,
     unfinished: (which) => {
@@ -159,6 +164,7 @@ class Patience {
   of(operation: CheckpointError["operation"]): number {
     switch (operation) {
       case "append":
+      case "enqueue":
       case "send":
       case "lease":
         return Math.min(Math.max(Math.ceil(this.lease / 2), 1000), 30_000)

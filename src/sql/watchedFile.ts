@@ -45,7 +45,7 @@ export const watchFile = (store: Checkpoint.Store, name: string): Checkpoint.Sto
     })
   return {
     append: (commits) => unlessKnownLost("append", store.append(commits)),
-    enqueue: (start) => unlessKnownLost("append", store.enqueue(start)),
+    enqueue: (start) => unlessKnownLost("enqueue", store.enqueue(start)),
     transactions: store.transactions &&
       transactionsUnless(store.transactions, () => isLost ? lost(filename, "append") : undefined),
     load: (executionId) => unlessKnownLost("load", store.load(executionId)),

@@ -1,4 +1,5 @@
 /** What can be an attribute: a plain value under a name, which an index of every store can hold. */
+import { Effect } from "effect"
 import { said } from "./numbers.ts"
 
 const mostAttributes = 32
@@ -41,16 +42,25 @@ export const attributeProblem = (name: string, value: unknown): string | undefin
 const article = (value: unknown): string =>
   value === null || value === undefined ? String(value) : typeof value === "object" ? "an object" : `a ${typeof value}`
 
+/**
+ * What a value is that is no object with members of its own; undefined if it is one. A promise or a map would count as an object
+ * without any.
+ */
+export const notPlain = (given: unknown): string | undefined => {
+  if (typeof given !== "object" || given === null) return said(given)
+  if (Array.isArray(given)) return "an array"
+  if (typeof (given as { readonly then?: unknown }).then === "function") return "a promise"
+  if (Effect.isEffect(given)) return "an effect"
+  return Symbol.iterator in given ? "a collection" : given instanceof Date ? "a date" : undefined
+}
+
 /** The attributes that are there, or what is wrong with them. Those that are undefined are left out. */
 export const plainAttributes = (
   given: unknown
 ): { readonly attributes: { readonly [name: string]: string | number | boolean } } | { readonly problem: string } => {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    return {
-      problem: `they are ${Array.isArray(given) ? "an array" : said(given)}, and must be an object of plain values`
-    }
-  }
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
+  const kind = notPlain(given)
+  if (kind !== undefined) return { problem: `they are ${kind}, and must be an object of plain values` }
+  const entries = Object.entries(given as object).filter(([, value]) => value !== undefined)
   if (entries.length > mostAttributes) {
     return { problem: `they are ${entries.length}, and may be ${mostAttributes}` }
   }

@@ -54,4 +54,4 @@ const mayQuoteSecrets = (cause: Cause.Cause<unknown>): boolean =>
 
 /** Says who cancelled an execution and why, in a few words. */
 export const sayCancelled = ({ by, reason }: { readonly by: string; readonly reason?: string | undefined }): string =>
-  `cancelled by ${by}${reason === undefined ? "" : `: ${reason}`}`
+  `cancelled by ${by}${reason === undefined || reason.trim() === "" ? "" : `: ${reason}`}`

@@ -6,7 +6,7 @@ import { Cause, Effect, Exit, Option, Schema } from "effect"
 import * as Effect3 from "effect"
 import { holdsSecret } from "./ast.ts"
 import { describe } from "./describe.ts"
-import { type Issue, problemsBeside, problemsIn, type ValueProblem, withoutSecretsIn } from "./issues.ts"
+import { type Issue, problemsBeside, problemsIn, type ValueProblem, withoutSecretsIn, withoutValues } from "./issues.ts"
 
 type AnySchema = Schema.Schema<any, any>
 
@@ -17,6 +17,19 @@ export const decode = (schema: AnySchema, value: unknown): Effect.Effect<any, st
 /** Encodes a value; fails with why it cannot be, in words without secrets. */
 export const encode = (schema: AnySchema, value: unknown): Effect.Effect<unknown, string> =>
   answerOf(schema, () => Effect3.ParseResult.encodeUnknown(schema)(value))
+
+/** Decodes what is stored, or will be; fails with where and why it cannot be, in words without any value: they are logged. */
+export const decodeStored = (schema: AnySchema, value: unknown): Effect.Effect<any, string> =>
+  mapError(ask(schema, () => Effect3.ParseResult.decodeUnknown(schema)(value)), withoutAnyValue)
+
+/** Encodes a value to store it; fails like {@link decodeStored}. */
+export const encodeToStore = (schema: AnySchema, value: unknown): Effect.Effect<unknown, string> =>
+  mapError(ask(schema, () => Effect3.ParseResult.encodeUnknown(schema)(value)), withoutAnyValue)
+
+const withoutAnyValue = (refusal: Refusal): string =>
+  "issue" in refusal
+    ? Effect3.ParseResult.TreeFormatter.formatIssueSync(withoutValues(refusal.issue))
+    : `the schema threw: ${refusal.tag}`
 
 /** Encodes a value where its schema does that at once, and can. */
 export const encodeNow = (schema: AnySchema, value: unknown): Option.Option<unknown> => now(encode(schema, value))
@@ -52,7 +65,7 @@ const errorOf = (schema: AnySchema, refusal: Refusal): Effect3.ParseResult.Parse
 const copying = new WeakSet<AnySchema>()
 
 /** Why a schema refused a value: what is wrong with it, without secrets; or where the schema itself threw or died, of what. */
-export type Refusal = { readonly issue: Issue } | { readonly threw: string }
+export type Refusal = { readonly issue: Issue } | { readonly threw: string; readonly tag: string }
 
 const strictly = { errors: "all", onExcessProperty: "error" } as const
 
@@ -116,7 +129,7 @@ const refusedWith = (issue: Issue): Refusal => ({ issue: withoutSecretsIn(issue)
 /** An error that a schema threw may quote the value that it was given. */
 const threw = (schema: AnySchema, error: unknown): Refusal => {
   const { message, tag } = describe(error)
-  return { threw: holdsSecret(schema) ? tag : message }
+  return { threw: holdsSecret(schema) ? tag : message, tag }
 }
 
 /** The effect as an `Exit` where it has ended already: the schemas of Effect 3 answer at once with an `Either`. */

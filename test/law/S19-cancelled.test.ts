@@ -194,7 +194,9 @@ describe("S19: cancelling", () => {
       for (const by of ["", "  ", "x".repeat(401), "a\0b", "\ud800", undefined as unknown as string]) {
         expect(yield* refusalOf("done", { by })).toMatchObject({ reason: "Unnamed" })
       }
-      expect(yield* refusalOf("done", { by: "me", reason: "x".repeat(4001) })).toMatchObject({ reason: "Unnamed" })
+      expect(yield* refusalOf("done", { by: "me", reason: "x".repeat(4001) })).toMatchObject({
+        reason: "InvalidReason"
+      })
     }).pipe(Effect.provide(Checkpoint.layerMemory)))
 
   it.effect("a second time is refused, before the driver has taken the first request and after it", () =>

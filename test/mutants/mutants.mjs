@@ -56,6 +56,7 @@ const groups = "src/store/groupCommits.ts"
 const sqlLeases = "src/sql/leases.ts"
 const sqlJournals = "src/sql/journals.ts"
 const sqlTransactions = "src/sql/transactions.ts"
+const callersTransaction = "src/sql/callersTransaction.ts"
 const sqlConnections = "src/sql/connections.ts"
 const sqlite = "src/sql/sqliteDialect.ts"
 const postgres = "src/sql/postgresDialect.ts"
@@ -724,9 +725,31 @@ export const mutants = [
   {
     says: "says nothing of an execution that it leaves while nobody waits",
     file: join,
-    text: "Exit.isSuccess(exit) || driven.isAwaited() ? Effect.void",
-    replacement: "Exit.isSuccess(exit) || driven !== undefined ? Effect.void",
+    text: "Exit.isSuccess(exit) || driven.isAwaited() ||",
+    replacement: "Exit.isSuccess(exit) || driven !== undefined ||",
     tests: [started]
+  },
+  {
+    says: "warns of an execution that a start was refused",
+    file: join,
+    text: "driven.isAwaited() || !driven.isStored()",
+    replacement: "driven.isAwaited()",
+    tests: [started]
+  },
+  {
+    says: "lets a step await its own execution for ever",
+    file: join,
+    text: "if (waitsForAny(store, executionId, inside)) {\n      return",
+    replacement: "if (executionId === \"\") {\n      return",
+    tests: ["test/law/S15-waits-for-itself.test.ts"]
+  },
+  {
+    says: "keeps the place of an execution that awaits one which has none",
+    file: "src/engine/results.ts",
+    text: "leavePlace()\n",
+    replacement: "void leavePlace\n",
+    tests: ["test/Worker.test.ts"],
+    only: "gives the place"
   },
   {
     says: "does not wait for an execution that another process drives",
@@ -738,8 +761,8 @@ export const mutants = [
   {
     says: "tells an unfinished execution to have ended",
     file: "src/engine/results.ts",
-    text: "recorded === undefined ? Effect.zipRight(pause(turn), look(turn + 1))",
-    replacement: "recorded === undefined ? Effect.void",
+    text: "return Effect.zipRight(pause(turn), look(turn + 1))",
+    replacement: "return Effect.void",
     tests: [oneDriver]
   },
   // Plans.
@@ -1148,18 +1171,99 @@ export const mutants = [
   {
     says: "refuses to enqueue within a transaction that it could be part of",
     file: sqlJournals,
-    text: "connection === undefined\n        ? alone\n",
-    replacement: "connection === connection\n        ? alone\n",
+    text: "if (connection === undefined) return alone",
+    replacement: "if (connection === connection) return alone",
     tests: ["test/law/S18-enqueued.test.ts"],
     only: "exist together"
   },
   {
     says: "stores an enqueued execution beside the transaction of its caller",
     file: sqlJournals,
-    text: "return isOwn ?\n    outsideTransactions(alone) :",
-    replacement: "return isOwn ?\n    alone :",
+    text: "if (reaches === undefined) return outsideTransactions(\"enqueue\", alone, executionId, ofOtherDatabase)",
+    replacement: "if (reaches === undefined) return alone",
     tests: ["test/law/S18-enqueued.test.ts"],
     only: "file of its own"
+  },
+  {
+    says: "enqueues within a transaction of another database, on SQLite",
+    file: callersTransaction,
+    text: "(place) => place === own), () => false)",
+    replacement: "(place) => place !== \"\"), () => true)",
+    tests: ["test/callersTransaction.test.ts"],
+    only: "SQLite and SQLite"
+  },
+  {
+    says: "asks a transaction of PostgreSQL what only SQLite knows",
+    file: callersTransaction,
+    text: "own === undefined || sessionOf(other) !== undefined",
+    replacement: "own === undefined",
+    tests: ["test/callersTransaction.test.ts"],
+    only: "journals in SQLite, a transaction of PostgreSQL",
+    postgres: true
+  },
+  {
+    says: "takes two databases in memory for one",
+    file: callersTransaction,
+    text: "&& row.place !== \"\" ? row.place",
+    replacement: "? row.place",
+    tests: ["test/callersTransaction.test.ts"],
+    only: "two databases in memory"
+  },
+  {
+    says: "enqueues within a transaction of another database, on PostgreSQL",
+    file: callersTransaction,
+    text: "return place === own\n",
+    replacement: "return true\n",
+    tests: ["test/callersTransaction.test.ts"],
+    only: "PostgreSQL and PostgreSQL",
+    postgres: true
+  },
+  {
+    says: "asks each time where a session of PostgreSQL is",
+    file: callersTransaction,
+    text: "if (reaching.has(session))",
+    replacement: "if (reaching.has(reaching))",
+    tests: ["test/callersTransaction.test.ts"],
+    only: "asked for its place once",
+    postgres: true
+  },
+  {
+    says: "tells in its messages what is stored",
+    file: "src/values/schema.ts",
+    text: "formatIssueSync(withoutValues(refusal.issue))",
+    replacement: "formatIssueSync(refusal.issue)",
+    tests: ["test/valuesInMessages.test.ts"]
+  },
+  {
+    says: "tells in its messages what a schema says of what is stored",
+    file: "src/values/schema.ts",
+    text: ": `the schema threw: ${refusal.tag}`",
+    replacement: ": `the schema threw: ${refusal.threw}`",
+    tests: ["test/valuesInMessages.test.ts"]
+  },
+  {
+    says: "tells in its messages what a damaged journal holds",
+    file: "src/journal/commit.ts",
+    text: "formatIssueSync(withoutValues(error.issue))",
+    replacement: "formatIssueSync(error.issue)",
+    tests: ["test/valuesInMessages.test.ts"],
+    only: "of a journal that is damaged"
+  },
+  {
+    says: "takes attributes that are still to come for none",
+    file: "src/values/attribute.ts",
+    text: "=== \"function\") return \"a promise\"",
+    replacement: "=== \"functions\") return \"a promise\"",
+    tests: [executions],
+    only: "attributes that cannot be stored"
+  },
+  {
+    says: "takes any word of a finding for a yes",
+    file: finding,
+    text: "happened !== true && happened !== false",
+    replacement: "happened === \"neither\"",
+    tests: ["test/options.test.ts"],
+    only: "a finding that says neither"
   },
   {
     says: "enqueues for another input under an id that is taken",

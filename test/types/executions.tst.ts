@@ -1,6 +1,6 @@
 /** The types of attributes, and of what is found by them. */
-import { Effect, type Option, Redacted, Schema, type Stream } from "effect"
-import { Checkpoint, Executions, type Journal, Saga, type SagaError } from "effect-saga"
+import { Effect, type Option, type ParseResult, Redacted, Schema, type Stream } from "effect"
+import { Checkpoint, Executions, type Journal, Saga, SagaError } from "effect-saga"
 import { describe, expect, test } from "tstyche"
 
 const Input = Schema.Struct({
@@ -74,5 +74,43 @@ describe("stored executions", () => {
     expect(Executions.list).type.not.toBeCallableWith({ status: "Done" })
     // A stream has pages of its own.
     expect(Executions.stream).type.not.toBeCallableWith({ limit: 10 })
+  })
+})
+
+describe("the HTTP status of an error", () => {
+  type Known = Parameters<typeof SagaError.httpStatus>[0]
+
+  /** The errors of which `SagaError` has the classes. */
+  type Public = {
+    [Name in keyof typeof SagaError]: (typeof SagaError)[Name] extends abstract new(...args: any) => infer Instance
+      ? Instance extends { readonly _tag: string } ? Instance["_tag"] : never
+      : never
+  }[keyof typeof SagaError]
+
+  test("is known of every error but those that are thrown at the author of a program", () => {
+    expect<Exclude<Public, Known["_tag"]>>().type.toBe<"InvalidSaga" | "OtherSaga">()
+    expect<Exclude<Known["_tag"], Public>>().type.toBe<"ParseError">()
+  })
+
+  test("is known of all that the calls for stored executions fail with, besides the steps' own errors", () => {
+    const saga = Saga.make("Order", { input: Input }).readOnly("look", { action: () => Effect.void }).build()
+    const one = { executionId: "1" }
+    const input = { customer: "Ada", seats: 2 }
+    const calls = [
+      Saga.execute(saga, input, one),
+      Saga.start(saga, input, one),
+      Saga.enqueue(saga, input, one),
+      Saga.await(saga, "1"),
+      Saga.poll(saga, "1"),
+      Saga.resume(saga, "1"),
+      Saga.inspect(saga, "1"),
+      Saga.cancel("1", { by: "clerk" }),
+      Executions.list(),
+      Executions.count(),
+      Executions.history("1"),
+      Executions.inspect("1")
+    ] as const
+    expect<Effect.Effect.Error<typeof calls[number]>>().type.toBeAssignableTo<Known>()
+    expect<ParseResult.ParseError>().type.toBeAssignableTo<Known>()
   })
 })

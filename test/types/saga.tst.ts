@@ -602,6 +602,28 @@ describe("a run refuses", () => {
     Recovery.run([afterFinal])
   })
 
+  test("sagas that are in no list, or in one of any sagas", () => {
+    const saga = begin.readOnly("look", { success: Schema.Number, action: () => Effect.succeed(1) }).build()
+    expect(Worker.layer([saga])).type.not.toRaiseError()
+    const sagas = [saga]
+    expect(Worker.layer(sagas)).type.not.toRaiseError()
+    // @ts-expect-error "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+    Worker.layer(saga)
+    // @ts-expect-error "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+    Recovery.run(saga)
+    // @ts-expect-error "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+    Recovery.events(saga)
+    const some = (sagas: ReadonlyArray<Saga.Any>) => {
+      // @ts-expect-error "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+      Worker.layer(sagas)
+      // @ts-expect-error "give the sagas in a list that the compiler can see, each with its own type: [trip, order]"
+      Recovery.run(sagas)
+      // @ts-expect-error the type of this saga does not say what it still owes
+      Recovery.run([saga, sagas[0]!])
+    }
+    expect(some).type.toBe<(sagas: ReadonlyArray<Saga.Any>) => void>()
+  })
+
   test("a compensation above its action, which has an output of no type", () => {
     const step = { compensate: undo, action: () => bookFlight }
     expect(Saga.run(begin.compensatable("flight", step).build(), "Rome")).type.not.toRaiseError()

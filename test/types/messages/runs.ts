@@ -95,6 +95,16 @@ Saga.make("Parent").parallel((branch) => branch.saga("trip", trip, { input: () =
 // a forgotten build, in a recovery
 Recovery.run([trip])
 
+// a recovery of a saga that is in no list
+Recovery.run(trip.build())
+
+// a recovery of sagas of which nothing is known
+declare const several: ReadonlyArray<Saga.Any>
+Recovery.run(several)
+
+// a recovery of a saga of which nothing is known
+Recovery.run([any])
+
 // a run with the input of another type
 Saga.run(trip.build(), 1)
 
