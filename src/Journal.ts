@@ -10,6 +10,7 @@ export * from "./journal/events.ts"
 export {
   committedFinal,
   type ExecutionState,
+  idOfSignal,
   isInDoubt,
   type ListedItem,
   signalFor,

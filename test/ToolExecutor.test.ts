@@ -185,7 +185,12 @@ describe("a tool's outcome", () => {
   const final = (tool: string) => ({ ...step(tool, {}, "Final"), inDoubt: "park" })
   const tools = (run: Effect.Effect<any, unknown>, success: Schema.Schema<any, any> = Schema.Any) =>
     ToolExecutor.layer({
-      it: ToolExecutor.tool({ classification: ["ReadOnly", "Final"], parameters, success, run: () => run })
+      it: ToolExecutor.tool({
+        classification: ["ReadOnly", "Compensatable", "Final"],
+        parameters,
+        success,
+        run: () => run
+      })
     })
   const end = (layer: Layer.Layer<ToolExecutor.ToolExecutor>, ...steps: ReadonlyArray<unknown>) =>
     Effect.exit(Effect.provide(run(...steps), layer))
@@ -235,7 +240,7 @@ describe("a tool's outcome", () => {
     })
     return Effect.gen(function*() {
       expect(yield* end(tools(Effect.succeed(1), throws), final("it"))).toMatchObject({
-        cause: { error: { _tag: "OutcomeUnknown", reason: expect.stringContaining("encoder broke") } }
+        cause: { error: { _tag: "OutcomeUnknown", reason: expect.stringContaining("the schema threw: Error") } }
       })
     })
   })

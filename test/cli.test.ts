@@ -165,6 +165,10 @@ describe("the command line", () => {
           line: 3,
           problem: "it was changed"
         })
+        const twice = lines[2]!.replace(`{"executionId":`, `{"executionId":"another","executionId":`)
+        expect(chain.verify(at(2, twice))).toEqual({ line: 3, problem: "it was changed" })
+        expect(chain.verify(lines.slice(0, -1), last)).toMatchObject({ line: lines.length - 1 })
+        expect(chain.verify([], last)).toMatchObject({ line: 0 })
         const moved = "the line before it is another one"
         expect(chain.verify(lines.filter((_, place) => place !== 3))).toEqual({ line: 4, problem: moved })
         expect(chain.verify([lines[0]!, lines[2]!, lines[1]!])).toEqual({ line: 2, problem: moved })

@@ -167,6 +167,16 @@ describe("the tools of an MCP server", () => {
     )
   })
 
+  it("are no safer by a member that the host leaves undefined", () => {
+    const tools = Plan.fromMcpTools([{ name: "drop" }], {
+      trusted: false,
+      tools: { drop: { classification: undefined, inDoubt: undefined, description: "drops" } }
+    })
+    expect(tools.drop).toEqual({ ...final("park"), description: "drops" })
+    const layer = ToolExecutor.layerFunction(() => Effect.succeed(null), { tools: { drop: { description: "drops" } } })
+    expect(problemsIn(layer, step("ReadOnly", "drop")).map((line) => line.split(" ")[0])).toEqual(["NotReadOnly"])
+  })
+
   it("are not believed under a name that the list has twice", () => {
     const twice = [...list, { name: "search" }]
     expect(Plan.fromMcpTools(twice, { trusted: true }).search).toMatchObject(final("park"))

@@ -11,6 +11,12 @@ export const encrypted = (store: Checkpoint.Store, key: Uint8Array): Checkpoint.
     append: (commits) => store.append(commits.map(encipherBody)),
     enqueue: (start) =>
       Effect.map(store.enqueue(encipherBody(start)), (known) => known === undefined ? undefined : decipher(known, key)),
+    claimNext: (wanted, token) =>
+      Effect.map(store.claimNext(wanted, token), (claimed) =>
+        claimed.map((execution) => ({
+          ...execution,
+          start: execution.start === undefined ? undefined : decipher(execution.start, key)
+        }))),
     load: (executionId) => Effect.map(store.load(executionId), (commits) => commits.map(decipherBody)),
     send: (message) => store.send(encipherBody(message)),
     messages: (executionId) => Effect.map(store.messages(executionId), (messages) => messages.map(decipherBody))

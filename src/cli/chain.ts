@@ -30,9 +30,13 @@ export const lineOf = (executionId: string, number: number, event: Journal.Event
 
 const read = Schema.decodeUnknownOption(Schema.parseJson(Line))
 
-/** How many lines hold, and the last hash; or what is wrong with the first line that does not. */
+/**
+ * How many lines hold, and the last hash; or what is wrong with the first line that does not. A line must be as it was written, letter by
+ * letter: two texts can mean the same to one reader and not to another.
+ */
 export const verify = (
-  lines: Iterable<string>
+  lines: Iterable<string>,
+  expected?: string
 ): { readonly lines: number; readonly last: string } | { readonly line: number; readonly problem: string } => {
   let previous = beginning
   let count = 0
@@ -40,10 +44,13 @@ export const verify = (
     count++
     const line = read(text)
     if (line._tag === "None") return { line: count, problem: "it is no line of an export" }
-    const { hash, ...said } = line.value
-    if (said.previous !== previous) return { line: count, problem: "the line before it is another one" }
-    if (hashOf(said) !== hash) return { line: count, problem: "it was changed" }
-    previous = hash
+    const { event, executionId, number } = line.value
+    if (line.value.previous !== previous) return { line: count, problem: "the line before it is another one" }
+    const written = lineOf(executionId, number, event as Journal.Event, previous)
+    if (JSON.stringify(written) !== text) return { line: count, problem: "it was changed" }
+    previous = written.hash
   }
-  return { lines: count, last: previous }
+  return expected !== undefined && expected !== previous
+    ? { line: count, problem: `it is the last one, and its hash is ${previous} instead of ${expected}` }
+    : { lines: count, last: previous }
 }

@@ -245,12 +245,18 @@ const exportJournals = Command.make(
 
 const verify = Command.make(
   "verify",
-  { file: Args.file({ name: "FILE", exists: "yes" }).pipe(Args.withDescription("what `export` has written")) },
-  ({ file }) =>
+  {
+    file: Args.file({ name: "FILE", exists: "yes" }).pipe(Args.withDescription("what `export` has written")),
+    last: Options.text("last").pipe(
+      Options.withDescription("the last hash, which `export` has told: without it a file that was cut off holds too"),
+      Options.optional
+    )
+  },
+  ({ file, last }) =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const text = yield* fs.readFileString(file)
-      const found = chain.verify(text.split("\n").filter((line) => line !== ""))
+      const found = chain.verify(text.split("\n").filter((line) => line !== ""), Option.getOrUndefined(last))
       return "problem" in found
         ? yield* new Usage({ message: `line ${found.line} does not hold: ${found.problem}` })
         : yield* Console.log(`${found.lines} lines hold; the last hash is ${found.last}`)

@@ -90,7 +90,10 @@ const answerOf = (
   { id, signal, step }: Asked
 ): SignalRefused["reason"] | "Known" | undefined => {
   const sent = messages.flatMap(({ body, number }) => number > state.taken ? asSignal(body) ?? [] : [])
-  if (id !== undefined && (state.delivered.includes(id) || sent.some((other) => other.id === id))) return "Known"
+  const own = Journal.idOfSignal({ id, signal, step })
+  if (own !== undefined && (state.delivered.includes(own) || sent.some((other) => Journal.idOfSignal(other) === own))) {
+    return "Known"
+  }
   if (isFinished(state.status)) return "Finished"
   if (state.direction === "Back" || state.cancellation !== undefined) return "Unwinding"
   const fits = (path: string) => step === undefined || path === step

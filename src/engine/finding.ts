@@ -23,7 +23,7 @@ export const checkFinding = (
     return Effect.dieMessage(unknownPolicy("happened", "this finding", said(happened), ["true", "false"]))
   }
   const saga = program.name
-  const node = nodeAt(program, finding.step)
+  const node = typeof finding.step === "string" ? nodeAt(program, finding.step) : undefined
   const step = node?._tag === "Step" ? node : undefined
   const recorded = state.steps.get(finding.step)
   if (step === undefined || recorded === undefined || state.direction === "Back" || !Journal.isInDoubt(recorded)) {

@@ -37,6 +37,15 @@ export type ListedItem = (typeof ItemsListed.Type)["items"][number]
 /** A signal that has come. */
 export type Signal = typeof SignalReceived.Type
 
+/** Tells a signal that is sent again from another one: by its id, its name and the step that it names. Undefined if it has no id. */
+export const idOfSignal = (
+  { id, signal, step }: {
+    readonly signal: string
+    readonly step?: string | undefined
+    readonly id?: string | undefined
+  }
+): string | undefined => id === undefined ? undefined : JSON.stringify([signal, step ?? null, id])
+
 /** The step for which an execution waits: for a signal, until a time in epoch milliseconds, or for whichever comes first. */
 export type Waits = Pick<typeof WaitStarted.Type, "step" | "signal" | "until">
 

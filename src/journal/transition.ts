@@ -23,6 +23,7 @@ import {
   Draft,
   draftOf,
   type ExecutionState,
+  idOfSignal,
   noLists,
   none,
   signalFor,
@@ -151,9 +152,10 @@ const resumed = (state: Draft, event: typeof Resumed.Type): Draft | InvalidTrans
 
 const signalReceived = (state: Draft, event: typeof SignalReceived.Type): Draft => {
   state.taken = Math.max(state.taken, event.message)
-  if (event.id !== undefined) {
-    if (state.delivered.includes(event.id)) return state
-    state.delivered = [...state.delivered, event.id]
+  const id = idOfSignal(event)
+  if (id !== undefined) {
+    if (state.delivered.includes(id)) return state
+    state.delivered = [...state.delivered, id]
   }
   state.signals = [...state.signals, event]
   return state

@@ -155,8 +155,7 @@ export const tool = <Parameters, Result = void, Success = NotGiven, Failure = un
   : Tool<Requirements> =>
   ({
     ...options,
-    classification: options.classification ??
-      (options.compensatedBy === undefined ? ["Compensatable", "Final"] : "Compensatable"),
+    classification: classificationOf(options),
     limits: checkedLimits(options.limits)
   }) as any
 
@@ -193,6 +192,18 @@ export const layer = <const Tools extends Readonly<Record<string, Tool<any>>>>(
   ) as Layer.Layer<ToolExecutor, never, any>
 }
 
+/** Each tool with the classifications that {@link tool} gives to one of which its owner says nothing. */
+const withClassifications = (tools: Readonly<Record<string, Description>>): Readonly<Record<string, Description>> =>
+  Object.fromEntries(
+    Object.entries(tools).map(([name, description]) => [
+      name,
+      { ...description, classification: classificationOf(description) }
+    ])
+  )
+
+const classificationOf = ({ classification, compensatedBy }: Declared): NonNullable<Declared["classification"]> =>
+  classification ?? (compensatedBy === undefined ? ["Compensatable", "Final"] : "Compensatable")
+
 /** Throws `InvalidLimits` where the declarations of a tool's owner and of the host cannot be kept. */
 const checkTools = (tools: Readonly<Record<string, Description>>, limits: Partial<Limits>): void => {
   const describe = (name: string) => Object.hasOwn(tools, name) ? tools[name] : undefined
@@ -215,7 +226,7 @@ export const layerFunction = <Error = never, Requirements = never>(
   options: FunctionOptions = {}
 ): Layer.Layer<ToolExecutor, never, Requirements> => {
   const limits = checkedLimits(options.limits)
-  const { tools } = options
+  const tools = options.tools && withClassifications(options.tools)
   if (tools !== undefined) checkTools(tools, limits)
   return Layer.effect(
     ToolExecutor,

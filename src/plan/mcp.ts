@@ -29,7 +29,8 @@ export interface McpOptions {
  *
  * A tool is Final and a doubt about it is left to a person, unless more is known: of a trusted server `readOnlyHint: true` makes it
  * ReadOnly, and `idempotentHint: true` lets a doubt be settled by another call. That it can be undone, and by which tool, only
- * the host can say: `tools: { createBranch: { compensatedBy: ["deleteBranch"] } }`. `destructiveHint: false` says that a tool only
+ * the host can say: `tools: { createBranch: { compensatedBy: ["deleteBranch"] }, deleteBranch: { inDoubt: "retry" } }`, where the
+ * second is one that may be called again after a crash, as each tool that undoes another must be. `destructiveHint: false` says that a tool only
  * adds, which is not that anything reverses it, and `openWorldHint: false` says nothing about undoing either. A name that the list has
  * twice is not believed.
  */
@@ -47,6 +48,11 @@ export const fromMcpTools = (
       classification: isBelieved && annotations?.readOnlyHint === true ? "ReadOnly" : "Final",
       inDoubt: isBelieved && annotations?.idempotentHint === true ? "retry" : "park"
     }
-    return [name, { ...hinted, ...(isCompensatable ? { classification: "Compensatable" as const } : {}), ...own }]
+    const said = isCompensatable ? { ...hinted, classification: "Compensatable" as const } : hinted
+    return [name, { ...said, ...withoutUndefined(own) }]
   }))
 }
+
+/** A member that is there and undefined says nothing: it must not take back what is known without it. */
+const withoutUndefined = (description: Description): Description =>
+  Object.fromEntries(Object.entries(description).filter(([, value]) => value !== undefined))

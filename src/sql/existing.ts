@@ -4,7 +4,8 @@ import { Effect, Layer, type Redacted } from "effect"
 import { CheckpointError } from "../SagaError.ts"
 import type { Checkpoint } from "../store/Checkpoint.ts"
 import type { Dialect } from "./dialect.ts"
-import { executeOnce, isAboutTables, toCheckpointError } from "./effectSql.ts"
+import { toCheckpointError } from "./effectSql.ts"
+import { areDue } from "./migrations.ts"
 import { loaded, thrown } from "./optional.ts"
 import { postgres } from "./postgresDialect.ts"
 import { sqlite } from "./sqliteDialect.ts"
@@ -15,20 +16,22 @@ const optional = <A>(name: string, load: () => Promise<A>): Effect.Effect<A, Che
     (cause) => new CheckpointError({ reason: "Unavailable", operation: "open", detail: cause.message, cause })
   )
 
-/** Fails unless the tables are there. Changes nothing. */
+/** Fails unless the tables of this release are there. Changes nothing. */
 const look = (sql: SqlClient.SqlClient, dialect: Dialect, place: string): Effect.Effect<void, CheckpointError> =>
-  Effect.mapError(
-    Effect.asVoid(executeOnce(sql, "SELECT 1 FROM effect_saga_commit LIMIT 1")),
-    (error) =>
-      isAboutTables(error)
-        ? new CheckpointError({
-          reason: "Unavailable",
-          operation: "open",
-          detail:
-            `${place} has no tables of effect-saga: an application makes them when it opens the database as its checkpoint`
-        })
-        : toCheckpointError(dialect, "open", error)
-  )
+  Effect.matchEffect(areDue(sql, dialect), {
+    onFailure: (error) => Effect.fail(toCheckpointError(dialect, "open", error)),
+    onSuccess: (due) =>
+      due
+        ? Effect.fail(
+          new CheckpointError({
+            reason: "Unavailable",
+            operation: "open",
+            detail: `${place} has no tables of effect-saga, or those of another release: ` +
+              "an application brings them up to date when it opens the database as its checkpoint"
+          })
+        )
+        : Effect.void
+  })
 
 /** A SQLite file that exists and has the tables. */
 export const sqliteFile = (filename: string): Layer.Layer<Checkpoint, CheckpointError> =>

@@ -16,6 +16,10 @@ const migrationsOf = (dialect: Dialect) => ({
   )
 })
 
+/** Whether the tables are missing, or are those of an earlier release. Changes nothing. */
+export const areDue = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<boolean, SqlError> =>
+  isDue(sql, Object.keys(migrationsOf(dialect)).length)
+
 /** Whether a migration is due. The migrator locks its table before it looks, and a backup that reads the table keeps it waiting. */
 const isDue = (sql: SqlClient.SqlClient, count: number): Effect.Effect<boolean, SqlError> =>
   Effect.matchEffect(

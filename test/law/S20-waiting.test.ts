@@ -252,6 +252,21 @@ describe("S20: a signal", () => {
       expect((yield* events).filter(({ _tag }) => _tag === "SignalReceived")).toHaveLength(2)
     }).pipe(inMemory))
 
+  it.effect("is another one under the same id if it is of another name, or names another step", () =>
+    Effect.gen(function*() {
+      const Answer = Signal.make("answer", { success: text })
+      const saga = Saga.make("Two").wait("a", Approval).wait("b", Answer).wait("c", Answer).build(({ outputs }) =>
+        `${outputs.a.clerk}, ${outputs.b}, ${outputs.c}`
+      )
+      yield* Saga.enqueue(saga, undefined, { executionId: "1" })
+      const to = { executionId: "1", by: "clerk", id: "ticket 7" }
+      yield* Signal.deliver(Approval, to, approved)
+      yield* Signal.deliver(Answer, { ...to, step: "b" }, "yes")
+      yield* Signal.deliver(Answer, { ...to, step: "c" }, "no")
+      yield* Signal.deliver(Answer, { ...to, step: "c" }, "again")
+      expect(yield* Saga.execute(saga, undefined, { executionId: "1" })).toBe("Ada, yes, no")
+    }).pipe(Effect.provide(Checkpoint.layerMemory)))
+
   it.effect("that came twice into the store under one id has its effect once", () =>
     Effect.gen(function*() {
       const twice = Saga.make("Twice").wait("first", Approval).wait("second", Approval).build()

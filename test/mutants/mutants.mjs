@@ -2098,7 +2098,7 @@ export const mutants = [
   {
     says: "keeps a signal twice that came twice under one id",
     file: transition,
-    text: "if (state.delivered.includes(event.id)) return state",
+    text: "if (state.delivered.includes(id)) return state",
     replacement: "if (state.delivered.length < 0) return state",
     tests: [journal, waits]
   },

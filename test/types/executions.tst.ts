@@ -87,8 +87,10 @@ describe("the HTTP status of an error", () => {
       : never
   }[keyof typeof SagaError]
 
-  test("is known of every error but those that are thrown at the author of a program", () => {
-    expect<Exclude<Public, Known["_tag"]>>().type.toBe<"InvalidSaga" | "OtherSaga">()
+  test("is known of every error but those that are thrown at the author of a program, and those that are steps' own", () => {
+    expect<Exclude<Public, Known["_tag"]>>().type.toBe<
+      "InvalidSaga" | "OtherSaga" | "InvalidItems" | "SignalTimeout"
+    >()
     expect<Exclude<Known["_tag"], Public>>().type.toBe<"ParseError">()
   })
 
